@@ -1,0 +1,148 @@
+/*
+ * strata.h - the public interface of Strata, a malloc whose heap profiler and
+ * leak detector are part of the allocator.
+ *
+ * The functions without a prefix are jemalloc's, with jemalloc's meaning: a
+ * program compiled against its header runs unchanged. What only Strata has is
+ * called strata_* . strata(3) is the manual of all of them; strata.conf(5)
+ * that of MALLOC_CONF and of the mallctl names.
+ *
+ * Unless said otherwise every function is thread-safe, none is
+ * async-signal-safe, sizes are in bytes, and a call that cannot get memory
+ * returns NULL with errno = ENOMEM.
+ */
+#ifndef STRATA_STRATA_H
+#define STRATA_STRATA_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <strings.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define STRATA_VERSION_MAJOR 0
+#define STRATA_VERSION_MINOR 1
+#define STRATA_VERSION_PATCH 0
+#define STRATA_VERSION "0.1.0"
+
+/*
+ * Flags of the *allocx functions, or-ed together.
+ *   MALLOCX_LG_ALIGN(la)  align to 1 << la
+ *   MALLOCX_ALIGN(a)      align to a, a power of two
+ *   MALLOCX_ZERO          the new bytes are zero
+ *   MALLOCX_TCACHE(tc)    use the explicit cache tc (mallctl tcache.create)
+ *   MALLOCX_TCACHE_NONE   use no thread cache
+ *   MALLOCX_ARENA(a)      use arena a (and no automatic cache)
+ */
+#define MALLOCX_LG_ALIGN(la)	((int)(la))
+#if INT_MAX == SIZE_MAX
+#define MALLOCX_ALIGN(a)	((int)(ffs((int)(a)) - 1))
+#else
+#define MALLOCX_ALIGN(a)						\
+	((int)(((size_t)(a) < (size_t)INT_MAX) ? ffs((int)(a)) - 1 :	\
+	    ffs((int)(((size_t)(a)) >> 32)) + 31))
+#endif
+#define MALLOCX_ZERO		((int)0x40)
+#define MALLOCX_TCACHE(tc)	((int)(((tc) + 2) << 8))
+#define MALLOCX_TCACHE_NONE	MALLOCX_TCACHE(-1)
+#define MALLOCX_ARENA(a)	((((int)(a)) + 1) << 20)
+
+/* Arena indices with a meaning of their own in mallctl names. */
+#define MALLCTL_ARENAS_ALL	4096
+#define MALLCTL_ARENAS_DESTROYED 4097
+
+/*
+ * At least size bytes (size 0 is undefined), as the flags say.
+ */
+void *mallocx(size_t size, int flags);
+
+/* Resizes ptr's block, moving it if it must; NULL leaves ptr as it was. */
+void *rallocx(void *ptr, size_t size, int flags);
+
+/*
+ * Resizes in place to at least size, to size + extra if possible. Returns
+ * the usable size the block then has, in bytes; below size if it could not.
+ */
+size_t xallocx(void *ptr, size_t size, size_t extra, int flags);
+
+/* The usable size of ptr's block, in bytes. */
+size_t sallocx(const void *ptr, int flags);
+
+void dallocx(void *ptr, int flags);
+
+/* As dallocx; size lies between what was asked for and what sallocx says. */
+void sdallocx(void *ptr, size_t size, int flags);
+
+/* What sallocx would say of mallocx(size, flags); 0 if it cannot be had. */
+size_t nallocx(size_t size, int flags);
+
+/*
+ * Reads or writes one control, by name or by index vector (MIB).
+ * Results: 0; EINVAL size of old or new is wrong (what fits was copied);
+ * ENOENT no such name; EPERM not readable or not writable; EAGAIN no memory;
+ * EFAULT the action failed.
+ */
+int mallctl(const char *name, void *oldp, size_t *oldlenp, void *newp,
+    size_t newlen);
+int mallctlnametomib(const char *name, size_t *mibp, size_t *miblenp);
+int mallctlbymib(const size_t *mib, size_t miblen, void *oldp,
+    size_t *oldlenp, void *newp, size_t newlen);
+
+/*
+ * Writes the statistics by write_cb (NULL: malloc_message, else stderr).
+ * Letters in opts: J JSON; g m d a b l x e h leave a section out.
+ */
+void malloc_stats_print(void (*write_cb)(void *, const char *),
+    void *cbopaque, const char *opts);
+
+/* Usable bytes of ptr's block; 0 for NULL and for foreign addresses. */
+size_t malloc_usable_size(const void *ptr);
+
+/* Replaceable: where the allocator's own messages go. */
+extern void (*malloc_message)(void *, const char *);
+
+/* A program may define it: options as in MALLOC_CONF. */
+extern const char *malloc_conf;
+
+/* Hooks by which an arena gets its memory from the program. */
+typedef struct extent_hooks_s extent_hooks_t;
+typedef void *(extent_alloc_t)(extent_hooks_t *, void *, size_t, size_t,
+    bool *, bool *, unsigned);
+typedef bool (extent_dalloc_t)(extent_hooks_t *, void *, size_t, bool,
+    unsigned);
+typedef void (extent_destroy_t)(extent_hooks_t *, void *, size_t, bool,
+    unsigned);
+typedef bool (extent_commit_t)(extent_hooks_t *, void *, size_t, size_t,
+    size_t, unsigned);
+typedef bool (extent_decommit_t)(extent_hooks_t *, void *, size_t, size_t,
+    size_t, unsigned);
+typedef bool (extent_purge_t)(extent_hooks_t *, void *, size_t, size_t,
+    size_t, unsigned);
+typedef bool (extent_split_t)(extent_hooks_t *, void *, size_t, size_t,
+    size_t, bool, unsigned);
+typedef bool (extent_merge_t)(extent_hooks_t *, void *, size_t, void *,
+    size_t, bool, unsigned);
+struct extent_hooks_s {
+	extent_alloc_t *alloc;
+	extent_dalloc_t *dalloc;
+	extent_destroy_t *destroy;
+	extent_commit_t *commit;
+	extent_decommit_t *decommit;
+	extent_purge_t *purge_lazy;
+	extent_purge_t *purge_forced;
+	extent_split_t *split;
+	extent_merge_t *merge;
+};
+
+/* The version of the library that is loaded, as STRATA_VERSION. */
+const char *strata_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,218 @@
+/*
+ * prof.h - the profiler's one face: what layer 4 may call of prof/, and what
+ * the profiler may ask of its host.
+ *
+ *   malloc slow path --prof_sample_begin--> unwind, intern, live record
+ *   free slow path ----prof_sample_end----> lifetime, group totals
+ *   exit, mallctl, signal, interval ------> a dump (a cut, never a stop)
+ *
+ * The profiler knows addresses, size-class numbers and arena numbers as plain
+ * figures; it never includes an allocator header (layer 3a), and the allocator
+ * knows of a sample one bit. Layer 4 (src/malloc.c, src/thread.c) joins them.
+ *
+ * Locks: callers hold no allocator lock and no profiler lock, ever.
+ * Memory: everything the profiler keeps comes from src/base.h or from its own
+ *   mappings, never from malloc, and is bounded by prof_options.max_memory.
+ * Signals/fork: only the handler installed by trigger.c runs in signal
+ *   context; it calls nothing in this header. prof_fork_* walk the locks.
+ */
+#ifndef STRATA_PROF_H
+#define STRATA_PROF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { PROF_PREFIX_MAX = 1024 };	/* bytes, with the final NUL */
+
+enum prof_format { PROF_FORMAT_PPROF = 1, PROF_FORMAT_HEAP_V2 = 2,
+    PROF_FORMAT_BOTH = 3 };
+enum prof_unwind { PROF_UNWIND_LIBUNWIND, PROF_UNWIND_FP };
+
+/* What started a dump; the letter stands in the file's name. */
+enum prof_trigger {
+	PROF_TRIGGER_FINAL = 'f', PROF_TRIGGER_BYTES = 'i',
+	PROF_TRIGGER_TIME = 't', PROF_TRIGGER_MALLCTL = 'm',
+	PROF_TRIGGER_GDUMP = 'u', PROF_TRIGGER_SIGNAL = 's',
+};
+
+/* The prof_* options of MALLOC_CONF, parsed by src/conf.c. */
+struct prof_options {
+	bool prof;			/* master switch */
+	bool active;			/* sampling at start */
+	bool thread_active_init;
+	bool accum;			/* accepted: totals are always kept */
+	bool gdump;
+	bool final;
+	bool leak;
+	bool leak_error;
+	bool free_stacks;		/* also unwind the freeing thread */
+	bool pid_namespace;		/* put it into file names */
+	unsigned lg_sample;		/* 0..63; R = 2^lg_sample bytes */
+	unsigned bt_max;		/* frames, 1..1024 */
+	int lg_interval;		/* -1 = none; dump every 2^n bytes */
+	uint64_t interval_ms;		/* 0 = none */
+	int signal;			/* number, 0 = none, -1 = the default */
+	unsigned dump_max;		/* files kept, 0 = all */
+	size_t max_memory;		/* bytes; SIZE_MAX = the default rule */
+	enum prof_format format;
+	enum prof_unwind unwind;
+	char prefix[PROF_PREFIX_MAX];	/* "" = no automatic dumps */
+};
+
+/* Exact figures of the allocator, read when a cut is taken; all in bytes. */
+struct prof_totals {
+	uint64_t live;			/* sum over threads of alloc - dealloc */
+	uint64_t allocated;		/* jemalloc's: caches included */
+	uint64_t active, resident, mapped, retained, metadata;
+	uint64_t tcache_bytes, dirty, muzzy;
+	uint64_t thread_allocated;	/* ever allocated, all threads */
+	uint64_t thread_deallocated;
+};
+
+/* The slab that holds a small region, read without locks. */
+struct prof_slab {
+	uint32_t nregs_used;		/* cached ones included, >= 1 */
+	uint32_t nregs;
+	uint64_t free_bytes;		/* slab size - used regions */
+};
+
+struct prof_thread;
+
+/*
+ * What the profiler may ask of layer 4. All are thread-safe. None allocates
+ * from the application's arenas.
+ */
+struct prof_host {
+	/* No lock held. From any thread and from the worker task. */
+	void (*totals)(struct prof_totals *out);
+	/* The record's shard lock is held: ptr is allocated. False: large. */
+	bool (*slab)(const void *ptr, struct prof_slab *out);
+	/* Bytes of a size class (index as in struct prof_alloc). */
+	size_t (*class_size)(unsigned sizeclass);
+	/*
+	 * Between the two calls every allocation of this thread comes from
+	 * the internal arena and is never sampled. They nest. guard_enter
+	 * returns this thread's part, or NULL before and after its life.
+	 */
+	struct prof_thread *(*guard_enter)(void);
+	void (*guard_leave)(void);
+	/* This thread's part without a guard, or NULL. Async-signal-safe. */
+	struct prof_thread *(*thread_self)(void);
+	/* Asks every thread to redraw its countdown at its next event. */
+	void (*redraw)(void);
+	/* True in threads of a fork child not yet repaired, at exit, ... */
+	const char *version;
+};
+
+/* The profiler's part of a thread; embedded in struct thread. */
+struct prof_thread {
+	/* owner thread: */
+	uint64_t prng;			/* state; seeded per thread */
+	uint64_t rate;			/* R the countdown was drawn for */
+	uint64_t uid;			/* 1, 2, ... in order of creation */
+	uint64_t sampled;		/* allocations recorded */
+	bool active;			/* thread.prof.active */
+	/* written by layer 4's guard, read by dl_iterate_phdr: */
+	unsigned guard;			/* nesting depth; 0 = outside */
+	char name[32];			/* thread.prof.name */
+	void *cache;			/* unwind.c's, from base; or NULL */
+};
+
+/* One allocation that the countdown hit, already made, not yet returned. */
+struct prof_alloc {
+	void *ptr;
+	size_t usable;			/* bytes: the size class's size */
+	size_t requested;		/* bytes asked for */
+	unsigned sizeclass;
+	unsigned arena;
+	unsigned generation;		/* of the arena; 0 = the process's */
+	uint64_t thread_clock;		/* the thread's allocated bytes */
+};
+
+/*
+ * Life cycle. prof_boot copies the options (no unwinder, no thread, no file,
+ * may run inside the first malloc of ld.so). prof_start is called once,
+ * outside every lock and outside initialisation (the library's constructor,
+ * or the first enabling mallctl): opens and primes the unwinder, publishes
+ * the ctl mapping, installs the signal handler. Until it has run nothing is
+ * sampled.
+ */
+int prof_boot(const struct prof_options *options, const struct prof_host *);
+int prof_start(void);
+/* At exit: final dump, leak summary. True: the process must _exit(1). */
+bool prof_exit(void);
+
+/* Threads. */
+void prof_thread_init(struct prof_thread *thread);
+void prof_thread_exit(struct prof_thread *thread);
+
+/*
+ * Bytes to the next sampled byte (>= 1), drawn for the current R; UINT64_MAX
+ * when this thread does not sample. Layer 4 folds it into the countdown:
+ * an allocation of u usable bytes is sampled iff the gap is <= u; after a
+ * sample the next gap starts behind the object.
+ */
+uint64_t prof_thread_gap(struct prof_thread *thread);
+
+/*
+ * Records a sample: unwinds, interns the stack, enters the live record.
+ * Returns the record, for the extent of a large block, or NULL if the sample
+ * was dropped (counted). Never fails the allocation. errno is kept.
+ * Layer 4 sets the slab's and the pagemap's bit only after a non-NULL result.
+ */
+void *prof_sample_begin(struct prof_thread *thread,
+    const struct prof_alloc *alloc);
+
+/*
+ * Ends the sample at ptr: record is what begin returned if the caller kept
+ * it, else NULL (looked up by address). Called while the region is still
+ * allocated, before its bits are cleared. errno is kept.
+ * thread may be NULL (arena reset, thread teardown).
+ */
+void prof_sample_end(struct prof_thread *thread, const void *ptr,
+    void *record);
+
+/* For misuse reports: where ptr was allocated (return addresses). */
+size_t prof_sample_stack(const void *ptr, uintptr_t *frames, size_t max);
+
+/* Periodic work at a thread's event: interval bytes, gdump. No locks held. */
+void prof_event(struct prof_thread *thread, uint64_t bytes_allocated);
+void prof_gdump_event(void);		/* mapped reached a new high */
+
+/* Dumps now, in this thread. filename NULL: the automatic name. 0 or errno. */
+int prof_dump(const char *filename, enum prof_trigger trigger);
+
+/* Switches and figures behind mallctl prof.*, thread.prof.*; thread-safe. */
+bool prof_enabled(void);		/* the master switch (opt.prof) */
+bool prof_active_get(void);
+int prof_active_set(bool active);	/* may run prof_start */
+bool prof_thread_active_init_get(void);
+void prof_thread_active_init_set(bool active);
+bool prof_gdump_get(void);
+void prof_gdump_set(bool on);
+unsigned prof_lg_sample_get(void);
+int prof_reset(unsigned lg_sample);	/* drops totals, sets R; 0 or errno */
+int prof_prefix_set(const char *prefix);
+void prof_prefix_get(char *out, size_t size);
+uint64_t prof_interval_get(void);	/* bytes; 0 = none */
+int prof_thread_name_set(struct prof_thread *thread, const char *name);
+uint64_t prof_generation_get(void);
+uint64_t prof_generation_advance(void);	/* the new generation */
+uint64_t prof_dropped_samples(void);
+uint64_t prof_dropped_bytes(void);	/* weighted */
+uint64_t prof_memory(void);		/* bytes the profiler keeps */
+uint64_t prof_samples_live(void);
+uint64_t prof_dumps_done(void);
+uint64_t prof_dump_errors(void);
+
+/*
+ * Fork. prepare waits until no unwinding runs and takes the locks in rank
+ * order; it waits for no I/O. Called with no allocator lock held and before
+ * the allocator's own handlers.
+ */
+void prof_fork_prepare(void);
+void prof_fork_parent(void);
+void prof_fork_child(void);
+
+#endif
