@@ -100,7 +100,7 @@ void malloc_stats_print(void (*write_cb)(void *, const char *),
     void *cbopaque, const char *opts);
 
 /* Usable bytes of ptr's block; 0 for NULL and for foreign addresses. */
-size_t malloc_usable_size(const void *ptr);
+size_t malloc_usable_size(void *ptr);
 
 /* Replaceable: where the allocator's own messages go. */
 extern void (*malloc_message)(void *, const char *);
