@@ -1,0 +1,20 @@
+/*
+ * commands.c - the table of subcommands.
+ */
+#include "commands.h"
+
+#include <string.h>
+
+const struct cli_command *const commands[] = {
+	NULL
+};
+
+const struct cli_command *
+command_find(const char *name)
+{
+	for (size_t i = 0; commands[i] != NULL; i++) {
+		if (strcmp(commands[i]->name, name) == 0)
+			return commands[i];
+	}
+	return NULL;
+}

@@ -1,0 +1,81 @@
+/*
+ * term.c - asks the terminal and the environment.
+ */
+#include "term.h"
+
+#include <langinfo.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+static enum term_color_mode color_mode = TERM_COLOR_AUTO;
+
+void
+term_color_set(enum term_color_mode mode)
+{
+	color_mode = mode;
+}
+
+bool
+term_color(FILE *out)
+{
+	const char *no = getenv("NO_COLOR");
+	const char *term = getenv("TERM");
+
+	if (color_mode != TERM_COLOR_AUTO)
+		return color_mode == TERM_COLOR_ALWAYS;
+	if (no != NULL && *no != '\0')
+		return false;
+	if (term == NULL || strcmp(term, "dumb") == 0)
+		return false;
+	return isatty(fileno(out)) == 1;
+}
+
+size_t
+term_width(FILE *out, size_t fallback)
+{
+	struct winsize size;
+
+	if (isatty(fileno(out)) != 1)
+		return fallback;
+	if (ioctl(fileno(out), TIOCGWINSZ, &size) != 0 || size.ws_col == 0)
+		return 80;
+	return size.ws_col;
+}
+
+bool
+term_unicode(void)
+{
+	return strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
+}
+
+void
+term_progress(const char *label, size_t done, size_t total)
+{
+	static struct timespec last;
+	static bool shown;
+	struct timespec now;
+	long ms;
+
+	if (isatty(STDERR_FILENO) != 1)
+		return;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	ms = (now.tv_sec - last.tv_sec) * 1000 +
+	    (now.tv_nsec - last.tv_nsec) / 1000000;
+	if (done == total && total != 0) {
+		if (shown)
+			fputs("\r\033[K", stderr);
+		shown = false;
+		return;
+	}
+	if (ms < 100)			/* ten a second are enough to read */
+		return;
+	last = now;
+	shown = true;
+	if (total != 0)
+		fprintf(stderr, "\r\033[K%s %zu of %zu", label, done, total);
+	else
+		fprintf(stderr, "\r\033[K%s %zu", label, done);
+}
