@@ -20,11 +20,11 @@ static const struct cli_option filter_options[] = {
 	{ 0, "show", "REGEX", "keep only matching frames in the stacks" },
 	{ 0, "show-from", "REGEX",
 	    "drop the frames above the outermost one that matches" },
-	{ 0, "arena", "N[,N...]", "only samples of these arenas" },
-	{ 0, "size", "RANGE", "only usable sizes in the range, as 64..4k" },
+	{ 0, "arena", "RANGE", "only these arenas: 3, 0-3 or 1,4" },
 	{ 0, "generation", "RANGE", "only samples born in these generations" },
+	{ 0, "size", "RANGE", "only these usable sizes: 64, 16-1k or 1M-" },
 	{ 0, "thread", "REGEX", "only samples of threads that match" },
-	{ 0, "age", "RANGE", "only ages or lifetimes in it, as 10s..1h" },
+	{ 0, "age", "RANGE", "only live objects of this age: 10s- or 1m-1h" },
 	{ 0, NULL, NULL, NULL }
 };
 static const struct cli_option sample_options[] = {
@@ -41,10 +41,13 @@ static const struct cli_option output_options[] = {
 	{ 0, NULL, NULL, NULL }
 };
 static const struct cli_option symbol_options[] = {
-	{ 0, "binary-path", "DIR", "look for programs and libraries here too" },
+	{ 0, "binary-path", "DIR",
+	    "also look here for programs and libraries, by name" },
+	{ 0, "debug-dir", "DIR",
+	    "look for separate debug files here [/usr/lib/debug]" },
+	{ 0, "root", "DIR", "the profiled machine's files are below DIR" },
 	{ 0, "no-symbols", NULL, "show addresses, read no binaries" },
-	{ 0, "no-inlines", NULL, "show no inlined functions" },
-	{ 0, "no-cache", NULL, "do not keep symbols in the cache folder" },
+	{ 0, "no-cache", NULL, "keep no symbols in the cache folder" },
 	{ 0, NULL, NULL, NULL }
 };
 static const struct cli_option color_options[] = {
@@ -218,7 +221,7 @@ cli_usage_error(const struct cli_args *args, const char *format, ...)
 	verror(args, format, ap);
 	va_end(ap);
 	fprintf(stderr, "Try 'strata %s --help'.\n", args->command->name);
-	return CLI_USAGE;
+	return EXIT_USAGE;
 }
 
 /* Is word one of the words in list? */
@@ -249,7 +252,7 @@ give(struct cli_args *args, const struct cli_option *option,
 		    args->command->formats);
 	args->given[args->ngiven].option = option;
 	args->given[args->ngiven++].value = value;
-	return CLI_OK;
+	return EXIT_FINE;
 }
 
 /* "--name", "--name=value" or "--name value"; *i is the argument's index. */
@@ -300,7 +303,7 @@ parse_short(struct cli_args *args, int argc, char **argv, int *i)
 			    *p);
 		if (option->arg == NULL) {
 			status = give(args, option, NULL);
-			if (status != CLI_OK)
+			if (status != EXIT_FINE)
 				return status;
 			continue;
 		}
@@ -312,7 +315,7 @@ parse_short(struct cli_args *args, int argc, char **argv, int *i)
 			    option->arg);
 		return give(args, option, argv[++*i]);
 	}
-	return CLI_OK;
+	return EXIT_FINE;
 }
 
 static int
@@ -321,7 +324,7 @@ check_operands(const struct cli_args *args)
 	const struct cli_command *command = args->command;
 
 	if (cli_flag(args, "help"))
-		return CLI_OK;
+		return EXIT_FINE;
 	if (args->noperands < (size_t)command->min_operands)
 		return cli_usage_error(args, "missing operand; usage: "
 		    "strata %s [OPTION...] %s", command->name,
@@ -330,7 +333,7 @@ check_operands(const struct cli_args *args)
 	    args->noperands > (size_t)command->max_operands)
 		return cli_usage_error(args, "unexpected operand '%s'",
 		    args->operands[command->max_operands]);
-	return CLI_OK;
+	return EXIT_FINE;
 }
 
 static void
@@ -350,9 +353,9 @@ static int
 parse_all(struct cli_args *args, int argc, char **argv)
 {
 	bool only_operands = false;
-	int status = CLI_OK;
+	int status = EXIT_FINE;
 
-	for (int i = 1; i < argc && status == CLI_OK; i++) {
+	for (int i = 1; i < argc && status == EXIT_FINE; i++) {
 		const char *arg = argv[i];
 
 		if (only_operands || arg[0] != '-' || arg[1] == '\0') {
@@ -383,19 +386,19 @@ cli_parse(const struct cli_command *command, int argc, char **argv,
 	args.operands = calloc((size_t)argc + 1, sizeof *args.operands);
 	if (args.given == NULL || args.operands == NULL) {
 		cli_error(&args, "out of memory");
-		status = CLI_INPUT;
+		status = EXIT_INPUT;
 	} else {
 		status = parse_all(&args, argc, argv);
 	}
-	if (status == CLI_OK)
+	if (status == EXIT_FINE)
 		status = check_operands(&args);
-	if (status != CLI_OK) {
+	if (status != EXIT_FINE) {
 		cli_free(&args);
 		return status;
 	}
 	apply_color(&args);
 	*out = args;
-	return CLI_OK;
+	return EXIT_FINE;
 }
 
 void
@@ -451,7 +454,7 @@ cli_number(const struct cli_args *args, const char *name, long min, long max,
 	long n;
 
 	if (text == NULL)
-		return CLI_OK;
+		return EXIT_FINE;
 	errno = 0;
 	n = strtol(text, &end, 10);
 	if (end == text || *end != '\0')
@@ -462,7 +465,7 @@ cli_number(const struct cli_args *args, const char *name, long min, long max,
 		    "--%s: %s is not between %ld and %ld", name, text, min,
 		    max);
 	*out = n;
-	return CLI_OK;
+	return EXIT_FINE;
 }
 
 int
@@ -474,7 +477,7 @@ cli_real(const struct cli_args *args, const char *name, double min,
 	double x;
 
 	if (text == NULL)
-		return CLI_OK;
+		return EXIT_FINE;
 	x = strtod(text, &end);
 	if (end == text || *end != '\0')
 		return cli_usage_error(args, "--%s: '%s' is not a number",
@@ -484,7 +487,7 @@ cli_real(const struct cli_args *args, const char *name, double min,
 		    "--%s: %s is not between %g and %g", name, text, min,
 		    max);
 	*out = x;
-	return CLI_OK;
+	return EXIT_FINE;
 }
 
 int
@@ -493,7 +496,7 @@ cli_bytes(const struct cli_args *args, const char *name, double *out)
 	const char *text = cli_value(args, name);
 
 	if (text == NULL || unit_parse_bytes(text, out) == 0)
-		return CLI_OK;
+		return EXIT_FINE;
 	return cli_usage_error(args, "--%s: '%s' is not a size (as 64k)",
 	    name, text);
 }
@@ -504,7 +507,7 @@ cli_duration(const struct cli_args *args, const char *name, double *out)
 	const char *text = cli_value(args, name);
 
 	if (text == NULL || unit_parse_duration(text, out) == 0)
-		return CLI_OK;
+		return EXIT_FINE;
 	return cli_usage_error(args, "--%s: '%s' is not a time (as 10s)",
 	    name, text);
 }
@@ -547,14 +550,14 @@ cli_output(const struct cli_args *args, FILE **out)
 
 	if (path == NULL || strcmp(path, "-") == 0) {
 		*out = stdout;
-		return CLI_OK;
+		return EXIT_FINE;
 	}
 	*out = fopen(path, "we");
 	if (*out == NULL) {
 		cli_error(args, "%s: %s", path, strerror(errno));
-		return CLI_INPUT;
+		return EXIT_INPUT;
 	}
-	return CLI_OK;
+	return EXIT_FINE;
 }
 
 int
@@ -569,12 +572,12 @@ cli_output_close(const struct cli_args *args, FILE *file)
 	if (fflush(file) != 0 || (file != stdout && fclose(file) != 0))
 		error = errno;
 	if (!failed && error == 0)
-		return CLI_OK;
+		return EXIT_FINE;
 	if (error == EPIPE)
-		return CLI_OK;
+		return EXIT_FINE;
 	cli_error(args, "%s: %s", path,
 	    error != 0 ? strerror(error) : "write failed");
-	return CLI_INPUT;
+	return EXIT_INPUT;
 }
 
 /* "-f, --format FORMAT" and, from column 30 on, the help text. */

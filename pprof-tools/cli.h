@@ -31,8 +31,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
-/* Exit statuses; model.h's errors map onto CLI_INPUT. */
-enum { CLI_OK = 0, CLI_FINDINGS = 1, CLI_USAGE = 2, CLI_INPUT = 3 };
+#include "model.h"			/* exit statuses EXIT_FINE ... */
 
 struct cli_option {
 	char letter;			/* 0: none */
@@ -44,12 +43,12 @@ struct cli_option {
 /* Option tables that several subcommands share; or-ed into .groups. */
 enum {
 	CLI_FILTER = 1,			/* focus ignore hide show show-from
-					   arena size generation thread age */
+					   arena generation size thread age */
 	CLI_SAMPLE = 2,			/* sample-type */
 	CLI_FORMAT = 4,			/* format; values in .formats */
 	CLI_OUTPUT = 8,			/* output */
-	CLI_SYMBOLS = 16,		/* binary-path no-symbols no-inlines
-					   no-cache */
+	CLI_SYMBOLS = 16,		/* binary-path debug-dir root
+					   no-symbols no-cache */
 	CLI_COLOR = 32,			/* color no-color */
 	CLI_VIEW = 63,			/* all of them */
 };
@@ -85,7 +84,7 @@ struct cli_args {
 
 /*
  * Parses what follows the subcommand's name (argv[0] is that name). Returns
- * CLI_OK and fills out (cli_free), or CLI_USAGE after printing why.
+ * EXIT_FINE and fills out (cli_free), or EXIT_USAGE after printing why.
  * --help is not a special case here: cli_flag(args, "help").
  */
 int cli_parse(const struct cli_command *command, int argc, char **argv,
@@ -104,7 +103,7 @@ const char *cli_next_value(const struct cli_args *args, const char *name,
 
 /*
  * Numeric values: *out keeps what it is (the default) if the option was not
- * given. Return CLI_OK, or CLI_USAGE after a message.
+ * given. Return EXIT_FINE, or EXIT_USAGE after a message.
  */
 int cli_number(const struct cli_args *args, const char *name, long min,
     long max, long *out);
@@ -124,8 +123,7 @@ const char *cli_format(const struct cli_args *args);
 /*
  * Where the view goes: --output's file, or stdout. cli_output_close flushes,
  * closes and reports a failed write (a full disk). Both return a status; a
- * reader of the pipe that went away (head) is no error. path may be given
- * where cli_output was asked for a second file of its own name.
+ * reader of the pipe that went away (head) is no error.
  */
 int cli_output(const struct cli_args *args, FILE **out);
 int cli_output_close(const struct cli_args *args, FILE *file);
@@ -133,7 +131,7 @@ int cli_output_close(const struct cli_args *args, FILE *file);
 /* "strata top: ..." on stderr; with a newline. */
 void cli_error(const struct cli_args *args, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-/* The same and "Try 'strata top --help'."; returns CLI_USAGE. */
+/* The same and "Try 'strata top --help'."; returns EXIT_USAGE. */
 int cli_usage_error(const struct cli_args *args, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

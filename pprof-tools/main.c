@@ -42,16 +42,16 @@ unknown_command(const char *name)
 	if (nearest != NULL)
 		fprintf(stderr, "; did you mean '%s'?", nearest);
 	fputs("\nTry 'strata --help'.\n", stderr);
-	return CLI_USAGE;
+	return EXIT_USAGE;
 }
 
 static int
 finish_stdout(void)
 {
 	if (fflush(stdout) == 0 && !ferror(stdout))
-		return CLI_OK;
+		return EXIT_FINE;
 	perror("strata: standard output");
-	return CLI_INPUT;
+	return EXIT_INPUT;
 }
 
 static int
@@ -77,7 +77,7 @@ run_command(const struct cli_command *command, int argc, char **argv)
 	int status;
 
 	status = cli_parse(command, argc, argv, &args);
-	if (status != CLI_OK)
+	if (status != EXIT_FINE)
 		return status;
 	if (cli_flag(&args, "help"))
 		status = help(command->name);
@@ -96,7 +96,7 @@ main(int argc, char **argv)
 	setlocale(LC_CTYPE, "");
 	if (name == NULL) {
 		print_help(stderr);
-		return CLI_USAGE;
+		return EXIT_USAGE;
 	}
 	if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0) {
 		puts("strata " STRATA_VERSION);
