@@ -1,0 +1,80 @@
+/*
+ * cut.h - a consistent view of all samples, taken while the program runs on.
+ *
+ *   cut_begin -- cut_live* -- cut_freed* -- (write) -- cut_end
+ *
+ * The cut is one moment S: of the records, those born before it and not dead
+ * by then; of the freed totals, what had died by then. All shard locks are
+ * held for the moment itself (microseconds) and for at most CUT_BATCH records
+ * at a time afterwards. Objects that die while the cut is open stay in it.
+ * Nothing here allocates; the rows point at groups and stacks, which stay as
+ * they are until cut_end.
+ *
+ * One cut at a time: cut_begin says EBUSY to a second.
+ */
+#ifndef STRATA_CUT_H
+#define STRATA_CUT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "group.h"
+#include "live.h"
+#include "prof.h"
+
+enum { CUT_BATCH = 256, CUT_SINCE_KEPT = 16 };
+
+struct cut {
+	/* constant after cut_begin: */
+	uint32_t number;		/* 1, 2, ... */
+	uint64_t time_ns;		/* monotonic clock at S */
+	uint64_t rate;			/* the current R */
+	uint32_t generation;		/* the current one */
+	uint64_t samples_live;		/* records in the cut */
+	uint64_t samples_freed;		/* since the last reset */
+	uint64_t dropped_samples;
+	uint64_t dropped_bytes;		/* weighted */
+	uint64_t before_profiling;	/* bytes */
+	uint64_t profiler_bytes;
+	struct prof_totals totals;
+	/* cut.c's: */
+	struct live_cursor live;
+	struct group_cursor freed;
+};
+
+/*
+ * One live sample. since: the number of cuts taken before its birth, so that
+ * it is also in cut k, if since < k (and it was not freed); births before the
+ * last CUT_SINCE_KEPT cuts share one value.
+ */
+struct cut_live {
+	const struct group *group;
+	uint64_t requested;		/* bytes */
+	uint64_t age_ns;
+	double pinned;			/* bytes this one region pins; 0: large */
+	uint32_t since;
+	uint32_t thread;		/* uid */
+};
+
+/* Freed samples of one group and lifetime. */
+struct cut_freed {
+	const struct group *group;
+	uint32_t bucket;		/* lifetime.h */
+	uint64_t samples;
+	uint64_t requested;		/* bytes, summed */
+};
+
+int cut_begin(struct cut *out);		/* 0 or EBUSY */
+/* Fills rows; 0 = the end. max: at least CUT_BATCH and LIFETIME_BUCKETS. */
+size_t cut_live(struct cut *cut, struct cut_live *rows, size_t max);
+size_t cut_freed(struct cut *cut, struct cut_freed *rows, size_t max);
+void cut_end(struct cut *cut);
+
+/* Drops all totals and records (mallctl prof.reset); safe during a cut. */
+void cut_reset(void);
+
+void cut_boot(const struct prof_host *host);
+/* A fork child has no cut open; the dump that had it is the parent's. */
+void cut_fork_child(void);
+
+#endif

@@ -1,0 +1,68 @@
+/*
+ * modules.h - our own list of what is loaded where, had without the loader.
+ *
+ * Taken from /proc/self/maps and the modules' own headers, by raw system
+ * calls and reads that cannot fault, so neither a sample nor a dump waits for
+ * the loader's lock. A module stays on the list when it is unloaded: stacks
+ * still point into it, and the address range is kept from reuse.
+ */
+#ifndef STRATA_MODULES_H
+#define STRATA_MODULES_H
+
+#include <elf.h>
+#include <link.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { MODULE_PHDRS_MAX = 32, MODULE_BUILD_ID_MAX = 32, MODULES_MAX = 8192 };
+
+struct module {
+	/* constant once listed: */
+	uintptr_t start, end;		/* all PT_LOADs, whole pages */
+	uintptr_t base;			/* what is added to p_vaddr */
+	const char *path;		/* "" if there is none; "[vdso]" */
+	uint8_t build_id[MODULE_BUILD_ID_MAX];
+	uint8_t build_id_len;		/* 0: none */
+	uint16_t phnum;
+	uint32_t epoch;			/* when it was first seen */
+	bool is_main, is_vdso;
+	const ElfW(Phdr) *phdrs;	/* phnum copies */
+	/* atomic: */
+	bool gone;			/* unloaded; never unset */
+	uint32_t gone_epoch;		/* last epoch whose stacks may name it */
+};
+
+/* An executable segment, as a mapping of a profile. */
+struct module_segment {
+	uintptr_t start, end;
+	uint64_t offset;		/* in the file */
+};
+
+int modules_boot(void);			/* no lock, no I/O */
+int modules_refresh(void);		/* 0 or errno */
+
+/* Grows only; entries are never moved or freed. */
+size_t modules_count(void);
+const struct module *modules_at(size_t i);
+/* Executable segments of a module; returns how many. */
+size_t modules_segments(const struct module *module,
+    struct module_segment *out, size_t max);
+/* The module that held pc in that epoch, or NULL. */
+const struct module *modules_find(uintptr_t pc, uint32_t epoch);
+
+/*
+ * True if every frame lies in a known module or in memory known to belong to
+ * none. Otherwise the list was refreshed, unless that was done a moment ago.
+ */
+bool modules_cover(const uintptr_t *frames, size_t depth);
+
+uint32_t modules_epoch(void);		/* raised when a range was not kept */
+uint64_t modules_reserved_bytes(void);
+uint64_t modules_reserve_failures(void);
+
+void modules_fork_prepare(void);
+void modules_fork_parent(void);
+void modules_fork_child(void);
+
+#endif
