@@ -55,6 +55,7 @@ struct prof_options {
 	int signal;			/* number, 0 = none, -1 = the default */
 	unsigned dump_max;		/* files kept, 0 = all */
 	size_t max_memory;		/* bytes; SIZE_MAX = the default rule */
+	uint64_t seed;			/* 0 = random; else for tests */
 	enum prof_format format;
 	enum prof_unwind unwind;
 	char prefix[PROF_PREFIX_MAX];	/* "" = no automatic dumps */
@@ -115,6 +116,7 @@ struct prof_thread {
 	bool active;			/* thread.prof.active */
 	/* written by layer 4's guard, read by dl_iterate_phdr: */
 	unsigned guard;			/* nesting depth; 0 = outside */
+	unsigned unwinding;		/* times inside unwind.c's gate */
 	char name[32];			/* thread.prof.name */
 	void *cache;			/* unwind.c's, from base; or NULL */
 };
@@ -146,6 +148,8 @@ bool prof_exit(void);
 /* Threads. */
 void prof_thread_init(struct prof_thread *thread);
 void prof_thread_exit(struct prof_thread *thread);
+/* For tests: a fixed stream of gaps; the caller then asks for a new gap. */
+void prof_thread_seed(struct prof_thread *thread, uint64_t seed);
 
 /*
  * Bytes to the next sampled byte (>= 1), drawn for the current R; UINT64_MAX
