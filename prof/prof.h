@@ -67,6 +67,7 @@ struct prof_totals {
 	uint64_t allocated;		/* jemalloc's: caches included */
 	uint64_t active, resident, mapped, retained, metadata;
 	uint64_t tcache_bytes, dirty, muzzy;
+	uint64_t tcache_pinned;		/* sum over cached regions of f/n */
 	uint64_t thread_allocated;	/* ever allocated, all threads */
 	uint64_t thread_deallocated;
 };
@@ -102,7 +103,11 @@ struct prof_host {
 	struct prof_thread *(*thread_self)(void);
 	/* Asks every thread to redraw its countdown at its next event. */
 	void (*redraw)(void);
-	/* True in threads of a fork child not yet repaired, at exit, ... */
+	/*
+	 * Writes the statistics as JSON to fd: no malloc, no lock across
+	 * I/O; from any thread and from the worker task. NULL: not offered.
+	 */
+	int (*stats)(int fd);
 	const char *version;
 };
 
