@@ -1,0 +1,59 @@
+/*
+ * dump.h - one dump: from a cut to files under their final names.
+ *
+ *   cut rows -> struct report (report.h) -> .pb and/or .heap -> rename
+ *
+ * Locks: none is held while anything is written. Dumps follow one another:
+ *   the second waits for the first (a futex word, not a lock: fork does not
+ *   wait for it, and a fork child forgets it).
+ * Memory: a mapping of the dump's own (scratch.h).
+ * Signals/fork: dump_now runs in application threads and in the worker task;
+ *   raw system calls only, no errno, no thread-local storage.
+ */
+#ifndef STRATA_DUMP_H
+#define STRATA_DUMP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "prof.h"
+
+enum { DUMP_PATH_MAX = 1280 };		/* bytes, with the NUL */
+
+/* What a dump wrote. */
+struct dump_result {
+	unsigned formats;		/* PROF_FORMAT_*: which files exist */
+	char file[DUMP_PATH_MAX];	/* of both, the .pb; "" if none */
+};
+
+/* Copies the options; makes the prefix absolute. From prof_boot. */
+void dump_boot(const struct prof_options *options,
+    const struct prof_host *host);
+
+/*
+ * Dumps now, in this thread, which has its guard set. filename NULL: the
+ * automatic name (EINVAL if the prefix is ""). result may be NULL. 0 or an
+ * errno; a failure has been told on stderr and counted.
+ */
+int dump_now(const char *filename, enum prof_trigger trigger,
+    struct dump_result *result);
+
+/* A file name of the automatic kind for another document: "<...>.json". */
+int dump_name(char *out, size_t size, enum prof_trigger trigger,
+    const char *suffix);
+
+/* True once no dump is running; false after timeout_ms. */
+bool dump_wait(unsigned timeout_ms);
+
+int dump_prefix_set(const char *prefix);	/* 0 or ENAMETOOLONG */
+void dump_prefix_get(char *out, size_t size);
+uint64_t dump_done(void);		/* dumps written */
+uint64_t dump_errors(void);		/* dumps that failed */
+/* The last failure in one line, "" if none. */
+void dump_last_error(char *out, size_t size);
+
+/* The child has no dump under way; the parent's files are left alone. */
+void dump_fork_child(void);
+
+#endif
