@@ -580,7 +580,28 @@ cli_output_close(const struct cli_args *args, FILE *file)
 	return EXIT_INPUT;
 }
 
-/* "-f, --format FORMAT" and, from column 30 on, the help text. */
+enum { HELP_COLUMN = 30, HELP_WIDTH = 79 };
+
+/* Text from column HELP_COLUMN on, broken between words. */
+static void
+print_wrapped(const char *text, FILE *out)
+{
+	size_t room = HELP_WIDTH - HELP_COLUMN;
+
+	while (strlen(text) > room) {
+		size_t len = room;
+
+		while (len > 0 && text[len] != ' ')
+			len--;
+		if (len == 0)
+			break;
+		fprintf(out, "%.*s\n%*s", (int)len, text, HELP_COLUMN, "");
+		text += len + 1;
+	}
+	fprintf(out, "%s\n", text);
+}
+
+/* "-f, --format FORMAT" and its help text. */
 static void
 print_option(const struct cli_option *option, FILE *out)
 {
@@ -593,10 +614,11 @@ print_option(const struct cli_option *option, FILE *out)
 	    option->letter != 0 ? ',' : ' ', option->name,
 	    option->arg != NULL ? " " : "",
 	    option->arg != NULL ? option->arg : "");
-	if (n <= 28)
-		fprintf(out, "%-28s  %s\n", left, option->help);
+	if (n <= HELP_COLUMN - 2)
+		fprintf(out, "%-*s", HELP_COLUMN, left);
 	else
-		fprintf(out, "%s\n%30s%s\n", left, "", option->help);
+		fprintf(out, "%s\n%*s", left, HELP_COLUMN, "");
+	print_wrapped(option->help, out);
 }
 
 static void
@@ -608,7 +630,8 @@ print_options(const char *title, const struct cli_option *options,
 	for (; options->name != NULL; options++) {
 		print_option(options, out);
 		if (options == format_options)
-			fprintf(out, "%30s(%s)\n", "", command->formats);
+			fprintf(out, "%*s(%s)\n", HELP_COLUMN, "",
+			    command->formats);
 	}
 }
 

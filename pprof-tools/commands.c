@@ -6,6 +6,7 @@
 #include <string.h>
 
 const struct cli_command *const commands[] = {
+	&cmd_run,
 	NULL
 };
 
