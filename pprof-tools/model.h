@@ -83,10 +83,11 @@ struct model_label {
 /* What tells rows of one stack apart. Numbers: -1 unknown; strings: NULL. */
 struct model_labels {
 	int64_t bytes;			/* usable size of each object */
-	int64_t rate;			/* R in bytes, mean gap of samples */
+	int64_t rate;			/* R in bytes; readers fill it in */
 	int64_t since;			/* number of the dump current at birth */
 	const char *arena;		/* "arena 3" */
 	const char *generation;		/* "generation 7" */
+	int64_t lifetime_ns, age_ns;	/* lower edges of the buckets below */
 	const char *lifetime;		/* bucket of a freed row */
 	const char *age;		/* bucket of a live row */
 	const char *thread;
@@ -127,7 +128,7 @@ struct model {
 	uint32_t nstacks;
 	struct model_row *rows;
 	uint32_t nrows;
-	const char **comments;
+	const char **comments;		/* those that exact does not hold */
 	uint32_t ncomments;
 	struct model_exact exact;
 	struct model_type period_type;	/* NULL members: none */
@@ -153,7 +154,7 @@ uint32_t model_add_type(struct model *model, const char *type,
     const char *unit);
 uint32_t model_add_mapping(struct model *model,
     const struct model_mapping *mapping);
-/* lines are copied; an unsymbolized equal location takes them over. */
+/* lines are copied, and are part of what makes locations equal. */
 uint32_t model_add_location(struct model *model,
     const struct model_location *location);
 uint32_t model_add_stack(struct model *model, const uint32_t *locations,
@@ -165,10 +166,17 @@ uint32_t model_add_row(struct model *model, uint32_t stack,
 /* Labels with every member unknown. */
 struct model_labels model_labels_none(void);
 
-/* Keeps a comment and, if its key is known, its exact figure. */
+/* Keeps a comment: in exact if its key is known, else as it is. */
 void model_add_comment(struct model *model, const char *comment);
 
-/* Replaces a location's lines (the symbolizer's result). */
+/* Calls each() with "key: value" for every figure that exact holds. */
+void model_each_exact(const struct model *model,
+    void (*each)(void *context, const char *comment), void *context);
+
+/*
+ * Replaces a location's lines (the symbolizer's result). model_add_location
+ * goes on finding it by its old ones.
+ */
 void model_set_lines(struct model *model, uint32_t location,
     const struct model_line *lines, uint32_t nlines);
 

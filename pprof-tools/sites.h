@@ -56,8 +56,6 @@ struct sites {
 	enum sites_by by;
 	uint32_t type;			/* index of the model's sample type */
 	uint32_t objects_type;		/* MODEL_NONE if there is none */
-	char **names;			/* private: those not interned */
-	uint32_t nnames;
 };
 
 /* An edge caller -> callee between two sites, each row counted once. */

@@ -1,6 +1,7 @@
 /*
  * xalloc.c - allocation that does not return NULL.
  */
+#define _GNU_SOURCE			/* vasprintf */
 #include "xalloc.h"
 
 #include <stdarg.h>
