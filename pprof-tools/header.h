@@ -2,15 +2,57 @@
  * header.h - the block that every view prints first: what was measured, when,
  * how exactly, and where the process's memory is.
  *
- *   program   /usr/bin/redis-server *:6379 (pid 4711), strata 0.1.0
- *   taken     2026-07-01 12:00:05, after 3 h 20 min, by signal (dump 4)
- *   sampling  every 512 KiB on average; 8123 live samples, 0 dropped
- *   live      412 MiB +- 4.6 MiB estimated, 415 MiB exact (-0.6 errors)
- *   RSS       520 MiB = live 415 + caches 3 + fragmentation 61 + ...
+ *   program   redis-server *:6379 (pid 4711, strata 0.1.0)
+ *   taken     2026-07-01 12:00:05 UTC, 3 h 20 min after start, by signal
+ *   sampling  every 512 KiB; 8123 live samples, 0 dropped
+ *   live      412 MiB +- 4.60 MiB estimated, 415 MiB exact (0.6 errors low)
+ *   RSS       520 MiB = live 415 MiB + caches 3.00 MiB + ...
  *
- * What the profile does not say is left out, never guessed.
+ * What the profile does not say is left out, never guessed: the line, or the
+ * part of it.
+ *
+ * The estimate is that of all rows, so it is taken before a filter drops
+ * some: header_of first, header_print at the end.
  */
 #ifndef STRATA_HEADER_H
 #define STRATA_HEADER_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "model.h"
+#include "sites.h"
+
+struct header {
+	const struct model *model;	/* for its comments; outlives this */
+	struct estimate live;		/* sum of inuse_space */
+	bool has_live;			/* there is that sample type */
+};
+
+struct header header_of(const struct model *model);
+
+/* prefix begins each line: "" on a terminal, "# " in folded text. */
+void header_print(const struct header *header, FILE *out, bool color,
+    const char *prefix);
+
+/* The same facts as an object; the caller owns the reference. */
+json_t *header_json(const struct header *header);
+
+/* The parts of RSS, in the order of the line; the last is "other". */
+struct header_part {
+	const char *name;
+	double bytes;
+};
+enum { HEADER_PARTS = 7 };
+
+/*
+ * Fills parts with those that the profile knows and returns their number;
+ * 0 if it does not know RSS. other is what the known parts leave of RSS,
+ * negative where pages in use were never touched; it is there only if all
+ * the others are.
+ */
+size_t header_parts(const struct model_exact *exact,
+    struct header_part parts[HEADER_PARTS]);
 
 #endif

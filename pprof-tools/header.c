@@ -1,0 +1,310 @@
+/*
+ * header.c - the facts about a profile, from its comments and its sum.
+ */
+#include "header.h"
+
+#include <math.h>
+#include <string.h>
+#include <time.h>
+
+#include "grid.h"
+#include "term.h"
+#include "units.h"
+
+struct header
+header_of(const struct model *model)
+{
+	struct header header = { .model = model };
+	uint32_t type = model_find_type(model, "inuse_space");
+
+	header.has_live = type != MODEL_NONE;
+	for (uint32_t i = 0; header.has_live && i < model->nrows; i++) {
+		struct estimate row;
+
+		row = site_row_estimate(model, &model->rows[i], type);
+		estimate_add(&header.live, &row);
+	}
+	return header;
+}
+
+size_t
+header_parts(const struct model_exact *exact,
+    struct header_part parts[HEADER_PARTS])
+{
+	const struct {
+		const char *name;
+		bool known;
+		int64_t bytes;
+	} all[] = {
+		{ "live", exact->live >= 0, exact->live },
+		{ "caches", exact->tcache >= 0, exact->tcache },
+		{ "fragmentation", exact->active >= 0 && exact->allocated >= 0,
+		    exact->active - exact->allocated },
+		{ "dirty", exact->dirty >= 0, exact->dirty },
+		{ "metadata", exact->metadata >= 0, exact->metadata },
+	};
+	const size_t nall = sizeof all / sizeof all[0];
+	double other = (double)exact->rss;
+	size_t n = 0;
+
+	if (exact->rss < 0)
+		return 0;
+	for (size_t i = 0; i < nall; i++) {
+		if (!all[i].known)
+			continue;
+		parts[n].name = all[i].name;
+		parts[n++].bytes = (double)all[i].bytes;
+		other -= (double)all[i].bytes;
+	}
+	if (n == nall) {
+		parts[n].name = "other";
+		parts[n++].bytes = other;
+	}
+	return n;
+}
+
+/* Begins a line: "program   ". */
+static void
+label(FILE *out, bool color, const char *prefix, const char *name)
+{
+	fprintf(out, "%s%s%-8s%s  ", prefix, grid_style_on(GRID_BOLD, color),
+	    name, grid_style_off(GRID_BOLD, color));
+}
+
+static void
+print_program(const struct model *model, FILE *out, bool color,
+    const char *prefix)
+{
+	const struct model_exact *exact = &model->exact;
+	const char *between = " (";
+
+	if (exact->command == NULL && exact->pid < 0)
+		return;
+	label(out, color, prefix, "program");
+	fprintf(out, "%s", exact->command == NULL ? "" : exact->command);
+	if (exact->pid >= 0) {
+		fprintf(out, "%spid %lld", between, (long long)exact->pid);
+		between = ", ";
+	}
+	if (exact->version != NULL) {
+		fprintf(out, "%sstrata %s", between, exact->version);
+		between = ", ";
+	}
+	fprintf(out, "%s\n", strcmp(between, ", ") == 0 ? ")" : "");
+}
+
+/* "f" -> "at exit"; a word the list does not know is shown as it is. */
+static const char *
+trigger_text(const char *trigger)
+{
+	static const struct {
+		const char *name, *text;
+	} triggers[] = {
+		{ "f", "at exit" }, { "final", "at exit" },
+		{ "i", "by bytes" }, { "bytes", "by bytes" },
+		{ "t", "by time" }, { "time", "by time" },
+		{ "m", "by the program" }, { "mallctl", "by the program" },
+		{ "u", "at a new peak" }, { "gdump", "at a new peak" },
+		{ "s", "by signal" }, { "signal", "by signal" },
+	};
+
+	for (size_t i = 0; i < sizeof triggers / sizeof triggers[0]; i++) {
+		if (strcmp(trigger, triggers[i].name) == 0)
+			return triggers[i].text;
+	}
+	return trigger;
+}
+
+static void
+print_taken(const struct model *model, FILE *out, bool color,
+    const char *prefix)
+{
+	const struct model_exact *exact = &model->exact;
+	struct unit unit;
+	time_t seconds = (time_t)(model->time_ns / 1000000000);
+	char text[64];
+	struct tm tm;
+
+	if (model->time_ns <= 0)
+		return;
+	gmtime_r(&seconds, &tm);
+	strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S UTC", &tm);
+	label(out, color, prefix, "taken");
+	fputs(text, out);
+	if (exact->start_time_unix > 0 && seconds >= exact->start_time_unix)
+		fprintf(out, ", %s after start", unit_duration(&unit,
+		    1e9 * (double)(seconds - exact->start_time_unix)));
+	if (exact->trigger != NULL)
+		fprintf(out, ", %s", trigger_text(exact->trigger));
+	if (model->nfiles > 1)
+		fprintf(out, " (%u files merged)", model->nfiles);
+	fputc('\n', out);
+}
+
+static void
+print_sampling(const struct model *model, FILE *out, bool color,
+    const char *prefix)
+{
+	const struct model_exact *exact = &model->exact;
+	struct unit unit;
+	const char *between = "";
+
+	if (model->period <= 0 && exact->samples_live < 0)
+		return;
+	label(out, color, prefix, "sampling");
+	if (model->period == 1)
+		fputs("every allocation", out);
+	else if (model->period > 1)
+		fprintf(out, "every %s", unit_bytes(&unit,
+		    (double)model->period));
+	if (model->period > 0)
+		between = "; ";
+	if (exact->samples_live >= 0) {
+		fprintf(out, "%s%lld live samples", between,
+		    (long long)exact->samples_live);
+		between = ", ";
+	}
+	if (exact->samples_freed >= 0) {
+		fprintf(out, "%s%lld freed", between,
+		    (long long)exact->samples_freed);
+		between = ", ";
+	}
+	if (exact->dropped_samples >= 0)
+		fprintf(out, "%s%lld dropped", between,
+		    (long long)exact->dropped_samples);
+	if (exact->dropped > 0)
+		fprintf(out, " (%s)", unit_bytes(&unit,
+		    (double)exact->dropped));
+	fputc('\n', out);
+}
+
+/* ", 415 MiB exact (0.6 errors low)" */
+static void
+print_exact(double estimate, double error, double exact, FILE *out)
+{
+	struct unit unit;
+	double off = estimate - exact;
+
+	fprintf(out, ", %s exact", unit_bytes(&unit, exact));
+	if (isnan(error))
+		return;
+	if (error > 0)
+		fprintf(out, " (%.1f standard errors %s)", fabs(off) / error,
+		    off < 0 ? "low" : "high");
+	else if (off != 0)
+		fprintf(out, " (%s)", unit_delta(&unit, off, "bytes"));
+}
+
+static void
+print_live(const struct header *header, FILE *out, bool color,
+    const char *prefix)
+{
+	const struct model_exact *exact = &header->model->exact;
+	double error = estimate_error(&header->live);
+	double before = 0;
+	struct unit unit;
+
+	if (!header->has_live)
+		return;
+	if (exact->before_profiling > 0)
+		before = (double)exact->before_profiling;
+	label(out, color, prefix, "live");
+	fputs(unit_bytes(&unit, header->live.value), out);
+	if (!isnan(error))
+		fprintf(out, " %s %s", term_unicode() ? "\u00b1" : "+-",
+		    unit_bytes(&unit, error));
+	fputs(" estimated", out);
+	if (before > 0)
+		fprintf(out, " + %s from before profiling",
+		    unit_bytes(&unit, before));
+	if (exact->live >= 0)
+		print_exact(header->live.value + before, error,
+		    (double)exact->live, out);
+	fputc('\n', out);
+}
+
+static void
+print_rss(const struct model *model, FILE *out, bool color,
+    const char *prefix)
+{
+	struct header_part parts[HEADER_PARTS];
+	size_t n = header_parts(&model->exact, parts);
+	struct unit unit;
+
+	if (n == 0)
+		return;
+	label(out, color, prefix, "RSS");
+	fputs(unit_bytes(&unit, (double)model->exact.rss), out);
+	for (size_t i = 0; i < n; i++)
+		fprintf(out, " %s %s %s", i == 0 ? "=" :
+		    parts[i].bytes < 0 ? "-" : "+",
+		    parts[i].bytes < 0 ? "untouched" : parts[i].name,
+		    unit_bytes(&unit, fabs(parts[i].bytes)));
+	fputc('\n', out);
+}
+
+void
+header_print(const struct header *header, FILE *out, bool color,
+    const char *prefix)
+{
+	print_program(header->model, out, color, prefix);
+	print_taken(header->model, out, color, prefix);
+	print_sampling(header->model, out, color, prefix);
+	print_live(header, out, color, prefix);
+	print_rss(header->model, out, color, prefix);
+}
+
+static void
+set_integer(json_t *object, const char *key, int64_t value)
+{
+	if (value >= 0)
+		json_object_set_new(object, key, json_integer(value));
+}
+
+static void
+set_string(json_t *object, const char *key, const char *value)
+{
+	if (value != NULL)
+		json_object_set_new(object, key,
+		    json_string(value));
+}
+
+json_t *
+header_json(const struct header *header)
+{
+	const struct model *model = header->model;
+	const struct model_exact *exact = &model->exact;
+	struct header_part parts[HEADER_PARTS];
+	size_t n = header_parts(exact, parts);
+	double error = estimate_error(&header->live);
+	json_t *object = json_object(), *rss;
+
+	set_string(object, "program", exact->command);
+	set_integer(object, "pid", exact->pid);
+	set_string(object, "strata_version", exact->version);
+	if (model->time_ns > 0)
+		set_integer(object, "time_unix_ns", model->time_ns);
+	set_string(object, "trigger", exact->trigger);
+	if (model->period > 0)
+		set_integer(object, "period", model->period);
+	set_integer(object, "samples_live", exact->samples_live);
+	set_integer(object, "samples_freed", exact->samples_freed);
+	set_integer(object, "samples_dropped", exact->dropped_samples);
+	set_integer(object, "bytes_dropped", exact->dropped);
+	set_integer(object, "before_profiling", exact->before_profiling);
+	if (header->has_live)
+		json_object_set_new(object, "live_estimate",
+		    json_real(header->live.value));
+	if (header->has_live && !isnan(error))
+		json_object_set_new(object, "live_error", json_real(error));
+	set_integer(object, "live_exact", exact->live);
+	if (n > 0) {
+		rss = json_object();
+		set_integer(rss, "total", exact->rss);
+		for (size_t i = 0; i < n; i++)
+			json_object_set_new(rss, parts[i].name,
+			    json_integer((json_int_t)parts[i].bytes));
+		json_object_set_new(object, "rss", rss);
+	}
+	return object;
+}

@@ -1,0 +1,140 @@
+/*
+ * view.c - loads profiles as the common options say.
+ */
+#include "view.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "filter.h"
+#include "read.h"
+#include "symbolize.h"
+#include "xalloc.h"
+
+/* All values of a repeatable option; the caller frees the array. */
+static const char **
+all_values(const struct cli_args *args, const char *name, size_t *n)
+{
+	const char **values = NULL;
+	const char *value;
+	size_t capacity = 0;
+
+	*n = 0;
+	for (size_t i = 0; (value = cli_next_value(args, name, &i)) != NULL;) {
+		values = xgrow(values, *n, &capacity, sizeof *values);
+		values[(*n)++] = value;
+	}
+	return values;
+}
+
+static void
+symbolize(const struct cli_args *args, struct model *model)
+{
+	struct symbolize_options options = { 0 };
+	struct symbolize_report report;
+	const char **debug_dirs, **search;
+
+	debug_dirs = all_values(args, "debug-dir", &options.ndebug_dirs);
+	search = all_values(args, "binary-path", &options.nsearch);
+	options.debug_dirs = debug_dirs;
+	options.search = search;
+	options.root = cli_value(args, "root");
+	if (cli_flag(args, "no-cache"))
+		options.cache_dir = "";
+	symbolize_model(model, &options, &report);
+	symbolize_complain(&report);
+	symbolize_report_free(&report);
+	free(debug_dirs);
+	free(search);
+}
+
+static int
+apply_filter(const struct cli_args *args, struct model *model)
+{
+	struct filter filter = {
+		.focus = cli_value(args, "focus"),
+		.ignore = cli_value(args, "ignore"),
+		.hide = cli_value(args, "hide"),
+		.show = cli_value(args, "show"),
+		.show_from = cli_value(args, "show-from"),
+		.arena = cli_value(args, "arena"),
+		.generation = cli_value(args, "generation"),
+		.size = cli_value(args, "size"),
+		.thread = cli_value(args, "thread"),
+		.age = cli_value(args, "age"),
+	};
+	struct model_error error = { "", 0, "" };
+
+	if (filter_apply(model, &filter, &error) == 0)
+		return EXIT_FINE;
+	return cli_usage_error(args, "%s", error.reason);
+}
+
+static int
+find_type(const struct cli_args *args, struct view *view)
+{
+	const char *name = cli_value(args, "sample-type");
+	const struct model *model = view->model;
+	char there[256] = "";
+
+	view->type = name == NULL ? model->default_type :
+	    model_find_type(model, name);
+	if (view->type < model->ntypes)
+		return EXIT_FINE;
+	for (uint32_t i = 0; i < model->ntypes; i++) {
+		size_t len = strlen(there);
+
+		snprintf(there + len, sizeof there - len, " %s",
+		    model->types[i].type);
+	}
+	return cli_usage_error(args,
+	    "the profile has no sample type '%s' (it has:%s)",
+	    name == NULL ? "" : name, there);
+}
+
+int
+view_load_files(const struct cli_args *args, char *const paths[], size_t n,
+    struct view *out)
+{
+	unsigned groups = args->command->groups;
+	struct model_error error = { "", 0, "" };
+	struct view view = { .model = NULL };
+	int status = EXIT_FINE;
+
+	if (read_profiles(paths, n, &view.model, &error) != 0)
+		return read_complain(&error);
+	view.header = header_of(view.model);
+	if ((groups & CLI_SYMBOLS) != 0 && !cli_flag(args, "no-symbols"))
+		symbolize(args, view.model);
+	if ((groups & CLI_FILTER) != 0)
+		status = apply_filter(args, view.model);
+	view.type = view.model->default_type;
+	if (status == EXIT_FINE && (groups & CLI_SAMPLE) != 0)
+		status = find_type(args, &view);
+	if (status != EXIT_FINE) {
+		view_free(&view);
+		return status;
+	}
+	*out = view;
+	return EXIT_FINE;
+}
+
+int
+view_load(const struct cli_args *args, struct view *out)
+{
+	return view_load_files(args, args->operands, args->noperands, out);
+}
+
+void
+view_free(struct view *view)
+{
+	model_free(view->model);
+	view->model = NULL;
+}
+
+const struct model_type *
+view_type(const struct view *view)
+{
+	return &view->model->types[view->type];
+}

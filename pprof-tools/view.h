@@ -1,0 +1,34 @@
+/*
+ * view.h - what every view does first: reads its operands, gives them names,
+ * applies the common options.
+ */
+#ifndef STRATA_VIEW_H
+#define STRATA_VIEW_H
+
+#include "cli.h"
+#include "header.h"
+#include "model.h"
+
+struct view {
+	struct model *model;		/* read, symbolized, filtered */
+	struct header header;		/* of everything, before the filter */
+	uint32_t type;			/* the sample type asked for */
+};
+
+/*
+ * Reads and merges the operands (all of them), symbolizes unless
+ * --no-symbols, filters, finds --sample-type. Returns EXIT_FINE and fills
+ * out (view_free), or another status after saying why on stderr.
+ */
+int view_load(const struct cli_args *args, struct view *out);
+
+/* The same of the given files; of a command that loads several models. */
+int view_load_files(const struct cli_args *args, char *const paths[],
+    size_t n, struct view *out);
+
+void view_free(struct view *view);
+
+/* The sample type's name and unit. */
+const struct model_type *view_type(const struct view *view);
+
+#endif
