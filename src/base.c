@@ -1,0 +1,180 @@
+/*
+ * base.c - metadata memory; see base.h.
+ *
+ * Chunks start at 64 KiB, so that a small program pays little address space
+ * under ulimit -v, and double up to 2 MiB. A request that does not fit the
+ * current chunk abandons the rest of it, unless the request is larger than
+ * half a chunk: that gets a mapping of its own.
+ */
+#include "base.h"
+
+#include "os.h"
+#include "util.h"
+
+enum { CHUNK_MIN = 64 << 10, CHUNK_MAX = 2 << 20 };
+
+void
+base_init(struct base *base, const char *name)
+{
+	*base = (struct base){ .name = name, .chunk_size = CHUNK_MIN };
+	lock_init(&base->lock, RANK_BASE, "base");
+}
+
+static char *
+map_locked(struct base *base, size_t size)
+{
+	char *chunk = os_map(NULL, size);
+
+	if (chunk == NULL)
+		return NULL;
+	os_name_mapping(chunk, size, base->name);
+	base->mapped += size;
+	return chunk;
+}
+
+/* A mapping for one large piece; alignment beyond a page costs space. */
+static void *
+alloc_own_mapping_locked(struct base *base, size_t size, size_t align)
+{
+	size_t total = align_up(size, os_page_system);
+	char *chunk;
+
+	if (align > os_page_system)
+		total += align;
+	chunk = map_locked(base, total);
+	if (chunk == NULL)
+		return NULL;
+	base->allocated += size;
+	return (char *)align_up((uintptr_t)chunk, align);
+}
+
+static int
+grow_locked(struct base *base)
+{
+	size_t size = align_up(base->chunk_size, os_page_system);
+	char *chunk = map_locked(base, size);
+
+	if (chunk == NULL)
+		return -1;
+	base->at = chunk;
+	base->end = chunk + size;
+	if (base->chunk_size < CHUNK_MAX)
+		base->chunk_size *= 2;
+	return 0;
+}
+
+static void *
+alloc_locked(struct base *base, size_t size, size_t align)
+{
+	char *p = (char *)align_up((uintptr_t)base->at, align);
+
+	if (base->at == NULL || p + size > base->end || p + size < p) {
+		if (size + align > base->chunk_size / 2)
+			return alloc_own_mapping_locked(base, size, align);
+		if (grow_locked(base) != 0)
+			return NULL;
+		p = (char *)align_up((uintptr_t)base->at, align);
+	}
+	base->allocated += (size_t)(p + size - base->at);
+	base->at = p + size;
+	return p;
+}
+
+void *
+base_alloc(struct base *base, size_t size, size_t align)
+{
+	void *p;
+
+	assert(is_pow2(align));
+	if (size > PTRDIFF_MAX - align)
+		return NULL;
+	lock_acquire(&base->lock);
+	p = alloc_locked(base, size, align);
+	lock_release(&base->lock);
+	return p;
+}
+
+void
+base_stats(struct base *base, struct base_stats *out)
+{
+	lock_acquire(&base->lock);
+	out->allocated = base->allocated;
+	out->mapped = base->mapped;
+	lock_release(&base->lock);
+}
+
+void
+base_pool_init(struct base_pool *pool, struct base *base, size_t size,
+    size_t align)
+{
+	assert(size >= sizeof(void *));
+	*pool = (struct base_pool){ .base = base, .size = size,
+	    .align = align };
+	lock_init(&pool->lock, RANK_POOL, "pool");
+}
+
+void *
+base_pool_get(struct base_pool *pool)
+{
+	void *piece;
+
+	lock_acquire(&pool->lock);
+	piece = pool->free;
+	if (piece != NULL) {
+		pool->free = *(void **)piece;
+		pool->nfree--;
+	} else {
+		piece = base_alloc(pool->base, pool->size, pool->align);
+	}
+	if (piece != NULL)
+		pool->nused++;
+	lock_release(&pool->lock);
+	return piece;
+}
+
+void
+base_pool_put(struct base_pool *pool, void *piece)
+{
+	lock_acquire(&pool->lock);
+	*(void **)piece = pool->free;
+	pool->free = piece;
+	pool->nfree++;
+	pool->nused--;
+	lock_release(&pool->lock);
+}
+
+void
+base_prefork(struct base *base)
+{
+	lock_acquire(&base->lock);
+}
+
+void
+base_postfork_parent(struct base *base)
+{
+	lock_release(&base->lock);
+}
+
+void
+base_postfork_child(struct base *base)
+{
+	lock_reinit_child(&base->lock);
+}
+
+void
+base_pool_prefork(struct base_pool *pool)
+{
+	lock_acquire(&pool->lock);
+}
+
+void
+base_pool_postfork_parent(struct base_pool *pool)
+{
+	lock_release(&pool->lock);
+}
+
+void
+base_pool_postfork_child(struct base_pool *pool)
+{
+	lock_reinit_child(&pool->lock);
+}
