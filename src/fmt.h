@@ -14,6 +14,9 @@
 /* Gets the text piece by piece, not NUL-terminated. */
 typedef void fmt_write(void *opaque, const char *text, size_t size);
 
+/* Begins every line to the user; what follows is jemalloc's wording. */
+#define MESSAGE_PREFIX "<strata>: "
+
 #define FMT_CHECK(a, b) __attribute__((format(printf, a, b)))
 
 void fmt_vcall(fmt_write *write, void *opaque, const char *format,
