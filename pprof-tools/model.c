@@ -902,6 +902,21 @@ model_merge(struct model *into, const struct model *from,
 	return 0;
 }
 
+struct model *
+model_new_like(const struct model *model)
+{
+	struct model *like = model_new();
+
+	for (uint32_t i = 0; i < model->ntypes; i++)
+		model_add_type(like, model->types[i].type,
+		    model->types[i].unit);
+	for (uint32_t i = 0; i < model->nmappings; i++)
+		model_add_mapping(like, &model->mappings[i]);
+	merge_header(like, model);
+	merge_exact(like, model);
+	return like;
+}
+
 void
 model_error_set(struct model_error *error, const char *file, uint64_t offset,
     const char *format, ...)

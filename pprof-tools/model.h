@@ -144,6 +144,9 @@ struct model {
 struct model *model_new(void);
 void model_free(struct model *model);
 
+/* A model with another's types, mappings, header and figures, but no rows. */
+struct model *model_new_like(const struct model *model);
+
 /* The one copy of a string; bytes need not end in NUL. */
 const char *model_string(struct model *model, const char *string);
 const char *model_string_n(struct model *model, const char *bytes,

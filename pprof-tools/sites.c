@@ -402,6 +402,7 @@ count_row(struct builder *b, uint32_t index, const uint32_t *frames,
 	struct estimate objects = site_row_estimate(b->model, row,
 	    b->sites->objects_type);
 
+	b->sites->row_site[index] = frames[0];
 	add_flat(b, frames[0], &value, &objects);
 	for (uint32_t i = 0; i < n; i++)
 		add_cum(b, frames[i], index, &value, &objects);
@@ -457,6 +458,11 @@ builder_start(struct builder *b, const struct model *model, enum sites_by by,
 	b->sites->by = by;
 	b->sites->type = type;
 	b->sites->objects_type = model_objects_type(model, type);
+	b->sites->row_site = xreallocarray(NULL, model->nrows,
+	    sizeof *b->sites->row_site);
+	memset(b->sites->row_site, 0xff,
+	    model->nrows * sizeof *b->sites->row_site);
+	b->sites->nrows = model->nrows;
 }
 
 static void
@@ -521,11 +527,20 @@ compare_name(const void *a, const void *b)
 void
 sites_sort(struct sites *sites, enum sites_order order)
 {
-	if (sites->n == 0)
-		return;
-	qsort(sites->items, sites->n, sizeof *sites->items,
-	    order == SITES_BY_FLAT ? compare_flat :
-	    order == SITES_BY_CUM ? compare_cum : compare_name);
+	uint32_t *moved = xcalloc(sites->n, sizeof *moved);
+
+	for (uint32_t i = 0; i < sites->n; i++)
+		sites->items[i].last_row = i;	/* is free after the sums */
+	if (sites->n > 0)
+		qsort(sites->items, sites->n, sizeof *sites->items,
+		    order == SITES_BY_FLAT ? compare_flat :
+		    order == SITES_BY_CUM ? compare_cum : compare_name);
+	for (uint32_t i = 0; i < sites->n; i++)
+		moved[sites->items[i].last_row] = i;
+	for (uint32_t i = 0; i < sites->nrows; i++)
+		if (sites->row_site[i] != MODEL_NONE)
+			sites->row_site[i] = moved[sites->row_site[i]];
+	free(moved);
 }
 
 void
@@ -536,6 +551,7 @@ sites_free(struct sites *sites)
 	for (uint32_t i = 0; i < sites->n; i++)
 		free((char *)sites->items[i].name);
 	free(sites->items);
+	free(sites->row_site);
 	free(sites);
 }
 

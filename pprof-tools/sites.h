@@ -56,6 +56,9 @@ struct sites {
 	enum sites_by by;
 	uint32_t type;			/* index of the model's sample type */
 	uint32_t objects_type;		/* MODEL_NONE if there is none */
+	uint32_t *row_site;		/* of each row of the model: the site
+					   its flat counts for, or MODEL_NONE */
+	uint32_t nrows;
 };
 
 /* An edge caller -> callee between two sites, each row counted once. */
