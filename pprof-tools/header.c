@@ -10,6 +10,7 @@
 #include "grid.h"
 #include "term.h"
 #include "units.h"
+#include "xalloc.h"
 
 struct header
 header_of(const struct model *model)
@@ -252,6 +253,20 @@ header_print(const struct header *header, FILE *out, bool color,
 	print_sampling(header->model, out, color, prefix);
 	print_live(header, out, color, prefix);
 	print_rss(header->model, out, color, prefix);
+}
+
+char *
+header_text(const struct header *header)
+{
+	char *text = NULL;
+	size_t length;
+	FILE *memory = open_memstream(&text, &length);
+
+	if (memory == NULL)
+		return xstrdup("");
+	header_print(header, memory, false, "");
+	fclose(memory);
+	return text;
 }
 
 static void

@@ -36,6 +36,9 @@ struct header header_of(const struct model *model);
 void header_print(const struct header *header, FILE *out, bool color,
     const char *prefix);
 
+/* The same as text without colour, for pictures; the caller frees it. */
+char *header_text(const struct header *header);
+
 /* The same facts as an object; the caller owns the reference. */
 json_t *header_json(const struct header *header);
 
