@@ -1,0 +1,130 @@
+#!/bin/sh
+# profcost.sh - what profiling at the default rate costs.
+#
+#     SRCDIR=... BUILD=... [PAIRS=30] bench/profcost.sh [--quick]
+#
+# Single-threaded programs: instructions counted by callgrind, which repeats
+# to well under 1 %. Each program runs small and large, with prof:false and
+# prof:true; start-up is in both sizes and drops out:
+#
+#     cost = (on_large - on_small) / (off_large - off_small) - 1
+#
+# Threaded programs: user + system time of interleaved runs, the median of
+# the paired ratios and its 95 % confidence limits. Ends with status 1 if a
+# program's cost is above the limit: 2 %, and 4 % for the upper confidence
+# limit. The bare loops are shown, not judged: a program that does nothing
+# but allocate shows the cost of a sample, not of profiling a program.
+
+set -u
+LC_ALL=C
+export LC_ALL
+unset LD_PRELOAD MALLOC_CONF
+SRCDIR=$(cd "${SRCDIR:-.}" && pwd)
+BUILD=$(cd "${BUILD:-.}" && pwd)
+PAIRS=${PAIRS:-30}
+PATH=/usr/sbin:/usr/bin:/sbin:/bin
+PYTHONHASHSEED=0 PYTHONDONTWRITEBYTECODE=1 PERL_HASH_SEED=0
+export PYTHONHASHSEED PYTHONDONTWRITEBYTECODE PERL_HASH_SEED
+paired=$BUILD/obj/bench/paired
+workload=$BUILD/obj/bench/workload
+lib=$BUILD/lib/libstrata.so.1
+quick=${1:-}
+tmp=$(mktemp -d) || exit 1
+trap 'rm -rf "$tmp"' EXIT
+trap 'exit 1' HUP INT TERM
+cd "$tmp" || exit 1
+over=0
+
+# instructions CONF COMMAND...
+instructions() {
+	conf=$1
+	shift
+	LD_PRELOAD=$lib MALLOC_CONF=$conf valgrind --tool=callgrind \
+		--callgrind-out-file=/dev/null "$@" 2>&1 >/dev/null </dev/null |
+		sed -n 's/.*Collected : \([0-9]*\).*/\1/p'
+}
+
+# cost NAME LIMIT COMMAND... with @ for the size: SMALL and LARGE are set
+cost() {
+	name=$1 limit=$2
+	shift 2
+	figures=
+	for size in $SMALL $LARGE; do
+		command=$(echo "$*" | sed "s/@/$size/g")
+		for conf in prof:false prof:true; do
+			# shellcheck disable=SC2086 # words
+			n=$(instructions $conf $command)
+			figures="$figures ${n:-0}"
+		done
+	done
+	# shellcheck disable=SC2086 # small-off small-on large-off large-on
+	set -- $figures
+	awk -v name="$name" -v limit="$limit" -v a="$1" -v b="$2" -v c="$3" \
+		-v d="$4" 'BEGIN {
+		if (a == 0 || b == 0 || c <= a) {
+			printf "%-24s no figures: %s %s %s %s\n", name, a, b,
+			    c, d
+			exit 1
+		}
+		cost = 100 * ((d - b) / (c - a) - 1)
+		printf "%-24s %6.2f %%  %10.1f M  %8.2f M  %s\n", name, cost,
+		    (c - a) / 1e6, (b - a) / 1e6, limit == "" ? "not judged" :
+		    cost <= limit ? "ok, limit " limit " %" : "OVER " limit " %"
+		exit limit != "" && cost > limit
+	}' || over=$((over + 1))
+}
+
+# threaded NAME COMMAND...
+threaded() {
+	name=$1
+	shift
+	"$paired" -n "$PAIRS" -v "off=$lib=prof:false" \
+		-v "on=$lib=prof:true" -- "$@" >pairs || {
+		over=$((over + 1))
+		return
+	}
+	awk -v name="$name" '$1 == "on" {
+		printf "%-24s %6.2f %%  %6.2f %% to %.2f %%   %s\n", name,
+		    100 * $2 - 100, 100 * $3 - 100, 100 * $4 - 100,
+		    $4 < 1.04 ? "ok, limit 4 %" : "OVER 4 %"
+		exit $4 >= 1.04
+	}' pairs || over=$((over + 1))
+}
+
+awk 'BEGIN { s = 1; for (i = 0; i < 300000; i++) {
+	s = (s * 16807) % 2147483647; print s, i } }' >lines
+cat >work.sql <<'END'
+CREATE TABLE t(id INTEGER PRIMARY KEY, name TEXT, n INT);
+WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < @)
+INSERT INTO t SELECT i, printf('row-%d', i * 7919 % 30011), i % 97 FROM c;
+CREATE INDEX x ON t(name);
+SELECT n, count(*), max(name) FROM t GROUP BY n ORDER BY 2 DESC LIMIT 5;
+END
+for n in 200 20000; do sed "s/@/$n/" work.sql >work-$n.sql; done
+cat >work.pl <<'END'
+my %h; my $n = shift;
+for my $i (1 .. $n) { push @{ $h{$i * 7919 % 4099} }, "value $i" x ($i % 9) }
+print join ',', map { scalar @{ $h{$_} } } (sort keys %h)[0 .. 9];
+END
+
+echo "callgrind instructions, profiling on against off, beyond start-up"
+printf '%-24s %8s  %12s  %10s\n' program cost work 'start-up'
+SMALL=200 LARGE=20000
+cost sqlite3 2 sqlite3 :memory: '.read work-@.sql'
+cost perl 2 perl work.pl @
+if [ "$quick" != --quick ]; then
+	SMALL=0 LARGE=1
+	cost python3 2 python3 "$SRCDIR/tests/e2e/python_work.py" @
+	SMALL=1000 LARGE=300000
+	cost mixed "" "$workload" mixed @
+	SMALL=1000 LARGE=1000000
+	cost pair-64 "" "$workload" pairs 64 @
+	cost pair-1024 "" "$workload" pairs 1024 @
+	echo
+	echo "threaded: user + system time, $PAIRS interleaved pairs"
+	printf '%-24s %8s  %s\n' program median '95 % limits'
+	threaded "sort --parallel=4" sort --parallel=4 -S 64M -k 2,2 lines
+	threaded "xz -T2" xz -T2 -1 --block-size=1MiB -kc lines
+	threaded "larson, 2 threads" "$workload" larson 2 4000000
+fi
+[ $over -eq 0 ]

@@ -1,0 +1,158 @@
+#!/bin/sh
+# demo.sh - the whole job on a real server: what `make demo` runs.
+#
+# reload-server runs under Strata twice, as it is and with its arenas rotated
+# at each reload; clients talk to it, its configuration is rebuilt RELOADS
+# times, and it is asked for profiles by signal while it serves. The answers
+# are printed; profiles, graphs and tables stay in OUT.
+#
+#     SRCDIR=source-folder BUILD=build-folder examples/demo.sh
+
+set -eu
+LC_ALL=C
+export LC_ALL
+unset MALLOC_CONF LD_PRELOAD
+BUILD=$(cd "${BUILD:-.}" && pwd)
+OUT=${OUT:-$BUILD/demo}
+RELOADS=${RELOADS:-24}
+CONFIG_MIB=${CONFIG_MIB:-96}
+STRATA=$BUILD/bin/strata
+wide=$(tput cols 2>/dev/null || echo 80)
+server=
+
+cleanup() {
+	[ -z "$server" ] || kill -KILL "$server" 2>/dev/null || true
+}
+trap cleanup EXIT
+trap 'exit 1' HUP INT TERM
+
+die() {
+	echo "demo: $*" >&2
+	exit 1
+}
+
+title() {
+	printf '\n=== %s\n\n' "$*"
+}
+
+# show COMMAND...: says what is run (by its short name), then runs it
+show() {
+	printf '$ %s\n' "$(echo "$*" | sed "s|$STRATA|strata|g; s|$OUT/||g")"
+	"$@" || die "this failed: $*"
+	echo
+}
+
+# wait_for SECONDS COMMAND...
+wait_for() {
+	wait_end=$(($(date +%s) + $1))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		[ "$(date +%s)" -lt "$wait_end" ] || return 1
+		kill -0 "$server" 2>/dev/null || return 1
+		sleep 0.05
+	done
+}
+
+# server_start NAME ROTATE: under Strata, nothing changed but its start
+server_start() {
+	name=$1
+	"$STRATA" run --prefix="$OUT/$name" "$BUILD/bin/reload-server" \
+		--rotate "$2" --config-mib "$CONFIG_MIB" --seconds 240 \
+		>"$OUT/$name.txt" 2>"$OUT/$name.err" &
+	server=$!
+	# Its first line gives the port, its third the first configuration.
+	wait_for 60 grep -q '^ *0 ' "$OUT/$name.txt" ||
+		die "the server does not start: $(cat "$OUT/$name.err")"
+	port=$(sed -n 's/.*127\.0\.0\.1:\([0-9]*\),.*/\1/p' "$OUT/$name.txt")
+}
+
+server_stop() {
+	kill -TERM "$server"
+	wait "$server" || die "the server ended with status $?"
+	server=
+	[ ! -s "$OUT/$name.err" ] || cat "$OUT/$name.err" >&2
+}
+
+# load RELOADS FIRST-SESSION
+load() {
+	"$BUILD/bin/reload-load" --port "$port" --pid "$server" \
+		--reloads "$1" --first-session "$2" --requests 20000 ||
+		die "the load driver failed"
+}
+
+# dump: asks the running server for a profile; sets $dumped
+dump() {
+	dumped=$("$STRATA" ctl "$server" dump) || die "no profile by signal"
+	[ -s "$dumped" ] || die "strata ctl names no file: $dumped"
+}
+
+# rss_table: both runs side by side, a bar of 10 MiB a letter
+rss_table() {
+	printf '%6s %10s %24s %24s\n' '' '' 'as it is' 'arenas rotated'
+	printf '%6s %10s %12s %11s %12s %11s\n' reload 'live MiB' \
+		'RSS MiB' 'RSS/live' 'RSS MiB' 'RSS/live'
+	awk '$1 !~ /^[0-9]+$/ { next }
+	NR == FNR { live[$1] = $2; rss[$1] = $3; next }
+	$1 in live { printf "%6d %10.0f %12.0f %11.2f %12.0f %11.2f\n",
+	    $1, live[$1], rss[$1], rss[$1] / live[$1], $3, $3 / $2 }' \
+		"$OUT/plain.txt" "$OUT/rotated.txt"
+}
+
+[ -x "$STRATA" ] || die "$STRATA is not built"
+rm -rf "$OUT"
+mkdir -p "$OUT"
+
+title "1. A server starts under Strata; clients come, its configuration is
+    rebuilt $RELOADS times; sessions keep 2 % of the old rules for 8 reloads"
+show "$STRATA" run --dry-run "$BUILD/bin/reload-server" --rotate 0
+server_start plain 0
+load 1 0
+dump
+before=$dumped
+load $((RELOADS - 1)) 1000000
+dump
+after=$dumped
+show "$STRATA" ctl "$server" status
+server_stop
+
+title "2. Where is its memory?"
+show "$STRATA" top -n 8 "$after"
+
+title "3. What did the reloads change? (first reload against the last)"
+show "$STRATA" diff -n 8 "$before" "$after"
+
+title "4. How long do its objects live? A reload frees a configuration at
+    once; what lives 8 times as long is held by sessions: the strays"
+show "$STRATA" lifetimes -n 3 "$after"
+
+title "5. The same with the arenas rotated: each configuration in the next of
+    four arenas (arenas.create, thread.arena), purged when it is freed"
+server_start rotated 4
+load "$RELOADS" 0
+dump
+show "$STRATA" top -n 5 "$dumped"
+server_stop
+
+title "6. RSS by reload"
+rss_table | tee "$OUT/rss-by-reload.txt"
+
+title "7. Pictures"
+show "$STRATA" graph -o "$OUT/callgraph.svg" "$after"
+show "$STRATA" graph -o "$OUT/callgraph.png" "$after"
+show "$STRATA" flame -o "$OUT/flame.svg" "$after"
+show "$STRATA" lifetimes -o "$OUT/lifetimes.svg" "$after"
+for picture in callgraph.svg callgraph.png flame.svg lifetimes.svg; do
+	[ -s "$OUT/$picture" ] || die "$picture is empty"
+done
+
+title "Left in $OUT"
+printf '  %-28s %s\n' \
+	callgraph.svg,callgraph.png 'call graph of the live bytes' \
+	flame.svg 'flame graph of the live bytes' \
+	lifetimes.svg 'how long objects lived, by site' \
+	rss-by-reload.txt 'the table above' \
+	plain.txt,rotated.txt 'what the server printed' \
+	"$(basename "$before")" 'profile after the first reload' \
+	"$(basename "$after")" "profile after reload $RELOADS" \
+	"$(basename "$dumped")" 'the same, arenas rotated'
+printf '\nAlso readable by: go tool pprof -http=: %s\n' "$after"
