@@ -65,7 +65,7 @@ struct cut_freed {
 };
 
 int cut_begin(struct cut *out);		/* 0 or EBUSY */
-/* Fills rows; 0 = the end. max: at least CUT_BATCH and LIFETIME_BUCKETS. */
+/* Fills at most max rows (max >= CUT_BATCH); 0 = the end. */
 size_t cut_live(struct cut *cut, struct cut_live *rows, size_t max);
 size_t cut_freed(struct cut *cut, struct cut_freed *rows, size_t max);
 void cut_end(struct cut *cut);
@@ -73,8 +73,17 @@ void cut_end(struct cut *cut);
 /* Drops all totals and records (mallctl prof.reset); safe during a cut. */
 void cut_reset(void);
 
+/* Short of memory: folds the freed totals of old generations (group.h). */
+void cut_fold_generations(void);
+
 void cut_boot(const struct prof_host *host);
-/* A fork child has no cut open; the dump that had it is the parent's. */
+void cut_fork_prepare(void);
+void cut_fork_parent(void);
 void cut_fork_child(void);
+/*
+ * A fork child has no dump under way: ends the cut that its parent had open.
+ * After all locks of prof/ are free again.
+ */
+void cut_fork_child_end(void);
 
 #endif

@@ -18,6 +18,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "hash.h"
+#include "list.h"
 #include "stack.h"
 
 /* A generation that stands for all up to (generation & ~GENERATION_FOLD). */
@@ -35,21 +37,20 @@ struct group_key {
 enum { CELL_MAIN, CELL_LATE };
 
 struct group_cell {			/* freed samples of one lifetime */
-	struct group_cell *next;	/* by bucket, ascending */
+	struct group_cell *next;
 	uint32_t bucket;		/* lifetime.h */
 	uint64_t samples[2];
 	uint64_t requested[2];		/* bytes, summed */
 };
 
 struct group {
-	struct group *next;		/* bucket chain of its shard */
+	struct hash_node node;
+	struct list list;		/* of its shard, oldest first */
 	/* constant: */
 	struct group_key key;		/* holds a reference on the stack */
-	uint64_t hash;
 	/* shard lock: */
 	uint64_t live;			/* records that point here */
-	struct group_cell *cells;
-	struct group_cell spare;	/* cells.bucket UINT32_MAX: unused */
+	struct group_cell cells;	/* the first; samples 0: unused */
 };
 
 /*
@@ -70,34 +71,35 @@ void group_add_freed(struct group *group, uint64_t lifetime_ns,
     uint64_t requested, unsigned half);
 
 /*
- * The totals of a cut or a reset. fold: MAIN += LATE. replace: MAIN = LATE
- * (after a reset during a cut). clear: both halves, or only LATE, are zero.
- * Groups left with nothing are freed. Only while no cut is open, except
- * group_clear_late.
+ * For the end of a cut and for a reset: fold adds LATE to MAIN, the others
+ * make a half zero. fold and clear_main free the groups left with nothing;
+ * call them only while nobody walks.
  */
 void group_fold_all(void);
-void group_replace_all(void);
-void group_clear_all(void);
+void group_clear_main(void);
 void group_clear_late(void);
 
 /*
- * Walks the groups: calls visit for each with its shard locked, at most
- * GROUP_BATCH of them between two releases of a lock. *cursor starts at 0;
- * false at the end. Groups made meanwhile may or may not be seen.
+ * Visits groups in the order of their making, at most max under one lock
+ * hold. cursor starts as zeroes; false at the end. Groups made meanwhile may
+ * or may not be seen; none may be freed meanwhile.
  */
-enum { GROUP_BATCH = 128 };
 struct group_cursor {
 	uint32_t shard;
-	uint32_t bucket;
+	struct list *at;		/* visited last; NULL: none yet */
 };
-bool group_walk(struct group_cursor *cursor,
-    bool (*visit)(struct group *group, void *arg), void *arg);
+bool group_walk(struct group_cursor *cursor, size_t max,
+    void (*visit)(const struct group *group, void *arg), void *arg);
 
-/* Freed totals of generations below `below` fold into one; returns count. */
+/*
+ * Freed totals of generations below `below` go to one group for all of them
+ * (GENERATION_FOLD); returns how many groups that freed. Not during a walk.
+ */
 uint64_t group_fold_generations(uint32_t below);
 
 uint64_t group_count(void);
 
+void group_boot(void);
 void group_fork_prepare(void);
 void group_fork_parent(void);
 void group_fork_child(void);

@@ -9,17 +9,22 @@
 #include <stdint.h>
 
 #include "group.h"
+#include "hash.h"
+#include "list.h"
 #include "prof.h"
 
 struct live {
-	struct live *chain;		/* bucket chain of its shard */
-	struct live *prev, *next;	/* the shard's list, youngest first */
+	struct hash_node node;		/* of its shard; in limbo: the chain */
+	struct list list;		/* the shard's list, youngest first */
 	/* constant: */
 	const void *ptr;
 	struct group *group;
 	uint64_t requested;		/* bytes */
 	uint64_t birth_ns;		/* monotonic clock */
-	uint64_t thread_clock;		/* the thread's allocated bytes */
+	union {
+		uint64_t thread_clock;	/* the thread's allocated bytes */
+		double pinned;		/* in limbo: what it pinned, bytes */
+	};
 	uint32_t thread;		/* uid */
 	/* shard lock: */
 	uint32_t since;			/* cut number at birth | LIVE_DEAD */
@@ -45,26 +50,49 @@ size_t live_stack(const void *ptr, uintptr_t *frames, size_t max);
 
 uint64_t live_count(void);		/* records of live objects */
 uint64_t live_freed(void);		/* ever ended since the last reset */
-uint32_t live_cut_number(void);		/* cuts so far */
 
-/* The cut (cut.c). All shard locks are held for the call only. */
-void live_cut_open(void (*at_cut)(void *), void *arg, uint32_t *number);
-void live_cut_close(void);		/* late frees go to CELL_MAIN again */
+/* What a cut sees at its one moment. */
+struct live_moment {
+	uint32_t number;		/* of the cut: 1, 2, ... */
+	uint64_t time_ns;
+	uint64_t live;			/* records in the cut */
+	uint64_t freed;			/* samples freed by then */
+};
+
+/*
+ * Opens a cut: all shard locks are held for the call only. From here on
+ * records that die stay listed, and freed totals go to CELL_LATE.
+ */
+void live_cut_open(struct live_moment *out);
+
+/*
+ * Visits the records of the cut, at most max of them under one lock hold
+ * (that of the record's shard). cursor starts as zeroes. False: the end.
+ */
 struct live_cursor {
 	uint32_t shard;
-	struct live *at;
-	bool started;
+	struct list *at;		/* visited last; NULL: none yet */
 };
-/* Visits records of the cut, at most max, one lock hold. False: the end. */
-bool live_cut_walk(struct live_cursor *cursor, uint32_t number, size_t max,
+bool live_cut_walk(struct live_cursor *cursor, size_t max,
     void (*visit)(const struct live *record, void *arg), void *arg);
-void live_cut_sweep(void);		/* frees the limbo, after the close */
 
-/* Forgets all records born before now: they end without trace. */
-void live_reset(void);
+/* Bytes the record's region pins (0: large); for visit, under the lock. */
+double live_pinned_locked(const struct live *record);
+
+/* Freed totals go to CELL_MAIN again; what waited in limbo is recycled. */
+void live_cut_close(void);
+
+/*
+ * Forgets the records born before now: they end without trace. Calls
+ * at_reset with all shard locks held.
+ */
+void live_reset(void (*at_reset)(void));
+
+void live_boot(const struct prof_host *host);
+void live_check(void);			/* debug: walks all, aborts on damage */
 
 void live_fork_prepare(void);
 void live_fork_parent(void);
-void live_fork_child(void);		/* an open cut is dropped */
+void live_fork_child(void);
 
 #endif

@@ -13,13 +13,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "hash.h"
+
 #define STACK_SIGNAL	((uintptr_t)1 << 63)
 enum { STACK_DEPTH_MAX = 1024 };
 
 struct stack {
-	struct stack *next;		/* stack.c's bucket chain */
+	struct hash_node node;
 	/* constant: */
-	uint64_t hash;
 	uint32_t epoch;			/* module epoch */
 	uint32_t depth;			/* 0: the one "(other stacks)" */
 	/* stack.c's lock: */
@@ -53,11 +54,13 @@ stack_lookup(const struct stack *stack, size_t i)
  */
 struct stack *stack_get(const uintptr_t *frames, size_t depth,
     uint32_t epoch);
+void stack_hold(struct stack *stack);	/* one more reference */
 void stack_put(struct stack *stack);
 
 uint64_t stack_count(void);		/* distinct stacks kept */
 uint64_t stack_others(void);		/* times stack_other was the answer */
 
+void stack_boot(void);
 void stack_fork_prepare(void);
 void stack_fork_parent(void);
 void stack_fork_child(void);

@@ -32,9 +32,9 @@ enum lock_rank {
 	RANK_PROF_UNWIND,	/* unwind.c: the gate */
 	RANK_PROF_MODULES,	/* modules.c: the snapshot */
 	RANK_PROF_CUT,		/* cut.c */
-	RANK_PROF_GROUP,	/* group.c */
-	RANK_PROF_STACK,	/* stack.c */
 	RANK_PROF_LIVE,		/* live.c: shards, in index order */
+	RANK_PROF_GROUP,	/* group.c: shards, in index order */
+	RANK_PROF_STACK,	/* stack.c: shards, in index order */
 	RANK_PROF_LEAF,		/* prof/: innermost of the profiler's own */
 	RANK_THREADS,		/* thread.c: the list of threads */
 	RANK_THREAD_BATCH,	/* thread.c: frees of other domains */

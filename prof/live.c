@@ -1,0 +1,363 @@
+/*
+ * live.c - the sampled objects that are allocated right now (live.h).
+ *
+ *   shard[hash of address] -> table[address] -> struct live -> struct group
+ *                          -> list, youngest first:
+ *
+ *       new | new | in the cut | dead | in the cut | ...
+ *                  ^ first, noted when the cut was opened
+ *
+ * Invariants (live_check): a record is on its shard's list iff it is in the
+ *   table or in limbo; while a cut is open, the records from `first` on stay
+ *   on the list, so that the walker may stand on any of them without a lock.
+ * Locks: one per shard (RANK_PROF_LIVE), all of them in index order for the
+ *   moment of a cut; group.c's and profmem's inside. host->slab is asked
+ *   under a shard's lock, while the region is allocated for certain.
+ * Memory: profmem's, recycled.
+ */
+#include "live.h"
+
+#include "lock.h"
+#include "os.h"
+#include "profmem.h"
+#include "util.h"
+
+static struct shard {
+	struct lock lock;
+	/* lock: */
+	struct hash table;
+	struct list records;
+	struct list *first;		/* of the open cut; the head: none */
+	struct live *limbo;		/* chained by node.next */
+} __attribute__((aligned(CACHELINE))) shards[LIVE_SHARDS];
+
+/* all shard locks to write, any one to read: */
+static uint32_t cuts;			/* opened so far */
+static uint32_t forgotten;		/* records with since < it are */
+static uint32_t open_number;		/* 0: no cut is open */
+static uint32_t open_forgotten;		/* `forgotten` at the cut's moment */
+
+/* atomic, relaxed; exact while all shard locks are held: */
+static uint64_t nlive, nfreed;
+
+static const struct prof_host *host;
+
+void
+live_boot(const struct prof_host *prof_host)
+{
+	host = prof_host;
+	for (unsigned i = 0; i < LIVE_SHARDS; i++) {
+		lock_init(&shards[i].lock, RANK_PROF_LIVE, "prof_live");
+		hash_init(&shards[i].table, &profmem_base);
+		list_init(&shards[i].records);
+		shards[i].limbo = NULL;
+	}
+}
+
+static void
+lock_all(void)
+{
+	for (unsigned i = 0; i < LIVE_SHARDS; i++)
+		lock_acquire(&shards[i].lock);
+}
+
+static void
+release_all(void)
+{
+	for (unsigned i = LIVE_SHARDS; i-- > 0;)
+		lock_release(&shards[i].lock);
+}
+
+static uint64_t
+hash_of(const void *ptr)
+{
+	return hash_u64((uint64_t)(uintptr_t)ptr);
+}
+
+static struct shard *
+shard_of(uint64_t hash)
+{
+	_Static_assert(LIVE_SHARDS == 64, "the top six bits choose");
+	return &shards[hash >> 58];
+}
+
+static bool
+equal(const struct hash_node *node, const void *ptr)
+{
+	return container_of(node, struct live, node)->ptr == ptr;
+}
+
+static struct live *
+find_locked(struct shard *shard, const void *ptr, uint64_t hash)
+{
+	struct hash_node *node = hash_find(&shard->table, hash, equal, ptr);
+
+	return node == NULL ? NULL : container_of(node, struct live, node);
+}
+
+/* The record's sample goes to the totals, or nowhere if it is forgotten. */
+static void
+account_death_locked(struct live *record, uint64_t now_ns)
+{
+	uint64_t life = now_ns > record->birth_ns ?
+	    now_ns - record->birth_ns : 0;
+
+	if (record->since < forgotten) {
+		group_put(record->group);
+		return;
+	}
+	group_add_freed(record->group, life, record->requested,
+	    open_number != 0 ? CELL_LATE : CELL_MAIN);
+	__atomic_sub_fetch(&nlive, 1, __ATOMIC_RELAXED);
+	__atomic_add_fetch(&nfreed, 1, __ATOMIC_RELAXED);
+}
+
+/* Bytes that ptr's region keeps from the system; 0 for a large block. */
+static double
+pinned_locked(const void *ptr)
+{
+	struct prof_slab slab;
+
+	if (!host->slab(ptr, &slab) || slab.nregs_used == 0)
+		return 0;
+	return (double)slab.free_bytes / slab.nregs_used;
+}
+
+static void
+end_locked(struct shard *shard, struct live *record, uint64_t now_ns)
+{
+	account_death_locked(record, now_ns);
+	hash_remove(&shard->table, &record->node);
+	if (open_number == 0 || record->since >= open_number) {
+		list_remove(&record->list);
+		profmem_free(record, sizeof *record);
+		return;
+	}
+	record->pinned = pinned_locked(record->ptr);
+	record->since |= LIVE_DEAD;
+	record->node.next = shard->limbo == NULL ? NULL : &shard->limbo->node;
+	shard->limbo = record;
+}
+
+struct live *
+live_insert(const struct live *birth)
+{
+	uint64_t hash = hash_of(birth->ptr);
+	struct shard *shard = shard_of(hash);
+	struct live *record = profmem_alloc(sizeof *record), *stale;
+
+	if (record == NULL)
+		return NULL;
+	*record = *birth;
+	lock_acquire(&shard->lock);
+	/* a block whose end nobody told us of has died by now */
+	stale = find_locked(shard, birth->ptr, hash);
+	if (stale != NULL)
+		end_locked(shard, stale, birth->birth_ns);
+	record->since = cuts;
+	if (hash_insert(&shard->table, &record->node, hash) != 0) {
+		lock_release(&shard->lock);
+		profmem_free(record, sizeof *record);
+		return NULL;
+	}
+	list_push_front(&shard->records, &record->list);
+	__atomic_add_fetch(&nlive, 1, __ATOMIC_RELAXED);
+	lock_release(&shard->lock);
+	return record;
+}
+
+bool
+live_remove(const void *ptr, struct live *record, uint64_t now_ns)
+{
+	uint64_t hash = hash_of(ptr);
+	struct shard *shard = shard_of(hash);
+
+	lock_acquire(&shard->lock);
+	if (record == NULL)
+		record = find_locked(shard, ptr, hash);
+	assert(record == NULL || record->ptr == ptr);
+	if (record != NULL)
+		end_locked(shard, record, now_ns);
+	lock_release(&shard->lock);
+	return record != NULL;
+}
+
+size_t
+live_stack(const void *ptr, uintptr_t *frames, size_t max)
+{
+	uint64_t hash = hash_of(ptr);
+	struct shard *shard = shard_of(hash);
+	struct live *record;
+	size_t n = 0;
+
+	lock_acquire(&shard->lock);
+	record = find_locked(shard, ptr, hash);
+	if (record != NULL) {
+		const struct stack *stack = record->group->key.stack;
+
+		for (; n < max && n < stack->depth; n++)
+			frames[n] = stack_raw(stack, n);
+	}
+	lock_release(&shard->lock);
+	return n;
+}
+
+uint64_t
+live_count(void)
+{
+	return __atomic_load_n(&nlive, __ATOMIC_RELAXED);
+}
+
+uint64_t
+live_freed(void)
+{
+	return __atomic_load_n(&nfreed, __ATOMIC_RELAXED);
+}
+
+void
+live_cut_open(struct live_moment *out)
+{
+	lock_all();
+	assert(open_number == 0);
+	open_number = ++cuts;
+	open_forgotten = forgotten;
+	out->number = open_number;
+	out->time_ns = os_now_ns();
+	out->live = nlive;
+	out->freed = nfreed;
+	for (unsigned i = 0; i < LIVE_SHARDS; i++)
+		shards[i].first = shards[i].records.next;
+	release_all();
+}
+
+bool
+live_cut_walk(struct live_cursor *cursor, size_t max,
+    void (*visit)(const struct live *record, void *arg), void *arg)
+{
+	struct shard *shard;
+	struct list *next;
+
+	if (cursor->shard >= LIVE_SHARDS)
+		return false;
+	shard = &shards[cursor->shard];
+	lock_acquire(&shard->lock);
+	while (open_number != 0 && max-- > 0) {
+		next = cursor->at == NULL ? shard->first : cursor->at->next;
+		if (next == &shard->records)
+			break;
+		cursor->at = next;
+		if ((list_entry(next, struct live, list)->since &
+		    ~LIVE_DEAD) >= open_forgotten)
+			visit(list_entry(next, struct live, list), arg);
+	}
+	next = cursor->at == NULL ? shard->first : cursor->at->next;
+	if (open_number == 0 || next == &shard->records) {
+		cursor->shard++;
+		cursor->at = NULL;
+	}
+	lock_release(&shard->lock);
+	return true;
+}
+
+double
+live_pinned_locked(const struct live *record)
+{
+	return record->since & LIVE_DEAD ? record->pinned :
+	    pinned_locked(record->ptr);
+}
+
+static void
+sweep(struct shard *shard)
+{
+	enum { BATCH = 256 };
+	bool more = true;
+
+	while (more) {
+		lock_acquire(&shard->lock);
+		for (int n = 0; n < BATCH && shard->limbo != NULL; n++) {
+			struct live *record = shard->limbo;
+			struct hash_node *next = record->node.next;
+
+			shard->limbo = next == NULL ? NULL :
+			    container_of(next, struct live, node);
+			list_remove(&record->list);
+			profmem_free(record, sizeof *record);
+		}
+		more = shard->limbo != NULL;
+		lock_release(&shard->lock);
+	}
+}
+
+void
+live_cut_close(void)
+{
+	lock_all();
+	open_number = 0;
+	release_all();
+	for (unsigned i = 0; i < LIVE_SHARDS; i++)
+		sweep(&shards[i]);
+}
+
+void
+live_reset(void (*at_reset)(void))
+{
+	lock_all();
+	forgotten = ++cuts;
+	nlive = nfreed = 0;
+	at_reset();
+	release_all();
+}
+
+void
+live_check(void)
+{
+	struct list *node;
+	uint64_t n = 0;
+
+	lock_all();
+	for (unsigned i = 0; i < LIVE_SHARDS; i++) {
+		size_t listed = 0, dead = 0;
+
+		list_for_each(node, &shards[i].records) {
+			struct live *record =
+			    list_entry(node, struct live, list);
+
+			if (record->since & LIVE_DEAD) {
+				dead++;
+				continue;
+			}
+			listed++;
+			must(record->since <= cuts);
+			must(record->group->live > 0);
+			must(find_locked(&shards[i], record->ptr,
+			    hash_of(record->ptr)) == record);
+			n += record->since >= forgotten;
+		}
+		must(listed == shards[i].table.count);
+		for (struct live *r = shards[i].limbo; r != NULL; dead--)
+			r = r->node.next == NULL ? NULL :
+			    container_of(r->node.next, struct live, node);
+		must(dead == 0);
+	}
+	must(n == nlive);
+	release_all();
+}
+
+void
+live_fork_prepare(void)
+{
+	lock_all();
+}
+
+void
+live_fork_parent(void)
+{
+	release_all();
+}
+
+void
+live_fork_child(void)
+{
+	for (unsigned i = LIVE_SHARDS; i-- > 0;)
+		lock_reinit_child(&shards[i].lock);
+}
