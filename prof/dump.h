@@ -54,6 +54,8 @@ uint64_t dump_errors(void);		/* dumps that failed */
 void dump_last_error(char *out, size_t size);
 
 /* The child has no dump under way; the parent's files are left alone. */
+void dump_fork_prepare(void);
+void dump_fork_parent(void);
 void dump_fork_child(void);
 
 #endif

@@ -1,0 +1,560 @@
+/*
+ * dump.c - see dump.h.
+ */
+#include "dump.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "dump_heap.h"
+#include "dump_pprof.h"
+#include "facts.h"
+#include "fmt.h"
+#include "lock.h"
+#include "os.h"
+#include "profmem.h"
+#include "report.h"
+#include "sink.h"
+#include "util.h"
+
+enum {
+	SINK_BYTES = 64 * 1024,		/* one write each */
+	DUMP_KEPT_MAX = 4096,		/* the most that dump_max can bound */
+	FILE_MODE = 0600,
+};
+
+/* An automatic dump that prof_dump_max may remove later. */
+struct kept {
+	uint32_t sequence;
+	uint32_t number;
+	unsigned char trigger;
+	unsigned char formats;
+};
+
+static struct {
+	/* constant after boot: */
+	const struct prof_host *host;
+	enum prof_format format;
+	unsigned dump_max;
+	bool pid_namespace;
+	/* lock: */
+	struct lock lock;
+	char prefix[PROF_PREFIX_MAX];	/* absolute, or "" */
+	char last_error[256];
+	/* atomic: */
+	_Atomic uint32_t busy;		/* 0 free, 1 taken, 2 and waited for */
+	_Atomic uint64_t done, errors;
+	_Atomic uint64_t start_ns;	/* CLOCK_REALTIME */
+	/* the dump under way (busy): */
+	uint32_t sequence;		/* next number of an automatic file */
+	uint32_t numbers[128];		/* next number by trigger's letter */
+	int told;			/* errno of the last line on stderr */
+	struct kept *kept;		/* ring of dump_max, or NULL */
+	uint32_t nkept, kept_at;
+	struct report report;
+	/* atomic, for the fork child: */
+	_Atomic int fd;			/* open for writing, or -1 */
+} dumper = { .lock = LOCK_INITIALIZER(RANK_PROF_DUMP, "prof_dump"),
+    .fd = -1 };
+
+/* --- one dump at a time -------------------------------------------------- */
+
+static bool
+busy_try(void)
+{
+	uint32_t free = 0;
+
+	/* acquire: pairs with busy_release's exchange. */
+	return atomic_compare_exchange_strong_explicit(&dumper.busy, &free, 1,
+	    memory_order_acquire, memory_order_relaxed);
+}
+
+static void
+busy_acquire(void)
+{
+	if (busy_try())
+		return;
+	while (atomic_exchange_explicit(&dumper.busy, 2,
+	    memory_order_acquire) != 0)
+		os_futex_wait(&dumper.busy, 2, OS_NO_TIMEOUT);
+}
+
+static void
+busy_release(void)
+{
+	if (atomic_exchange_explicit(&dumper.busy, 0,
+	    memory_order_release) == 2)
+		os_futex_wake(&dumper.busy, INT32_MAX);
+}
+
+bool
+dump_wait(unsigned timeout_ms)
+{
+	uint64_t end = os_now_ns() + (uint64_t)timeout_ms * 1000000;
+
+	while (!busy_try()) {
+		uint32_t busy = 1;
+		uint64_t now = os_now_ns();
+
+		if (now >= end)
+			return false;
+		if (atomic_compare_exchange_strong(&dumper.busy, &busy, 2) ||
+		    busy == 2)
+			os_futex_wait(&dumper.busy, 2, end - now);
+	}
+	busy_release();
+	return true;
+}
+
+/* --- options ------------------------------------------------------------- */
+
+/* A relative prefix is meant from the folder the process has now. */
+static int
+prefix_absolute(const char *prefix, char *out, size_t size)
+{
+	char cwd[PROF_PREFIX_MAX];
+	size_t len;
+
+	if (prefix[0] == '/' || prefix[0] == '\0')
+		len = fmt_buf(out, size, "%s", prefix);
+	else if (os_getcwd(cwd, sizeof cwd) == 0)
+		len = fmt_buf(out, size, "%s/%s",
+		    strcmp(cwd, "/") == 0 ? "" : cwd, prefix);
+	else
+		len = fmt_buf(out, size, "%s", prefix);
+	return len < size ? 0 : ENAMETOOLONG;
+}
+
+void
+dump_boot(const struct prof_options *options, const struct prof_host *host)
+{
+	dumper.host = host;
+	dumper.format = options->format;
+	dumper.pid_namespace = options->pid_namespace;
+	dumper.dump_max = options->dump_max < DUMP_KEPT_MAX ?
+	    options->dump_max : DUMP_KEPT_MAX;
+	atomic_store(&dumper.start_ns, os_time_ns());
+	if (prefix_absolute(options->prefix, dumper.prefix,
+	    sizeof dumper.prefix) != 0)
+		dumper.prefix[0] = '\0';
+}
+
+int
+dump_prefix_set(const char *prefix)
+{
+	char absolute[PROF_PREFIX_MAX];
+	int error = prefix_absolute(prefix, absolute, sizeof absolute);
+
+	if (error != 0)
+		return error;
+	lock_acquire(&dumper.lock);
+	memcpy(dumper.prefix, absolute, sizeof absolute);
+	lock_release(&dumper.lock);
+	return 0;
+}
+
+void
+dump_prefix_get(char *out, size_t size)
+{
+	lock_acquire(&dumper.lock);
+	fmt_buf(out, size, "%s", dumper.prefix);
+	lock_release(&dumper.lock);
+}
+
+uint64_t
+dump_done(void)
+{
+	return atomic_load_explicit(&dumper.done, memory_order_relaxed);
+}
+
+uint64_t
+dump_errors(void)
+{
+	return atomic_load_explicit(&dumper.errors, memory_order_relaxed);
+}
+
+void
+dump_last_error(char *out, size_t size)
+{
+	lock_acquire(&dumper.lock);
+	fmt_buf(out, size, "%s", dumper.last_error);
+	lock_release(&dumper.lock);
+}
+
+/* --- names --------------------------------------------------------------- */
+
+/* "<prefix>[.<pid namespace>].<pid>"; EINVAL without a prefix. */
+static int
+name_stem(char *out, size_t size)
+{
+	char prefix[PROF_PREFIX_MAX], ns[64] = "", *digits = ns;
+	long n;
+
+	dump_prefix_get(prefix, sizeof prefix);
+	if (prefix[0] == '\0')
+		return EINVAL;
+	if (dumper.pid_namespace) {		/* "pid:[4026531836]" */
+		n = os_readlink("/proc/self/ns/pid", ns, sizeof ns - 1);
+		ns[n > 0 ? n : 0] = '\0';
+		while (*digits != '\0' && (*digits < '0' || *digits > '9'))
+			digits++;
+		digits[strspn(digits, "0123456789")] = '\0';
+	}
+	fmt_buf(out, size, "%s%s%s.%d", prefix, *digits ? "." : "", digits,
+	    os_pid());
+	return 0;
+}
+
+/* There is one final dump, so that it bears no number. */
+static void
+name_rest(char *out, size_t size, const char *stem, const struct kept *id,
+    const char *suffix)
+{
+	char number[16] = "";
+
+	if (id->trigger != PROF_TRIGGER_FINAL)
+		fmt_buf(number, sizeof number, "%u", id->number);
+	fmt_buf(out, size, "%s.%u.%c%s%s", stem, id->sequence, id->trigger,
+	    number, suffix);
+}
+
+static struct kept
+name_next(enum prof_trigger trigger)
+{
+	return (struct kept){ .sequence = dumper.sequence++,
+	    .number = dumper.numbers[trigger & 127]++,
+	    .trigger = (unsigned char)trigger };
+}
+
+int
+dump_name(char *out, size_t size, enum prof_trigger trigger,
+    const char *suffix)
+{
+	char stem[DUMP_PATH_MAX - 64];
+	struct kept id;
+	int error = name_stem(stem, sizeof stem);
+
+	if (error != 0)
+		return error;
+	busy_acquire();
+	id = name_next(trigger);
+	busy_release();
+	name_rest(out, size, stem, &id, suffix);
+	return 0;
+}
+
+static const char *
+suffix_of(unsigned format)
+{
+	return format == PROF_FORMAT_HEAP_V2 ? ".heap" : ".pb";
+}
+
+/* --- prof_dump_max ------------------------------------------------------- */
+
+static void
+kept_remove(const struct kept *old)
+{
+	char stem[DUMP_PATH_MAX - 64], path[DUMP_PATH_MAX];
+
+	if (name_stem(stem, sizeof stem) != 0)
+		return;
+	for (unsigned format = 1; format <= PROF_FORMAT_HEAP_V2; format *= 2) {
+		if ((old->formats & format) == 0)
+			continue;
+		name_rest(path, sizeof path, stem, old, suffix_of(format));
+		os_unlink(path);
+	}
+}
+
+/* The oldest gives way. Without memory for the ring nothing is removed. */
+static void
+kept_add(const struct kept *id)
+{
+	if (dumper.dump_max == 0)
+		return;
+	if (dumper.kept == NULL)
+		dumper.kept = profmem_alloc(dumper.dump_max *
+		    sizeof *dumper.kept);
+	if (dumper.kept == NULL)
+		return;
+	if (dumper.nkept == dumper.dump_max)
+		kept_remove(&dumper.kept[dumper.kept_at]);
+	else
+		dumper.nkept++;
+	dumper.kept[dumper.kept_at] = *id;
+	dumper.kept_at = (dumper.kept_at + 1) % dumper.dump_max;
+}
+
+/* --- writing ------------------------------------------------------------- */
+
+/*
+ * A new file and never an old one's or a link's: what a dead process of the
+ * same number left behind is removed first.
+ */
+static int
+temporary_open(const char *path)
+{
+	int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW;
+	int fd = os_open(path, flags, FILE_MODE);
+
+	if (fd == -EEXIST) {
+		os_unlink(path);
+		fd = os_open(path, flags, FILE_MODE);
+	}
+	return fd;
+}
+
+/* The number is forgotten before the close: a fork child must not close a
+   descriptor that the program has opened since. */
+static int
+temporary_close(void)
+{
+	int fd = atomic_exchange(&dumper.fd, -1);
+
+	return -os_close(fd);
+}
+
+static int
+write_format(unsigned format, const char *path, const struct facts *facts)
+{
+	char temporary[DUMP_PATH_MAX + 32];
+	char *buf = scratch_alloc(&dumper.report.scratch, SINK_BYTES);
+	struct sink sink;
+	int fd, error, closed;
+
+	if (buf == NULL)
+		return ENOMEM;
+	fmt_buf(temporary, sizeof temporary, "%s.%d.tmp", path, os_pid());
+	fd = temporary_open(temporary);
+	if (fd < 0)
+		return -fd;
+	atomic_store(&dumper.fd, fd);
+	sink_init(&sink, fd, buf, SINK_BYTES);
+	if (format == PROF_FORMAT_HEAP_V2)
+		dump_heap(&sink, &dumper.report, facts);
+	else
+		dump_pprof(&sink, &dumper.report, facts);
+	error = sink_flush(&sink);
+	closed = temporary_close();
+	if (error == 0)
+		error = closed;
+	if (error == 0)
+		error = -os_rename(temporary, path);
+	if (error != 0)
+		os_unlink(temporary);
+	return error;
+}
+
+/* Both formats, from one cut. The name says which, for an automatic one. */
+static int
+write_all(const char *stem, struct kept *id, const char *filename,
+    enum prof_trigger trigger, struct dump_result *result)
+{
+	char path[DUMP_PATH_MAX];
+	struct facts facts;
+	int error = 0;
+
+	facts_collect(&facts, &dumper.report, trigger, dumper.host->version,
+	    atomic_load(&dumper.start_ns));
+	for (unsigned format = 1; format <= PROF_FORMAT_HEAP_V2; format *= 2) {
+		if ((dumper.format & format) == 0)
+			continue;
+		if (filename == NULL)
+			name_rest(path, sizeof path, stem, id,
+			    suffix_of(format));
+		else
+			fmt_buf(path, sizeof path, "%s%s", filename,
+			    result->formats != 0 ? ".heap" : "");
+		error = write_format(format, path, &facts);
+		if (error != 0)
+			break;
+		if (result->formats == 0)
+			memcpy(result->file, path, sizeof path);
+		result->formats |= format;
+	}
+	id->formats = (unsigned char)result->formats;
+	return error;
+}
+
+/* --- failure ------------------------------------------------------------- */
+
+static const char *
+error_text(int error)
+{
+	static const struct {
+		int error;
+		const char *text;
+	} texts[] = {
+		{ ENOSPC, "no space left on device" },
+		{ EDQUOT, "disk quota exceeded" },
+		{ EFBIG, "file too large" },
+		{ ENOENT, "no such file or directory" },
+		{ ENOTDIR, "not a directory" },
+		{ EISDIR, "is a directory" },
+		{ EACCES, "permission denied" },
+		{ EPERM, "operation not permitted" },
+		{ EROFS, "read-only file system" },
+		{ EMFILE, "too many open files" },
+		{ ENFILE, "too many open files in system" },
+		{ ENAMETOOLONG, "file name too long" },
+		{ ENOMEM, "cannot allocate memory" },
+		{ EIO, "input/output error" },
+		{ EINVAL, "no prof_prefix" },
+		{ EBUSY, "another dump is being taken" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		if (texts[i].error == error)
+			return texts[i].text;
+	}
+	return "failed";
+}
+
+/*
+ * One line on stderr. Dumps that come by themselves say the same thing once
+ * until one succeeds: an interval on a full disk must not flood a log.
+ */
+static void
+tell(int error, const char *name, enum prof_trigger trigger)
+{
+	bool automatic = trigger == PROF_TRIGGER_BYTES ||
+	    trigger == PROF_TRIGGER_TIME || trigger == PROF_TRIGGER_GDUMP;
+	bool again = dumper.told == error;
+	char line[sizeof dumper.last_error];
+
+	fmt_buf(line, sizeof line, "Error writing heap profile %s: %s (%d)",
+	    name, error_text(error), error);
+	lock_acquire(&dumper.lock);
+	memcpy(dumper.last_error, line, sizeof line);
+	lock_release(&dumper.lock);
+	atomic_fetch_add(&dumper.errors, 1);
+	dumper.told = error;
+	if (!automatic || !again)
+		fmt_fd(2, "%s%s\n", MESSAGE_PREFIX, line);
+}
+
+/* --- signals ------------------------------------------------------------- */
+
+/*
+ * A file larger than RLIMIT_FSIZE brings SIGXFSZ, which kills, to the thread
+ * that writes. It is blocked for the dump and a new one is taken off again.
+ */
+struct signals {
+	uint64_t mask;			/* as it was */
+	bool pending;			/* SIGXFSZ was, before */
+};
+
+static const uint64_t sigxfsz_bit = UINT64_C(1) << (SIGXFSZ - 1);
+
+static void
+signals_block(struct signals *signals)
+{
+	uint64_t pending = 0;
+
+	os_syscall4(SYS_rt_sigprocmask, SIG_BLOCK, &sigxfsz_bit,
+	    &signals->mask, sizeof signals->mask);
+	os_syscall2(SYS_rt_sigpending, &pending, sizeof pending);
+	signals->pending = (pending & sigxfsz_bit) != 0;
+}
+
+static void
+signals_restore(const struct signals *signals)
+{
+	static const struct { long s, ns; } now = { 0, 0 };
+
+	if (!signals->pending)
+		os_syscall4(SYS_rt_sigtimedwait, &sigxfsz_bit, NULL, &now,
+		    sizeof sigxfsz_bit);
+	os_syscall4(SYS_rt_sigprocmask, SIG_SETMASK, &signals->mask, NULL,
+	    sizeof signals->mask);
+}
+
+/* --- a dump -------------------------------------------------------------- */
+
+static int
+dump_busy(const char *filename, enum prof_trigger trigger,
+    struct dump_result *result)
+{
+	char stem[DUMP_PATH_MAX - 64] = "";
+	struct kept id = { 0 };
+	int error = 0;
+
+	if (filename == NULL) {
+		error = name_stem(stem, sizeof stem);
+		id = name_next(trigger);
+	}
+	if (error == 0)
+		error = report_open(&dumper.report);
+	if (error == 0) {
+		error = write_all(stem, &id, filename, trigger, result);
+		report_close(&dumper.report);
+	}
+	if (error != 0) {
+		tell(error, filename != NULL ? filename : stem, trigger);
+		return error;
+	}
+	dumper.told = 0;
+	atomic_fetch_add(&dumper.done, 1);
+	if (filename == NULL)
+		kept_add(&id);
+	return 0;
+}
+
+int
+dump_now(const char *filename, enum prof_trigger trigger,
+    struct dump_result *result)
+{
+	struct dump_result own;
+	struct signals signals;
+	int error;
+
+	if (result == NULL)
+		result = &own;
+	result->formats = 0;
+	result->file[0] = '\0';
+	if (filename != NULL && strlen(filename) >= DUMP_PATH_MAX - 8)
+		return ENAMETOOLONG;
+	busy_acquire();
+	signals_block(&signals);
+	error = dump_busy(filename, trigger, result);
+	signals_restore(&signals);
+	busy_release();
+	return error;
+}
+
+/* For the prefix and the last error, not for a dump. */
+void
+dump_fork_prepare(void)
+{
+	lock_acquire(&dumper.lock);
+}
+
+void
+dump_fork_parent(void)
+{
+	lock_release(&dumper.lock);
+}
+
+void
+dump_fork_child(void)
+{
+	int fd = atomic_exchange(&dumper.fd, -1);
+
+	if (fd >= 0)
+		os_close(fd);
+	if (atomic_load(&dumper.busy) != 0)
+		scratch_release(&dumper.report.scratch);
+	lock_reinit_child(&dumper.lock);
+	atomic_store(&dumper.busy, 0);
+	atomic_store(&dumper.done, 0);
+	atomic_store(&dumper.errors, 0);
+	atomic_store(&dumper.start_ns, os_time_ns());
+	dumper.sequence = 0;
+	memset(dumper.numbers, 0, sizeof dumper.numbers);
+	dumper.nkept = dumper.kept_at = 0;
+	dumper.told = 0;
+	dumper.last_error[0] = '\0';
+}

@@ -1,0 +1,333 @@
+/*
+ * report.c - see report.h.
+ */
+#include "report.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "estimate.h"
+#include "lifetime.h"
+#include "util.h"
+
+enum { TABLE_FIRST = 1024 };
+
+/* --- rows ---------------------------------------------------------------- */
+
+static int
+rows_reserve(struct report *report)
+{
+	size_t size = report->rows_size == 0 ? TABLE_FIRST :
+	    2 * report->rows_size;
+	struct report_row **rows;
+
+	if (report->nrows < report->rows_size)
+		return 0;
+	rows = scratch_alloc(&report->scratch, size * sizeof *rows);
+	if (rows == NULL)
+		return ENOMEM;
+	if (report->nrows != 0)
+		memcpy(rows, report->rows, report->nrows * sizeof *rows);
+	report->rows = rows;
+	report->rows_size = size;
+	return 0;
+}
+
+static struct report_row *
+row_new(struct report *report, const struct group *group, uint32_t bucket)
+{
+	struct report_row *row;
+
+	if (rows_reserve(report) != 0)
+		return NULL;
+	row = scratch_alloc(&report->scratch, sizeof *row);
+	if (row == NULL)
+		return NULL;
+	row->group = group;
+	row->bucket = bucket;
+	report->rows[report->nrows++] = row;
+	return row;
+}
+
+/* --- live rows by key ---------------------------------------------------- */
+
+static size_t
+row_hash(const struct group *group, uint32_t bucket, uint32_t since)
+{
+	uint64_t h = group->node.hash ^ (uint64_t)bucket << 32 ^ since;
+
+	h *= UINT64_C(0x9e3779b97f4a7c15);	/* 2^64 / golden ratio */
+	return (size_t)(h ^ h >> 32);
+}
+
+static struct report_row **
+table_slot(const struct report *report, const struct group *group,
+    uint32_t bucket, uint32_t since)
+{
+	size_t mask = report->table_size - 1;
+	size_t i = row_hash(group, bucket, since) & mask;
+
+	for (;; i = (i + 1) & mask) {
+		const struct report_row *row = report->table[i];
+
+		if (row == NULL || (row->group == group &&
+		    row->bucket == bucket && row->since == since))
+			return &report->table[i];
+	}
+}
+
+/* Keeps the table at most half full. */
+static int
+table_reserve(struct report *report)
+{
+	struct report_row **old = report->table;
+	size_t old_size = report->table_size;
+	size_t size = old_size == 0 ? TABLE_FIRST : 2 * old_size;
+
+	if (2 * report->table_used < old_size)
+		return 0;
+	report->table = scratch_alloc(&report->scratch, size * sizeof *old);
+	if (report->table == NULL)
+		return ENOMEM;
+	report->table_size = size;
+	for (size_t i = 0; i < old_size; i++) {
+		if (old[i] != NULL)
+			*table_slot(report, old[i]->group, old[i]->bucket,
+			    old[i]->since) = old[i];
+	}
+	return 0;
+}
+
+static int
+add_live(struct report *report, const struct cut_live *live)
+{
+	uint32_t bucket = lifetime_bucket(live->age_ns);
+	struct report_row **slot;
+
+	if (table_reserve(report) != 0)
+		return ENOMEM;
+	slot = table_slot(report, live->group, bucket, live->since);
+	if (*slot == NULL) {
+		*slot = row_new(report, live->group, bucket);
+		if (*slot == NULL)
+			return ENOMEM;
+		(*slot)->since = live->since;
+		report->table_used++;
+	}
+	(*slot)->samples++;
+	(*slot)->requested_raw += live->requested;
+	(*slot)->pinned_raw += live->pinned;
+	return 0;
+}
+
+static int
+add_freed(struct report *report, const struct cut_freed *freed)
+{
+	struct report_row *row = row_new(report, freed->group, freed->bucket);
+
+	if (row == NULL)
+		return ENOMEM;
+	row->freed = true;
+	row->samples = freed->samples;
+	row->requested_raw = freed->requested;
+	return 0;
+}
+
+/* --- order --------------------------------------------------------------- */
+
+static int
+compare(uint64_t a, uint64_t b)
+{
+	return (a > b) - (a < b);
+}
+
+/* By stack; stacks by hash, so that the order repeats from run to run. */
+static int
+row_compare(const struct report_row *a, const struct report_row *b)
+{
+	const struct group_key *ka = &a->group->key, *kb = &b->group->key;
+	int order = compare(ka->stack->node.hash, kb->stack->node.hash);
+
+	if (order == 0)
+		order = compare((uintptr_t)ka->stack, (uintptr_t)kb->stack);
+	if (order == 0)
+		order = compare(a->freed, b->freed);
+	if (order == 0)
+		order = compare(ka->usable, kb->usable);
+	if (order == 0)
+		order = compare(ka->arena, kb->arena);
+	if (order == 0)
+		order = compare(ka->generation, kb->generation);
+	if (order == 0)
+		order = compare(ka->rate, kb->rate);
+	if (order == 0)
+		order = compare(a->bucket, b->bucket);
+	if (order == 0)
+		order = compare(a->since, b->since);
+	return order;
+}
+
+static void
+sift_down(struct report_row **rows, size_t at, size_t n)
+{
+	struct report_row *row = rows[at];
+
+	for (size_t child; (child = 2 * at + 1) < n; at = child) {
+		if (child + 1 < n &&
+		    row_compare(rows[child], rows[child + 1]) < 0)
+			child++;
+		if (row_compare(row, rows[child]) >= 0)
+			break;
+		rows[at] = rows[child];
+	}
+	rows[at] = row;
+}
+
+/* Heapsort: in place, no recursion, no malloc behind a qsort. */
+static void
+rows_sort(struct report_row **rows, size_t n)
+{
+	for (size_t i = n / 2; i > 0; i--)
+		sift_down(rows, i - 1, n);
+	for (size_t end = n; end > 1; end--) {
+		struct report_row *largest = rows[0];
+
+		rows[0] = rows[end - 1];
+		rows[end - 1] = largest;
+		sift_down(rows, 0, end - 1);
+	}
+}
+
+/* --- weights ------------------------------------------------------------- */
+
+struct carry {
+	double sum;			/* exact so far */
+	uint64_t said;			/* in rows so far */
+};
+
+/* profile.proto's values are int64. */
+static uint64_t
+to_integer(double x)
+{
+	return x < 9223372036854775807.0 ? (uint64_t)(x + 0.5) : INT64_MAX;
+}
+
+static uint64_t
+carry_add(struct carry *carry, double weighted)
+{
+	uint64_t before = carry->said;
+
+	carry->sum += weighted;
+	carry->said = to_integer(carry->sum);
+	return carry->said - before;
+}
+
+struct carries {
+	struct carry objects, space, requested, pinned;
+};
+
+static void
+row_weigh(struct report_row *row, struct carries *carries)
+{
+	const struct group_key *key = &row->group->key;
+	double weight = 1 / estimate_probability(key->usable, key->rate);
+	double objects = (double)row->samples * weight;
+
+	row->objects = carry_add(&carries->objects, objects);
+	row->space = carry_add(&carries->space,
+	    objects * (double)key->usable);
+	row->requested = carry_add(&carries->requested,
+	    (double)row->requested_raw * weight);
+	row->pinned = carry_add(&carries->pinned, row->pinned_raw * weight);
+}
+
+static void
+rows_weigh(struct report *report)
+{
+	struct carries carries[2];	/* live, freed: of one stack */
+	const struct stack *stack = NULL, *live = NULL;
+
+	for (size_t i = 0; i < report->nrows; i++) {
+		struct report_row *row = report->rows[i];
+
+		if (row->group->key.stack != stack) {
+			stack = row->group->key.stack;
+			memset(carries, 0, sizeof carries);
+		}
+		row_weigh(row, &carries[row->freed]);
+		if (row->freed) {
+			report->freed_objects += row->objects;
+			report->freed_space += row->space;
+			continue;
+		}
+		report->live_objects += row->objects;
+		report->live_space += row->space;
+		report->live_stacks += stack != live;
+		live = stack;
+	}
+}
+
+/* --- reading the cut ----------------------------------------------------- */
+
+enum { BATCH = 256 };
+
+_Static_assert((int)BATCH >= (int)CUT_BATCH &&
+    (int)BATCH >= (int)LIFETIME_BUCKETS, "what cut.h asks for");
+
+static int
+read_live(struct report *report)
+{
+	struct cut_live rows[BATCH];
+	size_t n;
+
+	while ((n = cut_live(&report->cut, rows, BATCH)) != 0) {
+		for (size_t i = 0; i < n; i++) {
+			if (add_live(report, &rows[i]) != 0)
+				return ENOMEM;
+		}
+	}
+	return 0;
+}
+
+static int
+read_freed(struct report *report)
+{
+	struct cut_freed rows[BATCH];
+	size_t n;
+
+	while ((n = cut_freed(&report->cut, rows, BATCH)) != 0) {
+		for (size_t i = 0; i < n; i++) {
+			if (add_freed(report, &rows[i]) != 0)
+				return ENOMEM;
+		}
+	}
+	return 0;
+}
+
+int
+report_open(struct report *report)
+{
+	int error;
+
+	memset(report, 0, sizeof *report);
+	error = cut_begin(&report->cut);
+	if (error != 0)
+		return error;
+	error = read_live(report);
+	if (error == 0)
+		error = read_freed(report);
+	if (error != 0) {
+		report_close(report);
+		return error;
+	}
+	rows_sort(report->rows, report->nrows);
+	rows_weigh(report);
+	return 0;
+}
+
+void
+report_close(struct report *report)
+{
+	cut_end(&report->cut);
+	scratch_release(&report->scratch);
+}
