@@ -88,6 +88,9 @@ under() {
 	env MALLOC_CONF="$under_conf" LD_PRELOAD="$LIB" "$@"
 }
 
+# holds EXPRESSION: whether awk finds it true, as holds "$a < 2 * $b"
+holds() { awk "BEGIN { exit !($1) }"; }
+
 # files PATTERN...: how many of the patterns' files exist
 files() {
 	files_n=0
