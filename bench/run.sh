@@ -1,7 +1,8 @@
 #!/bin/sh
 # run.sh - Strata beside Debian's allocators and glibc: what `make bench` runs.
 #
-#     [ROUNDS=5] [MEASURE=cpu|wall|rss] SRCDIR=... BUILD=... bench/run.sh [NAME...]
+#     SRCDIR=... BUILD=... [ROUNDS=5] [MEASURE=cpu|wall|rss] \
+#         bench/run.sh [NAME...]
 #
 # Each cell is the median over ROUNDS of the ratio to glibc in the same round
 # (below 1: less), with the 95 % confidence limits of that median; with fewer

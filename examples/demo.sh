@@ -17,7 +17,6 @@ OUT=${OUT:-$BUILD/demo}
 RELOADS=${RELOADS:-24}
 CONFIG_MIB=${CONFIG_MIB:-96}
 STRATA=$BUILD/bin/strata
-wide=$(tput cols 2>/dev/null || echo 80)
 server=
 
 cleanup() {

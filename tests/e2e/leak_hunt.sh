@@ -9,9 +9,10 @@ bytes=640000				# 2000 times the class of 320 bytes
 conf=prof:true,prof_leak:true,lg_prof_sample:10,prof_prefix:$tmp/leak
 error='Exiting with error code because memory leaks were detected'
 
-# said FILE FIELD: the numbers of the summary: bytes objects contexts
+# said FILE FIELD: of the summary's numbers: 1 bytes, 2 objects, 3 contexts
 said() {
-	sed -n "s/^<[a-z]*>: Leak approximation summary: ~\([0-9]*\) byte.*, ~\([0-9]*\) object.*, >= \([0-9]*\) context.*/\\$2/p" "$1"
+	sed -n '/Leak approximation summary/s/[^0-9 ]//gp' "$1" |
+		awk -v field="$2" '{ print $field }'
 }
 
 # between LOW HIGH NUMBER

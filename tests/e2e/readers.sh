@@ -82,8 +82,9 @@ check "go tool pprof is there" go tool pprof -h
 
 read_by_all "leak-hunt" prof_format:both,lg_prof_sample:12 \
 	"$BUILD/bin/leak-hunt" --keep
+types='alloc_objects/count alloc_space/bytes inuse_objects/count '
 check "pprof knows the types" sh -c "go tool pprof -raw '$native' |
-	grep -q 'alloc_objects/count alloc_space/bytes inuse_objects/count inuse_space/bytes'"
+	grep -q '^${types}inuse_space/bytes'"
 check "pprof knows the period" sh -c \
 	"go tool pprof -raw '$native' | grep -q '^Period: 4096'"
 named() { "$@" 2>/dev/null | grep -w table_load; }

@@ -1,0 +1,35 @@
+#!/bin/sh
+# demo.sh - `make demo` in small: it succeeds, its table is whole, its
+# pictures are pictures, and it says when a step fails.
+
+. "${0%/*}/lib.sh"
+
+OUT=$tmp/demo
+export OUT SRCDIR BUILD
+check "the demo succeeds" env RELOADS=6 CONFIG_MIB=12 \
+	"$SRCDIR/examples/demo.sh"
+cp check.out demo.out 2>/dev/null
+rows() { awk '$1 ~ /^[0-9]+$/ && $4 > 0 && $6 > 0' "$1" | wc -l; }
+check_eq "RSS by reload, with and without rotation" 7 \
+	"$(rows "$OUT/rss-by-reload.txt")"
+for picture in callgraph flame lifetimes; do
+	check "$picture.svg is XML" xmllint --noout "$OUT/$picture.svg"
+done
+check "callgraph.png is a PNG" sh -c \
+	"head -c 4 '$OUT/callgraph.png' | grep -q PNG"
+check "three profiles are left" test "$(files "$OUT"/*.pb)" -ge 3
+for word in rules_compile reload standard lifetime; do
+	check "it prints $word" grep -qi $word demo.out
+done
+check_eq "no server is left" "" "$(pgrep -f "$BUILD/bin/reload-server")"
+
+mkdir -p broken/bin
+printf '#!/bin/sh\nexit 1\n' >broken/bin/strata
+chmod +x broken/bin/strata
+if BUILD=$tmp/broken OUT=$tmp/none "$SRCDIR/examples/demo.sh" >none.out 2>&1
+then
+	fail "a step that fails ends it" "$(cat none.out)"
+else
+	ok "a step that fails ends it"
+fi
+finish
