@@ -13,6 +13,12 @@
 
 enum { CHUNK_MIN = 64 << 10, CHUNK_MAX = 2 << 20 };
 
+struct base base_meta = {
+	.lock = LOCK_INITIALIZER(RANK_BASE, "base"),
+	.chunk_size = CHUNK_MIN,
+	.name = "strata: metadata",
+};
+
 void
 base_init(struct base *base, const char *name)
 {

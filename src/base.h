@@ -43,6 +43,9 @@ struct base_pool {
 	size_t align;
 };
 
+/* The allocator's own metadata; ready for use from the start. */
+extern struct base base_meta;
+
 /* No memory is taken yet. Static storage of zero bytes needs it too. */
 void base_init(struct base *base, const char *name);
 

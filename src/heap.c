@@ -98,34 +98,34 @@ heap_pop(struct heap *heap, heap_less *less)
 	return first;
 }
 
-/*
- * Pre-order walk by the links alone, so that a deep heap needs no stack.
- */
+/* Pre-order, by the links alone: a heap may be as deep as it is large. */
+struct heap_node *
+heap_next(const struct heap *heap, const struct heap_node *node)
+{
+	if (node->child != NULL)
+		return node->child;
+	while (node != heap->root && node->next == NULL) {
+		while (node->prev->child != node)
+			node = node->prev;
+		node = node->prev;
+	}
+	return node == heap->root ? NULL : node->next;
+}
+
 size_t
 heap_check(const struct heap *heap, heap_less *less)
 {
 	const struct heap_node *node = heap->root;
 	size_t count = 0;
 
-	if (node == NULL)
-		return 0;
-	must(node->prev == NULL && node->next == NULL);
-	for (;;) {
+	must(node == NULL || (node->prev == NULL && node->next == NULL));
+	for (; node != NULL; node = heap_next(heap, node)) {
 		count++;
+		must(node->next == NULL || node->next->prev == node);
 		if (node->child != NULL) {
 			must(node->child->prev == node);
 			must(!less(node->child, node));
-			node = node->child;
-			continue;
 		}
-		while (node != heap->root && node->next == NULL) {
-			while (node->prev->child != node)
-				node = node->prev;
-			node = node->prev;
-		}
-		if (node == heap->root)
-			return count;
-		must(node->next->prev == node);
-		node = node->next;
 	}
+	return count;
 }

@@ -33,12 +33,13 @@ void heap_insert(struct heap *heap, struct heap_node *node, heap_less *less);
 void heap_remove(struct heap *heap, struct heap_node *node, heap_less *less);
 /* NULL if empty. */
 struct heap_node *heap_pop(struct heap *heap, heap_less *less);
-/* Any element, in no order; for draining. NULL if empty. */
-static inline struct heap_node *
-heap_any(const struct heap *heap)
-{
-	return heap->root;
-}
+
+/*
+ * Every element once, in no order: n = heap_first(h), then heap_next until
+ * NULL. The heap must not change meanwhile.
+ */
+struct heap_node *heap_next(const struct heap *heap,
+    const struct heap_node *node);
 
 /* Walks the heap and aborts if it is damaged; returns the element count. */
 size_t heap_check(const struct heap *heap, heap_less *less);

@@ -38,8 +38,8 @@ enum lock_rank {
 	RANK_PROF_LEAF,		/* prof/: innermost of the profiler's own */
 	RANK_THREADS,		/* thread.c: the list of threads */
 	RANK_THREAD_BATCH,	/* thread.c: frees of other domains */
-	RANK_ARENAS,		/* arena.c: the table of arenas */
 	RANK_TCACHES,		/* tcache.c: explicit caches */
+	RANK_ARENAS,		/* arena.c: the table of arenas */
 	RANK_DECAY,		/* arena.c: decay dirty, then muzzy */
 	RANK_BIN,		/* arena.c: bins, by arena and class */
 	RANK_LARGE,		/* arena.c: large extents of manual arenas */

@@ -1,0 +1,359 @@
+/*
+ * arena.c - the table of arenas, and how a thread gets one.
+ *
+ * Blocks are arena_block.c's business, figures arena_stats.c's.
+ */
+#include "arena.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "options.h"
+#include "os.h"
+
+unsigned arenas_nauto = 1;
+
+/* [index]; the last two are the internal one and a hole. */
+static _Atomic(struct arena *) table[ARENA_MAX + 2];
+static _Atomic unsigned count;		/* see arenas_count */
+static struct lock table_lock = LOCK_INITIALIZER(RANK_ARENAS, "arenas");
+
+unsigned
+arenas_count(void)
+{
+	return atomic_load_explicit(&count, memory_order_acquire);
+}
+
+static struct arena *
+table_get(unsigned index)
+{
+	/* Acquire: pairs with the release in make. */
+	return atomic_load_explicit(&table[index], memory_order_acquire);
+}
+
+static struct arena *
+get(unsigned index)
+{
+	struct arena *arena = index < ARENA_NONE ? table_get(index) : NULL;
+
+	if (arena == NULL || !atomic_load_explicit(&arena->initialized,
+	    memory_order_relaxed))
+		return NULL;
+	return arena;
+}
+
+struct arena *
+arena_internal(void)
+{
+	return table_get(ARENA_INTERNAL);
+}
+
+static void
+init(struct arena *arena, unsigned index)
+{
+	arena->index = index;
+	arena->automatic = index < arenas_nauto;
+	arena->domain = arena->automatic ? 0 : index;
+	arena->created_ns = os_now_ns();
+	lock_init(&arena->large_lock, RANK_LARGE, "large");
+	list_init(&arena->large);
+	pages_init(&arena->pages, index, index != ARENA_INTERNAL);
+	for (unsigned i = 0; i < SC_NSMALL; i++)
+		bin_init(&arena->bins[i], i, arena->domain);
+}
+
+static struct arena *
+make_locked(unsigned index)
+{
+	struct arena *arena = table_get(index);
+
+	lock_assert_held(&table_lock);
+	if (arena == NULL) {
+		arena = base_alloc(&base_meta, sizeof *arena, CACHELINE);
+		if (arena == NULL)
+			return NULL;
+		init(arena, index);
+		atomic_store_explicit(&table[index], arena,
+		    memory_order_release);
+	}
+	atomic_store_explicit(&arena->initialized, true,
+	    memory_order_release);
+	if (index < ARENA_MAX && index >= arenas_count())
+		atomic_store_explicit(&count, index + 1,
+		    memory_order_release);
+	return arena;
+}
+
+struct arena *
+arena_get(unsigned index, bool make)
+{
+	struct arena *arena = get(index);
+
+	if (arena != NULL || !make || index >= arenas_nauto)
+		return arena;
+	lock_acquire(&table_lock);
+	arena = make_locked(index);
+	lock_release(&table_lock);
+	return arena;
+}
+
+static unsigned
+choose_nauto(void)
+{
+	unsigned ncpus = os_ncpus();
+	uint64_t n = opt.narenas;
+
+	if (n == 0)
+		n = ncpus == 1 ? 1 :
+		    (uint64_t)opt.narenas_ratio * ncpus >> 16;
+	if (n == 0)
+		n = 1;
+	return n > ARENA_MAX ? ARENA_MAX : (unsigned)n;
+}
+
+int
+arenas_boot(void)
+{
+	struct arena *first, *internal;
+
+	arenas_nauto = choose_nauto();
+	lock_acquire(&table_lock);
+	first = make_locked(0);
+	internal = make_locked(ARENA_INTERNAL);
+	atomic_store(&count, arenas_nauto);
+	lock_release(&table_lock);
+	return first != NULL && internal != NULL ? 0 : ENOMEM;
+}
+
+/* The arena with the fewest threads; one not yet made counts as empty. */
+static unsigned
+least_loaded_locked(void)
+{
+	unsigned best = 0, fewest = UINT32_MAX, unmade = ARENA_NONE;
+
+	for (unsigned i = 0; i < arenas_nauto; i++) {
+		struct arena *arena = table_get(i);
+		unsigned n;
+
+		if (arena == NULL) {
+			if (unmade == ARENA_NONE)
+				unmade = i;
+			continue;
+		}
+		n = atomic_load_explicit(&arena->nthreads,
+		    memory_order_relaxed);
+		if (n < fewest) {
+			fewest = n;
+			best = i;
+		}
+	}
+	return fewest > 0 && unmade != ARENA_NONE ? unmade : best;
+}
+
+struct arena *
+arena_choose(void)
+{
+	struct arena *arena;
+
+	lock_acquire(&table_lock);
+	arena = make_locked(least_loaded_locked());
+	if (arena == NULL)
+		arena = table_get(0);
+	arena_join(arena);
+	lock_release(&table_lock);
+	return arena;
+}
+
+void
+arena_join(struct arena *arena)
+{
+	atomic_fetch_add_explicit(&arena->nthreads, 1, memory_order_relaxed);
+}
+
+void
+arena_leave(struct arena *arena)
+{
+	atomic_fetch_sub_explicit(&arena->nthreads, 1, memory_order_relaxed);
+}
+
+/* The lowest index that no manual arena has; a destroyed one's is free. */
+static unsigned
+free_index_locked(void)
+{
+	unsigned index = arenas_nauto;
+
+	while (index < ARENA_MAX && get(index) != NULL)
+		index++;
+	return index;
+}
+
+int
+arena_create(unsigned *index)
+{
+	struct arena *arena;
+	unsigned at;
+
+	lock_acquire(&table_lock);
+	at = free_index_locked();
+	arena = at < ARENA_MAX ? make_locked(at) : NULL;
+	if (arena != NULL)
+		arena->name[0] = '\0';
+	lock_release(&table_lock);
+	if (at == ARENA_MAX)
+		return EAGAIN;
+	if (arena == NULL)
+		return ENOMEM;
+	*index = at;
+	return 0;
+}
+
+static void
+for_arenas(unsigned index, void (*op)(struct arena *arena))
+{
+	unsigned from = index == ARENA_NONE ? 0 : index;
+	unsigned to = index == ARENA_NONE ? arenas_count() : index + 1;
+
+	for (unsigned i = from; i < to; i++) {
+		struct arena *arena = get(i);
+
+		if (arena != NULL)
+			op(arena);
+	}
+}
+
+static void
+purge(struct arena *arena)
+{
+	pages_purge(&arena->pages);
+}
+
+static void
+decay_now(struct arena *arena)
+{
+	pages_decay(&arena->pages, os_now_ns());
+}
+
+void
+arena_purge(unsigned index)
+{
+	for_arenas(index, purge);
+}
+
+void
+arena_decay(unsigned index)
+{
+	for_arenas(index, decay_now);
+}
+
+void
+arena_decay_tick(struct arena *arena)
+{
+	pages_tick(&arena->pages, os_now_ns());
+}
+
+ssize_t
+arena_decay_ms_get(unsigned index, enum extent_state state)
+{
+	struct arena *arena = get(index);
+
+	if (arena != NULL)
+		return pages_decay_ms_get(&arena->pages, state);
+	return state == EXTENT_DIRTY ? opt.dirty_decay_ms :
+	    opt.muzzy_decay_ms;
+}
+
+int
+arena_decay_ms_set(unsigned index, enum extent_state state, ssize_t ms)
+{
+	struct arena *arena = get(index);
+
+	if (ms < DECAY_NEVER)
+		return EINVAL;
+	if (arena != NULL) {
+		pages_decay_ms_set(&arena->pages, state, ms, os_now_ns());
+		return 0;
+	}
+	if (index != ARENA_NONE)
+		return EFAULT;
+	if (state == EXTENT_DIRTY)
+		opt.dirty_decay_ms = ms;
+	else
+		opt.muzzy_decay_ms = ms;
+	return 0;
+}
+
+uint64_t
+arena_decay_deadline(struct arena *arena)
+{
+	return pages_deadline(&arena->pages);
+}
+
+void
+arena_name_get(struct arena *arena, char out[ARENA_NAME_MAX])
+{
+	lock_acquire(&arena->large_lock);
+	memcpy(out, arena->name, ARENA_NAME_MAX);
+	lock_release(&arena->large_lock);
+}
+
+void
+arena_name_set(struct arena *arena, const char *name)
+{
+	lock_acquire(&arena->large_lock);
+	memset(arena->name, 0, ARENA_NAME_MAX);
+	memcpy(arena->name, name, strnlen(name, ARENA_NAME_MAX - 1));
+	lock_release(&arena->large_lock);
+}
+
+static void
+each_lock_of_rank(enum lock_rank rank, void (*op)(struct lock *lock))
+{
+	for (unsigned i = 0; i <= ARENA_INTERNAL; i++) {
+		struct arena *arena = table_get(i);
+
+		if (arena == NULL)
+			continue;
+		if (rank == RANK_LARGE)
+			op(&arena->large_lock);
+		if (rank == RANK_BIN)
+			for (unsigned j = 0; j < SC_NSMALL; j++)
+				op(&arena->bins[j].lock);
+		pages_each_lock(&arena->pages, rank, op);
+	}
+	slab_each_lock(rank, op);
+	if (rank == RANK_PAGEMAP)
+		pagemap_each_lock(op);
+	if (rank == RANK_ARENAS)
+		op(&table_lock);
+	if (rank == RANK_BASE)
+		op(&base_meta.lock);
+}
+
+void
+arenas_fork_prepare(void)
+{
+	for (int rank = RANK_ARENAS; rank < RANK_COUNT; rank++)
+		each_lock_of_rank((enum lock_rank)rank, lock_acquire);
+}
+
+void
+arenas_fork_parent(void)
+{
+	for (int rank = RANK_COUNT - 1; rank >= RANK_ARENAS; rank--)
+		each_lock_of_rank((enum lock_rank)rank, lock_release);
+}
+
+void
+arenas_fork_child(void)
+{
+	for (int rank = RANK_COUNT - 1; rank >= RANK_ARENAS; rank--)
+		each_lock_of_rank((enum lock_rank)rank, lock_reinit_child);
+}
+
+void
+arena_check(struct arena *arena)
+{
+	for (unsigned i = 0; i < SC_NSMALL; i++)
+		bin_check(&arena->bins[i]);
+	pages_check(&arena->pages);
+}

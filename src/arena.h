@@ -1,0 +1,233 @@
+/*
+ * arena.h - arenas: independent heaps that threads are spread over.
+ *
+ *   index 0 .. narenas_auto - 1   automatic; made when first needed
+ *   then up to 4093               manual: arenas.create; each a cache domain
+ *   ARENA_INTERNAL                what the profiler and unwinder allocate
+ *
+ * An arena has a bin per small class, a supply of pages, and its large
+ * blocks. Blocks are found by address (pagemap.h); arenas are never unmade,
+ * a destroyed manual one keeps its index for the next that is created.
+ *
+ * Locks: RANK_ARENAS for the table; large.lock for the list of large blocks
+ *   that manual arenas keep, for reset; else those of bin.h and pages.h.
+ */
+#ifndef STRATA_ARENA_H
+#define STRATA_ARENA_H
+
+#include "bin.h"
+
+enum {
+	ARENA_MAX = 4094,		/* indices 0 .. 4093 */
+	ARENA_INTERNAL = 4094,
+	ARENA_NONE = 4095,
+	ARENA_NLARGE = SC_COUNT - SC_NSMALL,
+	ARENA_NAME_MAX = 32,
+};
+
+/* atomic: */
+struct arena_large_stats {
+	_Atomic uint64_t nmalloc, ndalloc;	/* blocks */
+	_Atomic uint64_t nrequests;	/* that a thread cache served */
+	_Atomic uint64_t nfills, nflushes;
+};
+
+struct arena {
+	/* constant after init: */
+	unsigned index;
+	unsigned domain;		/* of its entries in the pagemap */
+	bool automatic;
+	uint64_t created_ns;		/* monotonic */
+	/* atomic: */
+	_Atomic unsigned nthreads;
+	_Atomic bool initialized;	/* false: destroyed, index free */
+	_Atomic size_t internal;	/* bytes; of the internal arena */
+	/* large_lock: */
+	struct lock large_lock;
+	struct list large;		/* of manual arenas */
+	char name[ARENA_NAME_MAX];
+	/* their own locks: */
+	struct pages pages;
+	struct bin bins[SC_NSMALL];
+	struct arena_large_stats large_stats[ARENA_NLARGE];
+};
+
+/* After os_init and conf; makes arena 0 and the internal one. 0 or ENOMEM. */
+int arenas_boot(void);
+
+/* constant after arenas_boot: automatic arenas, whether made or not */
+extern unsigned arenas_nauto;
+
+static inline unsigned
+arena_domain(const struct arena *arena)
+{
+	return arena->domain;
+}
+
+/* One more than the highest index that was ever in use; >= arenas_nauto. */
+unsigned arenas_count(void);
+
+/*
+ * NULL if there is none; an automatic one is made first if make. Without
+ * make it takes no lock.
+ */
+struct arena *arena_get(unsigned index, bool make);
+struct arena *arena_internal(void);
+
+/* The automatic arena with the fewest threads, joined. Never NULL. */
+struct arena *arena_choose(void);
+void arena_join(struct arena *arena);
+void arena_leave(struct arena *arena);
+
+/* A manual arena. 0, ENOMEM, or EAGAIN: all indices are in use. */
+int arena_create(unsigned *index);
+
+/* --- blocks --------------------------------------------------------------- */
+
+/*
+ * Fills out with up to n regions; the lowest address comes last, where a
+ * stack has its top. Fewer only if there is no memory. nrequests: allocations
+ * that the caller's cache has served meanwhile, for the statistics.
+ */
+unsigned arena_small_fill(struct arena *arena, unsigned sizeclass,
+    void **out, unsigned n, uint64_t nrequests);
+
+/*
+ * One block of any class, straight from the arena. align: a power of two; of
+ * a small class it must be one that the class meets. *zeroed (may be NULL):
+ * whether it reads as zero. NULL if there is no memory.
+ */
+void *arena_alloc(struct arena *arena, unsigned sizeclass, size_t align,
+    bool *zeroed);
+
+/*
+ * Gives back n blocks of one class, of any arenas; reorders ptrs. nrequests
+ * counts for arena, which most of them should belong to.
+ */
+void arena_flush(struct arena *arena, unsigned sizeclass, void **ptrs,
+    unsigned n, uint64_t nrequests);
+/* Of any classes. */
+void arena_flush_mixed(void **ptrs, unsigned n);
+
+/* Gives back one block, to the arena it came from. */
+void arena_free(void *ptr, uint64_t entry);
+
+/*
+ * Makes a large block one of another large class where it is. 0 or ENOMEM.
+ * zero: new bytes are zeroed.
+ */
+int arena_resize_large(void *ptr, uint64_t entry, unsigned sizeclass,
+    bool zero);
+
+static inline struct arena *
+arena_of(uint64_t entry)
+{
+	return arena_get(extent_arena(pagemap_extent(entry)), false);
+}
+
+/* --- samples -------------------------------------------------------------- */
+
+/* Marks an allocated block as sampled. 0 or ENOMEM. */
+int arena_sample_set(void *ptr, void *record);
+/* The block's own mark; *record is NULL for slab regions. */
+bool arena_sample_test(const void *ptr, uint64_t entry, void **record);
+void arena_sample_clear(void *ptr, uint64_t entry);
+
+/* What a slab region shares its pages with. False: not in a slab. */
+struct arena_slab {
+	unsigned nregs, nregs_used;	/* cached regions count as used */
+	size_t free_bytes;		/* slab size - used regions */
+};
+bool arena_slab_info(const void *ptr, struct arena_slab *out);
+
+/* --- purging, reset ------------------------------------------------------- */
+
+/* One arena, or all of them (ARENA_NONE). */
+void arena_purge(unsigned index);
+void arena_decay(unsigned index);
+/* By a thread that uses arena, now and then; cheap when nothing is due. */
+void arena_decay_tick(struct arena *arena);
+/* Of one arena, or of new ones (ARENA_NONE); EXTENT_DIRTY or EXTENT_MUZZY. */
+ssize_t arena_decay_ms_get(unsigned index, enum extent_state state);
+int arena_decay_ms_set(unsigned index, enum extent_state state, ssize_t ms);
+/* When decay has something to do next, ns; UINT64_MAX: never. */
+uint64_t arena_decay_deadline(struct arena *arena);
+
+/* Called for every sampled block that a reset drops, without locks. */
+typedef void arena_sample_end(const void *ptr, void *record);
+
+/*
+ * Drops all blocks of a manual arena; nobody uses them, no thread cache holds
+ * any. destroy also frees the index. 0, or EFAULT: threads are bound to it,
+ * or it is automatic.
+ */
+int arena_reset(unsigned index, arena_sample_end *end);
+int arena_destroy(unsigned index, arena_sample_end *end);
+
+/* Copies with the final NUL. */
+void arena_name_get(struct arena *arena, char out[ARENA_NAME_MAX]);
+void arena_name_set(struct arena *arena, const char *name);
+
+/* --- statistics ------------------------------------------------------------ */
+
+struct arena_extent_stats {	/* by floor size class of the extent */
+	size_t ndirty, nmuzzy, nretained;
+	size_t dirty_bytes, muzzy_bytes, retained_bytes;
+};
+
+struct arena_decay_stats {
+	uint64_t npurge, nmadvise, purged;	/* purged in bytes */
+};
+
+struct arena_stats {
+	unsigned nthreads;
+	uint64_t uptime_ns;
+	size_t active, dirty, muzzy, retained, mapped;	/* bytes */
+	size_t extent_avail;		/* unused extent structs */
+	size_t small_allocated, large_allocated;	/* caches count */
+	uint64_t small_nmalloc, small_ndalloc, small_nrequests;
+	uint64_t small_nfills, small_nflushes;
+	uint64_t large_nmalloc, large_ndalloc, large_nrequests;
+	uint64_t large_nfills, large_nflushes;
+	struct arena_decay_stats decay[PAGES_NDECAYS];
+	struct bin_stats bins[SC_NSMALL];
+	struct lock_stats bin_locks[SC_NSMALL];
+	struct arena_large_values {
+		uint64_t nmalloc, ndalloc, nrequests;
+		size_t curlextents;
+	} large[ARENA_NLARGE];
+	struct arena_extent_stats extents[SC_COUNT];
+	struct {
+		struct lock_stats large, extent_avail, extents_dirty,
+		    extents_muzzy, extents_retained, decay_dirty,
+		    decay_muzzy, grow;
+	} locks;
+};
+
+/* Fills *out (about 30 KiB: not on a stack). */
+void arena_stats_read(struct arena *arena, struct arena_stats *out);
+/* Adds part to sum; for merged figures. */
+void arena_stats_merge(struct arena_stats *sum,
+    const struct arena_stats *part);
+void arena_stats_reset_locks(struct arena *arena);
+
+/* The main figures of all arenas but the internal one, without locks but
+ * the bins'. Bytes. */
+struct arena_totals {
+	size_t allocated;		/* blocks, cached ones included */
+	size_t active, dirty, muzzy, retained, mapped;
+	size_t metadata, resident;
+};
+void arena_totals(struct arena_totals *out);
+
+/* --- fork, checking --------------------------------------------------------*/
+
+/* All locks of layers 1 to 3a from RANK_ARENAS on, in rank order. */
+void arenas_fork_prepare(void);
+void arenas_fork_parent(void);
+void arenas_fork_child(void);
+
+/* Aborts if the arena's metadata is damaged; no thread may use it. */
+void arena_check(struct arena *arena);
+
+#endif

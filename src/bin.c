@@ -1,0 +1,263 @@
+/*
+ * bin.c - slabs of one size class; see bin.h.
+ */
+#include "bin.h"
+
+#include <string.h>
+
+#include "os.h"
+
+void
+bin_init(struct bin *bin, unsigned sizeclass, unsigned domain)
+{
+	memset(bin, 0, sizeof *bin);
+	lock_init(&bin->lock, RANK_BIN, "bin");
+	list_init(&bin->full);
+	bin->sizeclass = sizeclass;
+	bin->domain = domain;
+}
+
+static struct extent *
+slab_new(struct bin *bin, struct pages *pages)
+{
+	struct extent *slab = pages_alloc(pages,
+	    sc_slabs[bin->sizeclass].slab_size, os_page);
+
+	if (slab == NULL)
+		return NULL;
+	if (slab_init(slab, bin->sizeclass) != 0) {
+		pages_free(pages, slab);
+		return NULL;
+	}
+	extent_map_slab(slab, bin->domain);
+	return slab;
+}
+
+static void
+slab_free(struct pages *pages, struct extent *slab)
+{
+	slab_fini(slab);
+	extent_unmap_slab(slab);
+	pages_free(pages, slab);
+}
+
+static struct extent *
+pop_nonfull_locked(struct bin *bin)
+{
+	struct heap_node *node = heap_pop(&bin->nonfull, extent_less);
+
+	if (node == NULL)
+		return NULL;
+	bin->stats.nonfull_slabs--;
+	bin->stats.nreslabs++;
+	return container_of(node, struct extent, heap);
+}
+
+static void
+push_nonfull_locked(struct bin *bin, struct extent *slab)
+{
+	heap_insert(&bin->nonfull, &slab->heap, extent_less);
+	bin->stats.nonfull_slabs++;
+}
+
+/* cur, with or without free regions, becomes one of the others. */
+static void
+retire_cur_locked(struct bin *bin)
+{
+	if (bin->cur == NULL)
+		return;
+	if (slab_nfree(bin->cur) == 0)
+		list_push_back(&bin->full, &bin->cur->link);
+	else
+		push_nonfull_locked(bin, bin->cur);
+	bin->cur = NULL;
+}
+
+/* Makes cur a slab with a free region. The lock is dropped in between. */
+static bool
+refill_cur_locked(struct bin *bin, struct pages *pages)
+{
+	struct extent *slab = pop_nonfull_locked(bin);
+
+	if (slab == NULL) {
+		lock_release(&bin->lock);
+		slab = slab_new(bin, pages);
+		lock_acquire(&bin->lock);
+		if (slab == NULL)	/* meanwhile others may have freed */
+			return bin->cur != NULL && slab_nfree(bin->cur) > 0;
+		bin->stats.nslabs++;
+		bin->stats.curslabs++;
+	}
+	retire_cur_locked(bin);
+	bin->cur = slab;
+	return true;
+}
+
+unsigned
+bin_fill(struct bin *bin, struct pages *pages, void **end, unsigned n,
+    uint64_t nrequests)
+{
+	unsigned got = 0;
+
+	lock_acquire(&bin->lock);
+	while (got < n) {
+		if ((bin->cur == NULL || slab_nfree(bin->cur) == 0) &&
+		    !refill_cur_locked(bin, pages))
+			break;
+		got += slab_take(bin->cur, end - got, n - got);
+	}
+	bin->stats.nmalloc += got;
+	bin->stats.curregs += got;
+	bin->stats.nrequests += nrequests;
+	bin->stats.nfills++;
+	lock_release(&bin->lock);
+	return got;
+}
+
+static void
+slab_emptied_locked(struct bin *bin, struct extent *slab, bool was_full,
+    struct list *empty)
+{
+	if (slab == bin->cur) {
+		bin->cur = NULL;
+	} else if (was_full) {
+		list_remove(&slab->link);
+	} else {
+		heap_remove(&bin->nonfull, &slab->heap, extent_less);
+		bin->stats.nonfull_slabs--;
+	}
+	bin->stats.curslabs--;
+	list_push_back(empty, &slab->link);
+}
+
+static void
+slab_no_longer_full_locked(struct bin *bin, struct extent *slab)
+{
+	list_remove(&slab->link);
+	if (bin->cur != NULL && extent_less(&slab->heap, &bin->cur->heap)) {
+		retire_cur_locked(bin);
+		bin->cur = slab;
+		bin->stats.nreslabs++;
+	} else {
+		push_nonfull_locked(bin, slab);
+	}
+}
+
+/* Slabs that are empty now go onto the list. */
+static void
+give_locked(struct bin *bin, struct extent *slab, const void *ptr,
+    struct list *empty)
+{
+	unsigned nfree = slab_nfree(slab);
+
+	slab_give(slab, slab_index(slab, ptr));
+	if (unlikely(nfree + 1 == sc_slabs[bin->sizeclass].nregs))
+		slab_emptied_locked(bin, slab, nfree == 0, empty);
+	else if (unlikely(nfree == 0) && slab != bin->cur)
+		slab_no_longer_full_locked(bin, slab);
+}
+
+unsigned
+bin_flush(struct bin *bin, struct pages *pages, void **ptrs, unsigned n,
+    uint64_t nrequests)
+{
+	struct list empty = LIST_INITIALIZER(empty), *node, *after;
+	unsigned others = 0;
+
+	lock_acquire(&bin->lock);
+	for (unsigned i = 0; i < n; i++) {
+		struct extent *slab = pagemap_extent(pagemap_get(ptrs[i]));
+
+		if (extent_arena(slab) != pages->arena)
+			ptrs[others++] = ptrs[i];
+		else
+			give_locked(bin, slab, ptrs[i], &empty);
+	}
+	bin->stats.ndalloc += n - others;
+	bin->stats.curregs -= n - others;
+	bin->stats.nrequests += nrequests;
+	bin->stats.nflushes++;
+	lock_release(&bin->lock);
+	list_for_each_safe(node, after, &empty)
+		slab_free(pages, list_entry(node, struct extent, link));
+	return others;
+}
+
+void
+bin_stats_read(struct bin *bin, struct bin_stats *out,
+    struct lock_stats *lock)
+{
+	lock_acquire(&bin->lock);
+	*out = bin->stats;
+	lock_stats_read_locked(&bin->lock, lock);
+	lock_release(&bin->lock);
+}
+
+void
+bin_drain(struct bin *bin, struct list *out)
+{
+	struct extent *slab;
+
+	lock_acquire(&bin->lock);
+	retire_cur_locked(bin);
+	while ((slab = pop_nonfull_locked(bin)) != NULL)
+		list_push_back(out, &slab->link);
+	while (!list_empty(&bin->full)) {
+		struct list *node = bin->full.next;
+
+		list_remove(node);
+		list_push_back(out, node);
+	}
+	bin->stats.ndalloc += bin->stats.curregs;
+	bin->stats.curregs = 0;
+	bin->stats.curslabs = 0;
+	lock_release(&bin->lock);
+}
+
+void
+bin_each_slab(struct bin *bin, void (*visit)(struct extent *slab, void *arg),
+    void *arg)
+{
+	struct heap_node *at;
+	struct list *node;
+
+	lock_acquire(&bin->lock);
+	if (bin->cur != NULL)
+		visit(bin->cur, arg);
+	for (at = heap_first(&bin->nonfull); at != NULL;
+	    at = heap_next(&bin->nonfull, at))
+		visit(container_of(at, struct extent, heap), arg);
+	list_for_each(node, &bin->full)
+		visit(list_entry(node, struct extent, link), arg);
+	lock_release(&bin->lock);
+}
+
+struct check {
+	size_t slabs, used;
+};
+
+static void
+check_slab(struct extent *slab, void *arg)
+{
+	struct check *check = arg;
+
+	slab_check(slab);
+	check->slabs++;
+	check->used += sc_slabs[slab->sizeclass].nregs - slab_nfree(slab);
+}
+
+/* Threads must not use the bin meanwhile. */
+void
+bin_check(struct bin *bin)
+{
+	struct check check = { 0, 0 };
+	struct list *node;
+
+	bin_each_slab(bin, check_slab, &check);
+	must(check.slabs == bin->stats.curslabs);
+	must(check.used == bin->stats.curregs);
+	must(heap_check(&bin->nonfull, extent_less) ==
+	    bin->stats.nonfull_slabs);
+	list_for_each(node, &bin->full)
+		must(slab_nfree(list_entry(node, struct extent, link)) == 0);
+}

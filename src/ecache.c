@@ -1,0 +1,257 @@
+/*
+ * ecache.c - caches of unused extents; see ecache.h.
+ */
+#include "ecache.h"
+
+#include <string.h>
+
+#include "bitmap.h"
+#include "os.h"
+
+void
+ecache_init(struct ecache *ecache, unsigned arena, enum extent_state state,
+    struct base_pool *pool, const char *name)
+{
+	memset(ecache, 0, sizeof *ecache);
+	lock_init(&ecache->lock, RANK_ECACHE, name);
+	list_init(&ecache->lru);
+	ecache->arena = arena;
+	ecache->state = state;
+	ecache->pool = pool;
+}
+
+static void
+add_bytes(struct ecache *ecache, size_t delta)
+{
+	atomic_store_explicit(&ecache->bytes, ecache_bytes(ecache) + delta,
+	    memory_order_relaxed);
+}
+
+static void
+insert_locked(struct ecache *ecache, struct extent *extent)
+{
+	unsigned class = sc_index_floor(extent->size);
+	struct ecache_class *c = &ecache->classes[class];
+
+	heap_insert(&c->heap, &extent->heap, extent_less);
+	c->count++;
+	c->bytes += extent->size;
+	bitmap_set(ecache->nonempty, class);
+	list_push_back(&ecache->lru, &extent->link);
+	add_bytes(ecache, extent->size);
+	extent_map_inactive(extent);
+	extent_set_state(extent, ecache->state);
+}
+
+static void
+remove_locked(struct ecache *ecache, struct extent *extent)
+{
+	unsigned class = sc_index_floor(extent->size);
+	struct ecache_class *c = &ecache->classes[class];
+
+	assert(extent_state(extent) == ecache->state);
+	heap_remove(&c->heap, &extent->heap, extent_less);
+	c->count--;
+	c->bytes -= extent->size;
+	if (c->heap.root == NULL)
+		bitmap_clear(ecache->nonempty, class);
+	list_remove(&extent->link);
+	add_bytes(ecache, 0 - extent->size);
+	extent_set_state(extent, EXTENT_LIMBO);
+}
+
+/*
+ * The extent that page's entry leads to, if it is in this cache: then the
+ * lock that we hold keeps it there. The entry may be stale; the caller
+ * compares the bounds.
+ */
+static struct extent *
+member_at_locked(const struct ecache *ecache, const char *page)
+{
+	uint64_t entry = pagemap_get(page);
+	struct extent *extent = pagemap_extent(entry);
+
+	if (pagemap_domain(entry) != PM_INACTIVE || extent == NULL ||
+	    atomic_load_explicit(&extent->tag, memory_order_relaxed) !=
+	    extent_tag(ecache->arena, ecache->state))
+		return NULL;
+	return extent;
+}
+
+static struct extent *
+coalesce_locked(struct ecache *ecache, struct extent *extent)
+{
+	struct extent *other;
+
+	other = member_at_locked(ecache, extent_end(extent));
+	if (other != NULL && other->addr == extent_end(extent)) {
+		remove_locked(ecache, other);
+		extent_merge(ecache->pool, extent, other);
+	}
+	other = member_at_locked(ecache, extent->addr - PM_GRANULE);
+	if (other != NULL && extent_end(other) == extent->addr) {
+		remove_locked(ecache, other);
+		extent_merge(ecache->pool, other, extent);
+		extent = other;
+	}
+	return extent;
+}
+
+void
+ecache_put(struct ecache *ecache, struct extent *extent)
+{
+	assert(extent_arena(extent) == ecache->arena);
+	assert(extent_state(extent) == EXTENT_LIMBO);
+	lock_acquire(&ecache->lock);
+	insert_locked(ecache, coalesce_locked(ecache, extent));
+	lock_release(&ecache->lock);
+}
+
+/* The oldest, then lowest, that is at least size and fits the limit. */
+static struct extent *
+find_locked(const struct ecache *ecache, size_t size, unsigned lg_max_fit)
+{
+	size_t limit = lg_max_fit < 63 && size <= SIZE_MAX >> (lg_max_fit + 1)
+	    ? size << lg_max_fit : SIZE_MAX;
+	struct heap_node *best = NULL;
+
+	for (size_t i = bitmap_next(ecache->nonempty, SC_COUNT,
+	    sc_index(size)); i < SC_COUNT && sc_sizes[i] <= limit;
+	    i = bitmap_next(ecache->nonempty, SC_COUNT, i + 1)) {
+		struct heap_node *first =
+		    heap_first(&ecache->classes[i].heap);
+
+		if (best == NULL || extent_less(first, best))
+			best = first;
+	}
+	return best == NULL ? NULL :
+	    container_of(best, struct extent, heap);
+}
+
+/*
+ * Cuts extent, in limbo, to exactly size bytes at addr within it and gives
+ * the rest back. NULL (all given back) if there is no memory for structs.
+ */
+static struct extent *
+cut_locked(struct ecache *ecache, struct extent *extent, char *addr,
+    size_t size)
+{
+	struct extent *rest;
+
+	if (addr > extent->addr) {
+		rest = extent_split(ecache->pool, extent,
+		    (size_t)(addr - extent->addr));
+		insert_locked(ecache, extent);
+		if (rest == NULL)
+			return NULL;
+		extent = rest;
+	}
+	if (extent->size > size) {
+		rest = extent_split(ecache->pool, extent, size);
+		if (rest == NULL) {
+			insert_locked(ecache,
+			    coalesce_locked(ecache, extent));
+			return NULL;
+		}
+		insert_locked(ecache, rest);
+	}
+	return extent;
+}
+
+struct extent *
+ecache_take(struct ecache *ecache, size_t size, size_t align,
+    unsigned lg_max_fit)
+{
+	size_t room = align > os_page ? size + align - os_page : size;
+	struct extent *extent = NULL;
+
+	if (room < size || room > SC_LARGE_MAX || ecache_bytes(ecache) < size)
+		return NULL;
+	lock_acquire(&ecache->lock);
+	extent = find_locked(ecache, room, lg_max_fit);
+	if (extent != NULL) {
+		char *addr = (char *)align_up((uintptr_t)extent->addr, align);
+
+		remove_locked(ecache, extent);
+		extent = cut_locked(ecache, extent, addr, size);
+	}
+	lock_release(&ecache->lock);
+	return extent;
+}
+
+struct extent *
+ecache_take_at(struct ecache *ecache, const char *addr, size_t size)
+{
+	struct extent *extent;
+
+	if (ecache_bytes(ecache) < size)
+		return NULL;
+	lock_acquire(&ecache->lock);
+	extent = member_at_locked(ecache, addr);
+	if (extent != NULL && extent->addr == addr && extent->size >= size) {
+		remove_locked(ecache, extent);
+		extent = cut_locked(ecache, extent, extent->addr, size);
+	} else {
+		extent = NULL;
+	}
+	lock_release(&ecache->lock);
+	return extent;
+}
+
+struct extent *
+ecache_take_oldest(struct ecache *ecache, size_t keep)
+{
+	struct extent *extent = NULL;
+
+	if (ecache_bytes(ecache) <= keep)
+		return NULL;
+	lock_acquire(&ecache->lock);
+	if (!list_empty(&ecache->lru) && ecache_bytes(ecache) > keep) {
+		extent = list_first(&ecache->lru, struct extent, link);
+		remove_locked(ecache, extent);
+	}
+	lock_release(&ecache->lock);
+	return extent;
+}
+
+static void
+check_extent_locked(const struct ecache *ecache, const struct extent *extent)
+{
+	const struct extent *other;
+
+	must(extent->size >= os_page && extent->size % os_page == 0);
+	must((uintptr_t)extent->addr % os_page == 0);
+	must(extent_state(extent) == ecache->state);
+	must(extent_arena(extent) == ecache->arena);
+	must(member_at_locked(ecache, extent->addr) == extent);
+	must(member_at_locked(ecache, extent_end(extent) - PM_GRANULE) ==
+	    extent);
+	other = member_at_locked(ecache, extent_end(extent));
+	must(other == NULL || other->addr != extent_end(extent));
+}
+
+void
+ecache_check(struct ecache *ecache)
+{
+	size_t bytes = 0, count = 0, sum = 0;
+	struct list *node;
+
+	lock_acquire(&ecache->lock);
+	list_for_each(node, &ecache->lru) {
+		struct extent *extent = list_entry(node, struct extent, link);
+
+		check_extent_locked(ecache, extent);
+		bytes += extent->size;
+		count++;
+	}
+	for (unsigned i = 0; i < SC_COUNT; i++) {
+		struct ecache_class *c = &ecache->classes[i];
+
+		must(heap_check(&c->heap, extent_less) == c->count);
+		must(bitmap_get(ecache->nonempty, i) == (c->count != 0));
+		sum += c->count;
+	}
+	must(sum == count);
+	must(bytes == ecache_bytes(ecache));
+	lock_release(&ecache->lock);
+}

@@ -1,0 +1,70 @@
+/*
+ * ecache.h - a cache of unused extents of one arena and one state.
+ *
+ *   heaps[floor size class] by (serial, address): reuse wants old, low runs
+ *   lru: the order in which they came: purging wants the longest unused
+ *
+ * What comes in is joined with its neighbours in the same cache.
+ * Locks: ecache.lock (RANK_ECACHE); no two are held at once but by fork.
+ * Invariants (ecache_check): every extent is in the heap of its size and on
+ *   the lru; no two adjoin; sums agree; first and last entry point to it.
+ */
+#ifndef STRATA_ECACHE_H
+#define STRATA_ECACHE_H
+
+#include "extent.h"
+#include "sizeclass.h"
+
+/* Extents whose size has this floor class. */
+struct ecache_class {
+	struct heap heap;
+	size_t count;
+	size_t bytes;
+};
+
+struct ecache {
+	struct lock lock;
+	/* lock: */
+	struct list lru;
+	uint64_t nonempty[(SC_COUNT + 63) / 64];
+	struct ecache_class classes[SC_COUNT];
+	/* lock for writing, atomic for reading: */
+	_Atomic size_t bytes;
+	/* constant after init: */
+	struct base_pool *pool;		/* of extent structs */
+	unsigned arena;
+	enum extent_state state;
+};
+
+enum { ECACHE_ANY_FIT = 64 };
+
+void ecache_init(struct ecache *ecache, unsigned arena,
+    enum extent_state state, struct base_pool *pool, const char *name);
+
+/* Takes in an extent that is in limbo. */
+void ecache_put(struct ecache *ecache, struct extent *extent);
+
+/*
+ * A run of exactly size bytes at a multiple of align, in limbo, cut from an
+ * extent of at most size << lg_max_fit bytes. NULL if there is none.
+ */
+struct extent *ecache_take(struct ecache *ecache, size_t size, size_t align,
+    unsigned lg_max_fit);
+
+/* Exactly size bytes that begin at addr, in limbo, or NULL. */
+struct extent *ecache_take_at(struct ecache *ecache, const char *addr,
+    size_t size);
+
+/* The longest unused extent, while more than keep bytes are cached; or NULL. */
+struct extent *ecache_take_oldest(struct ecache *ecache, size_t keep);
+
+static inline size_t
+ecache_bytes(const struct ecache *ecache)
+{
+	return atomic_load_explicit(&ecache->bytes, memory_order_relaxed);
+}
+
+/* Aborts if an invariant is broken. */
+void ecache_check(struct ecache *ecache);
+
+#endif

@@ -1,0 +1,117 @@
+/*
+ * extent.c - runs of pages; see extent.h.
+ */
+#include "extent.h"
+
+#include <string.h>
+
+#include "os.h"
+
+static struct extent *
+of_node(const struct heap_node *node)
+{
+	return container_of(node, struct extent, heap);
+}
+
+bool
+extent_less(const struct heap_node *a, const struct heap_node *b)
+{
+	const struct extent *x = of_node(a), *y = of_node(b);
+
+	if (x->serial != y->serial)
+		return x->serial < y->serial;
+	return x->addr < y->addr;
+}
+
+struct extent *
+extent_new(struct base_pool *pool, unsigned arena, char *addr, size_t size,
+    uint64_t serial, bool zeroed)
+{
+	struct extent *extent = base_pool_get(pool);
+
+	if (extent == NULL)
+		return NULL;
+	assert(((uintptr_t)extent & (EXTENT_ALIGN - 1)) == 0);
+	/*
+	 * The tag is written as an atomic and first of all: a thread with a
+	 * stale entry may be looking at this very struct.
+	 */
+	atomic_store_explicit(&extent->tag, extent_tag(arena, EXTENT_LIMBO),
+	    memory_order_relaxed);
+	extent->addr = addr;
+	extent->size = size;
+	extent->serial = serial;
+	extent->sizeclass = 0;
+	extent->slab = false;
+	extent->zeroed = zeroed;
+	extent->tracked = false;
+	list_init(&extent->link);
+	atomic_store_explicit(&extent->nfree, 0, memory_order_relaxed);
+	atomic_store_explicit(&extent->record, NULL, memory_order_relaxed);
+	return extent;
+}
+
+struct extent *
+extent_split(struct base_pool *pool, struct extent *extent, size_t size)
+{
+	struct extent *rest;
+
+	assert(size > 0 && size < extent->size);
+	assert(size % os_page == 0);
+	rest = extent_new(pool, extent_arena(extent), extent->addr + size,
+	    extent->size - size, extent->serial, extent->zeroed);
+	if (rest != NULL)
+		extent->size = size;
+	return rest;
+}
+
+void
+extent_merge(struct base_pool *pool, struct extent *front,
+    struct extent *back)
+{
+	assert(extent_end(front) == back->addr);
+	assert(extent_arena(front) == extent_arena(back));
+	front->size += back->size;
+	if (back->serial < front->serial)
+		front->serial = back->serial;
+	front->zeroed = front->zeroed && back->zeroed;
+	base_pool_put(pool, back);
+}
+
+static void
+map_last(const struct extent *extent, uint64_t entry)
+{
+	if (extent->size > PM_GRANULE)
+		pagemap_set(extent_end(extent) - PM_GRANULE, entry);
+}
+
+void
+extent_map_inactive(const struct extent *extent)
+{
+	uint64_t entry = pagemap_entry(extent, 0, PM_INACTIVE);
+
+	pagemap_set(extent->addr, entry);
+	map_last(extent, entry);
+}
+
+void
+extent_map_large(const struct extent *extent, unsigned key)
+{
+	pagemap_set(extent->addr,
+	    pagemap_entry(extent, extent->sizeclass, key));
+	map_last(extent, pagemap_entry(extent, 0, PM_INACTIVE));
+}
+
+void
+extent_map_slab(const struct extent *extent, unsigned key)
+{
+	pagemap_set_range(extent->addr, extent->size,
+	    pagemap_entry(extent, extent->sizeclass, key));
+}
+
+void
+extent_unmap_slab(const struct extent *extent)
+{
+	pagemap_set_range(extent->addr, extent->size,
+	    pagemap_entry(extent, 0, PM_INACTIVE));
+}

@@ -1,0 +1,122 @@
+/*
+ * extent.h - a run of pages: a slab, a large block, or cached for reuse.
+ *
+ *   active --free--> dirty --decay--> muzzy --decay--> retained
+ *      ^               |                |                 |
+ *      +---------------+----------------+-----------------+-- grow
+ *
+ * Addresses and sizes are multiples of os_page; two extents never overlap.
+ * An extent belongs to one arena for life; runs of different arenas or
+ * states never merge. The structs are recycled, never unmapped: a stale
+ * pagemap entry leads to some extent, whose tag and bounds tell whether it is
+ * the one that was looked for.
+ */
+#ifndef STRATA_EXTENT_H
+#define STRATA_EXTENT_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base.h"
+#include "heap.h"
+#include "list.h"
+#include "pagemap.h"
+
+/* The first three name the cache that holds the extent. */
+enum extent_state {
+	EXTENT_DIRTY, EXTENT_MUZZY, EXTENT_RETAINED, EXTENT_NCACHES,
+	EXTENT_ACTIVE = EXTENT_NCACHES,
+	EXTENT_LIMBO,			/* between owners */
+};
+
+enum { EXTENT_INLINE_WORDS = 4 };	/* 256 regions: all but 8-byte slabs */
+
+struct extent {
+	/* owner; of a cached extent: the cache's lock */
+	char *addr;
+	size_t size;
+	uint64_t serial;		/* of the mapping; lower is older */
+	/* atomic: written by the owner; with the cache's lock if cached */
+	_Atomic uint32_t tag;		/* arena << 8 | state */
+	uint8_t sizeclass;		/* active: of slab regions or block */
+	bool slab;
+	bool zeroed;			/* not active: reads as zero */
+	bool tracked;			/* large: on its arena's list */
+	struct heap_node heap;		/* cache's, or the bin's non-full */
+	struct list link;		/* cache's by age, bin's full, large */
+	/* slab: the bin's lock; nfree is also read relaxed */
+	_Atomic uint32_t nfree;
+	uint32_t unused;
+	uint64_t *words;		/* set bit = free region */
+	uint64_t inline_words[EXTENT_INLINE_WORDS];
+	union {
+		/* slab: sampled slots, or NULL; sample lock, read relaxed */
+		_Atomic(_Atomic uint64_t *) samples;
+		/* large: the profiler's record of the block, or NULL */
+		_Atomic(void *) record;
+	};
+};
+
+static_assert(sizeof(struct extent) == EXTENT_ALIGN, "pagemap entries");
+
+static inline uint32_t
+extent_tag(unsigned arena, enum extent_state state)
+{
+	return arena << 8 | (uint32_t)state;
+}
+
+static inline unsigned
+extent_arena(const struct extent *extent)
+{
+	return atomic_load_explicit(&extent->tag, memory_order_relaxed) >> 8;
+}
+
+static inline enum extent_state
+extent_state(const struct extent *extent)
+{
+	return (enum extent_state)(atomic_load_explicit(&extent->tag,
+	    memory_order_relaxed) & 0xff);
+}
+
+static inline void
+extent_set_state(struct extent *extent, enum extent_state state)
+{
+	atomic_store_explicit(&extent->tag,
+	    extent_tag(extent_arena(extent), state), memory_order_relaxed);
+}
+
+static inline char *
+extent_end(const struct extent *extent)
+{
+	return extent->addr + extent->size;
+}
+
+/* Oldest mapping first, then the lowest address: a total order. */
+bool extent_less(const struct heap_node *a, const struct heap_node *b);
+
+/* A struct in limbo for a run of arena; NULL if there is no memory. */
+struct extent *extent_new(struct base_pool *pool, unsigned arena, char *addr,
+    size_t size, uint64_t serial, bool zeroed);
+
+/*
+ * Cuts extent (in limbo) at size bytes: it keeps the front, the result, in
+ * limbo too, is the rest. NULL if there is no memory; nothing has changed.
+ */
+struct extent *extent_split(struct base_pool *pool, struct extent *extent,
+    size_t size);
+
+/* Joins back, which begins where front ends, into front; back's struct goes. */
+void extent_merge(struct base_pool *pool, struct extent *front,
+    struct extent *back);
+
+/* Writes the first and last entry, as inactive. */
+void extent_map_inactive(const struct extent *extent);
+/* Writes the entries of a large block, or of a slab, in use. */
+void extent_map_large(const struct extent *extent, unsigned key);
+void extent_map_slab(const struct extent *extent, unsigned key);
+/* A slab ends: no inner page may look like a block any longer. */
+void extent_unmap_slab(const struct extent *extent);
+
+#endif

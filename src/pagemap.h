@@ -1,0 +1,116 @@
+/*
+ * pagemap.h - from an address to what lies there.
+ *
+ *   address   47            30 29            12 11       0
+ *             [ root: leaf   ] [ leaf: entry  ] [ ignored ]
+ *   entry     63 .. 23 extent's address >> 7
+ *             22 .. 15 size class
+ *             13       uncached: no thread cache has room for this class
+ *             12       sampled: a slot of this slab, or this block, is
+ *             11 ..  0 cache domain
+ *
+ * An entry of 0 is foreign: nobody's memory, or not ours. An extent in a
+ * cache has the domain PM_INACTIVE in its first and last entry, so that no
+ * free takes it for a block; what lies between is 0 or as inactive. All
+ * entries of a slab are the same; of a large block the first is its entry,
+ * the last is inactive.
+ *
+ * Reads take no lock. Who owns the pages writes; the sampled bit is written
+ * under the slab's sample lock. Stores release, pairing with the program's own
+ * hand-over of pointers; loads are relaxed.
+ */
+#ifndef STRATA_PAGEMAP_H
+#define STRATA_PAGEMAP_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "util.h"
+
+enum {
+	PM_LG_GRANULE = 12,
+	PM_GRANULE = 1 << PM_LG_GRANULE,
+	PM_LG_LEAF = 18,		/* entries a leaf: 1 GiB, 2 MiB */
+	PM_LEAF = 1 << PM_LG_LEAF,
+	PM_ROOT = 1 << (48 - 12 - 18),
+	PM_SHIFT_CLASS = 15,
+	PM_SHIFT_EXTENT = 23,
+	PM_DOMAIN = 0xfff,
+	PM_SAMPLED = 1 << 12,
+	PM_UNCACHED = 1 << 13,
+	PM_KEY = PM_DOMAIN | PM_SAMPLED | PM_UNCACHED,
+	PM_INACTIVE = 0xfff,		/* a domain that no cache has */
+	PM_INTERNAL = 0xffe,		/* the internal arena's domain */
+	EXTENT_ALIGN = 128,		/* of struct extent */
+};
+
+struct extent;
+
+typedef _Atomic uint64_t pagemap_leaf[PM_LEAF];
+
+/* pagemap.c's; leaves are written once, with release. */
+extern _Atomic(_Atomic uint64_t *) pagemap_root[PM_ROOT];
+
+static inline uint64_t
+pagemap_get(const void *address)
+{
+	uintptr_t a = (uintptr_t)address;
+	/* Consume would do: the leaf is reached through the pointer. */
+	_Atomic uint64_t *leaf = atomic_load_explicit(
+	    &pagemap_root[(a >> (PM_LG_GRANULE + PM_LG_LEAF)) &
+	    (PM_ROOT - 1)], memory_order_relaxed);
+
+	if (unlikely(leaf == NULL))
+		return 0;
+	return atomic_load_explicit(&leaf[(a >> PM_LG_GRANULE) &
+	    (PM_LEAF - 1)], memory_order_relaxed);
+}
+
+/* Makes the leaves of a range. 0 or ENOMEM. */
+int pagemap_reserve(const void *address, size_t size);
+
+/* The leaf must exist. */
+void pagemap_set(const void *address, uint64_t entry);
+/* Every granule of the range. */
+void pagemap_set_range(const void *address, size_t size, uint64_t entry);
+
+static inline uint64_t
+pagemap_entry(const struct extent *extent, unsigned sizeclass, unsigned key)
+{
+	return (uint64_t)(uintptr_t)extent >> 7 << PM_SHIFT_EXTENT |
+	    (uint64_t)sizeclass << PM_SHIFT_CLASS | key;
+}
+
+static inline struct extent *
+pagemap_extent(uint64_t entry)
+{
+	return (struct extent *)(uintptr_t)(entry >> PM_SHIFT_EXTENT << 7);
+}
+
+static inline unsigned
+pagemap_sizeclass(uint64_t entry)
+{
+	return entry >> PM_SHIFT_CLASS & 0xff;
+}
+
+static inline unsigned
+pagemap_domain(uint64_t entry)
+{
+	return entry & PM_DOMAIN;
+}
+
+/* A block in use, or a slab; not foreign, not a cached extent. */
+static inline bool
+pagemap_is_active(uint64_t entry)
+{
+	return entry != 0 && pagemap_domain(entry) != PM_INACTIVE;
+}
+
+size_t pagemap_bytes(void);	/* of all leaves; for metadata_rtree */
+
+struct lock;
+void pagemap_each_lock(void (*op)(struct lock *lock));
+
+#endif

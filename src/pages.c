@@ -1,0 +1,421 @@
+/*
+ * pages.c - an arena's supply of pages; see pages.h.
+ */
+#include "pages.h"
+
+#include <errno.h>
+
+#include "options.h"
+#include "os.h"
+
+enum {
+	GROW_MIN = 2 << 20,		/* a huge page */
+	GROW_MAX = 64 << 20,		/* caps idle address space an arena */
+	WINDOW_ALIGN = 2 << 20,
+};
+
+/*
+ * The window lies between where programs are loaded (at 5/6 of the space,
+ * 0x55..., and below 2 GiB) and where the kernel maps from (0x7f...).
+ */
+#define WINDOW_BASE	((uintptr_t)0x100000000000)	/* 16 TiB */
+#define WINDOW_SPREAD	((uintptr_t)0x0fffffe00000)	/* 16 TiB more */
+
+static _Atomic uintptr_t window_next;
+
+static uintptr_t
+window_first(void)
+{
+	uint64_t random;
+
+	if (os_aslr_off())
+		return WINDOW_BASE;
+	os_random(&random, sizeof random);
+	return WINDOW_BASE + (random & WINDOW_SPREAD);
+}
+
+static void *
+window_hint(size_t size)
+{
+	uintptr_t first = atomic_load_explicit(&window_next,
+	    memory_order_relaxed);
+
+	if (first == 0) {
+		uintptr_t zero = 0;
+
+		atomic_compare_exchange_strong(&window_next, &zero,
+		    window_first());
+	}
+	return (void *)atomic_fetch_add_explicit(&window_next,
+	    align_up(size, WINDOW_ALIGN), memory_order_relaxed);
+}
+
+void
+pages_init(struct pages *pages, unsigned arena, bool own_window)
+{
+	static const char *const names[] = { "extents_dirty",
+	    "extents_muzzy", "extents_retained" };
+	uint64_t now = os_now_ns();
+
+	base_pool_init(&pages->pool, &base_meta, sizeof(struct extent),
+	    EXTENT_ALIGN);
+	pages->pool.lock.name = "extent_avail";
+	for (unsigned i = 0; i < EXTENT_NCACHES; i++)
+		ecache_init(&pages->caches[i], arena, (enum extent_state)i,
+		    &pages->pool, names[i]);
+	decay_init(&pages->decays[EXTENT_DIRTY], opt.dirty_decay_ms, now,
+	    "decay_dirty");
+	decay_init(&pages->decays[EXTENT_MUZZY], opt.muzzy_decay_ms, now,
+	    "decay_muzzy");
+	lock_init(&pages->grow_lock, RANK_GROW, "grow");
+	pages->grow_next = GROW_MIN;
+	pages->arena = arena;
+	pages->own_window = own_window;
+}
+
+/* Address space of size bytes at a multiple of align, zeroed; or NULL. */
+static char *
+map_new(struct pages *pages, size_t size, size_t align)
+{
+	char *addr = os_map(pages->own_window ? window_hint(size) : NULL,
+	    size);
+	size_t lead;
+
+	if (addr == NULL || (uintptr_t)addr % align == 0)
+		return addr;
+	os_unmap(addr, size);
+	if (size + align < size)
+		return NULL;
+	addr = os_map(NULL, size + align);
+	if (addr == NULL)
+		return NULL;
+	lead = align_up((uintptr_t)addr, align) - (uintptr_t)addr;
+	if (lead > 0)
+		os_unmap(addr, lead);
+	if (align > lead)
+		os_unmap(addr + lead + size, align - lead);
+	return addr + lead;
+}
+
+/* Keeps address space that decay gives up, instead of unmapping it. */
+static bool
+retains(void)
+{
+	return opt.retain && os_overcommits;
+}
+
+/* size bytes or more, in limbo. */
+static struct extent *
+map_extent_locked(struct pages *pages, size_t size, size_t align)
+{
+	struct extent *extent;
+	char *addr = map_new(pages, size, align);
+
+	if (addr == NULL)
+		return NULL;
+	extent = pagemap_reserve(addr, size) == 0 ? extent_new(&pages->pool,
+	    pages->arena, addr, size, pages->serial++, true) : NULL;
+	if (extent == NULL) {
+		os_unmap(addr, size);
+		return NULL;
+	}
+	atomic_fetch_add_explicit(&pages->address_space, size,
+	    memory_order_relaxed);
+	return extent;
+}
+
+/* Maps at least size bytes; what is not asked for becomes retained. */
+static struct extent *
+grow_locked(struct pages *pages, size_t size, size_t align)
+{
+	size_t step = retains() ? pages->grow_next : size;
+	struct extent *extent = NULL, *rest;
+
+	if (align < WINDOW_ALIGN)
+		align = WINDOW_ALIGN > os_page ? WINDOW_ALIGN : os_page;
+	if (step > size)
+		extent = map_extent_locked(pages, step, align);
+	if (extent == NULL)
+		extent = map_extent_locked(pages, size, align);
+	if (extent == NULL)
+		return NULL;
+	if (pages->grow_next < GROW_MAX)
+		pages->grow_next += pages->grow_next / 2 / GROW_MIN *
+		    GROW_MIN + GROW_MIN;
+	if (extent->size == size)
+		return extent;
+	rest = extent_split(&pages->pool, extent, size);
+	if (rest != NULL)
+		ecache_put(&pages->caches[EXTENT_RETAINED], rest);
+	return extent;	/* if it could not be cut: larger than asked for */
+}
+
+static struct extent *
+grow(struct pages *pages, size_t size, size_t align)
+{
+	struct extent *extent;
+
+	lock_acquire(&pages->grow_lock);
+	/* Another thread may have grown while this one waited. */
+	extent = ecache_take(&pages->caches[EXTENT_RETAINED], size, align,
+	    ECACHE_ANY_FIT);
+	if (extent == NULL)
+		extent = grow_locked(pages, size, align);
+	lock_release(&pages->grow_lock);
+	return extent;
+}
+
+struct extent *
+pages_alloc(struct pages *pages, size_t size, size_t align)
+{
+	struct extent *extent = NULL;
+
+	assert(size > 0 && size % os_page == 0 && align >= os_page);
+	for (unsigned i = 0; i < EXTENT_NCACHES && extent == NULL; i++)
+		extent = ecache_take(&pages->caches[i], size, align,
+		    i == EXTENT_RETAINED ? ECACHE_ANY_FIT :
+		    (unsigned)opt.lg_extent_max_active_fit);
+	if (extent == NULL)
+		extent = grow(pages, size, align);
+	if (extent == NULL)
+		return NULL;
+	extent_set_state(extent, EXTENT_ACTIVE);
+	atomic_fetch_add_explicit(&pages->active, extent->size,
+	    memory_order_relaxed);
+	return extent;
+}
+
+static void
+unmap(struct pages *pages, struct extent *extent)
+{
+	/* The entries first: the addresses may be another's at once. */
+	pagemap_set_range(extent->addr, extent->size, 0);
+	os_unmap(extent->addr, extent->size);
+	atomic_fetch_sub_explicit(&pages->address_space, extent->size,
+	    memory_order_relaxed);
+	base_pool_put(&pages->pool, extent);
+}
+
+/*
+ * Purged for good: the bytes cost nothing and read as zero. Where the system
+ * does not overcommit, or retain:false says so, the addresses go as well.
+ */
+static void
+retire(struct pages *pages, struct extent *extent)
+{
+	if (!retains()) {
+		unmap(pages, extent);
+		return;
+	}
+	extent->zeroed = os_purge(extent->addr, extent->size) == 0;
+	ecache_put(&pages->caches[EXTENT_RETAINED], extent);
+}
+
+static void
+purge_one(struct pages *pages, struct extent *extent,
+    enum extent_state state)
+{
+	bool to_muzzy = state == EXTENT_DIRTY &&
+	    decay_ms(&pages->decays[EXTENT_MUZZY]) != DECAY_NOW &&
+	    os_purge_lazy(extent->addr, extent->size) == 0;
+
+	if (to_muzzy)
+		ecache_put(&pages->caches[EXTENT_MUZZY], extent);
+	else
+		retire(pages, extent);
+}
+
+/* Purges the longest unused until keep bytes of state are left. */
+static void
+purge_to_locked(struct pages *pages, enum extent_state state, size_t keep)
+{
+	struct decay *decay = &pages->decays[state];
+	struct extent *extent;
+	uint64_t bytes = 0, calls = 0;
+
+	lock_assert_held(&decay->lock);
+	while ((extent = ecache_take_oldest(&pages->caches[state],
+	    keep)) != NULL) {
+		bytes += extent->size;
+		calls++;
+		purge_one(pages, extent, state);
+	}
+	decay_purged_locked(decay, ecache_bytes(&pages->caches[state]));
+	if (calls == 0)
+		return;
+	atomic_fetch_add_explicit(&decay->npurge, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&decay->nmadvise, calls,
+	    memory_order_relaxed);
+	atomic_fetch_add_explicit(&decay->purged, bytes,
+	    memory_order_relaxed);
+}
+
+static void
+purge_all(struct pages *pages, enum extent_state state)
+{
+	struct decay *decay = &pages->decays[state];
+
+	if (ecache_bytes(&pages->caches[state]) == 0)
+		return;
+	lock_acquire(&decay->lock);
+	purge_to_locked(pages, state, 0);
+	lock_release(&decay->lock);
+}
+
+void
+pages_free(struct pages *pages, struct extent *extent)
+{
+	assert(extent_state(extent) == EXTENT_ACTIVE);
+	atomic_fetch_sub_explicit(&pages->active, extent->size,
+	    memory_order_relaxed);
+	extent->zeroed = false;
+	extent->slab = false;
+	extent_set_state(extent, EXTENT_LIMBO);
+	ecache_put(&pages->caches[EXTENT_DIRTY], extent);
+	if (unlikely(decay_ms(&pages->decays[EXTENT_DIRTY]) == DECAY_NOW))
+		purge_all(pages, EXTENT_DIRTY);
+}
+
+int
+pages_expand(struct pages *pages, struct extent *extent, size_t size,
+    bool *zeroed)
+{
+	size_t more = size - extent->size;
+	struct extent *tail = NULL;
+
+	assert(size > extent->size && size % os_page == 0);
+	for (unsigned i = 0; i < EXTENT_NCACHES && tail == NULL; i++)
+		tail = ecache_take_at(&pages->caches[i], extent_end(extent),
+		    more);
+	if (tail == NULL)
+		return ENOMEM;
+	*zeroed = tail->zeroed;
+	extent_merge(&pages->pool, extent, tail);
+	atomic_fetch_add_explicit(&pages->active, more,
+	    memory_order_relaxed);
+	return 0;
+}
+
+int
+pages_shrink(struct pages *pages, struct extent *extent, size_t size)
+{
+	struct extent *tail = extent_split(&pages->pool, extent, size);
+
+	if (tail == NULL)
+		return ENOMEM;
+	extent_set_state(tail, EXTENT_ACTIVE);
+	pages_free(pages, tail);
+	return 0;
+}
+
+static void
+advance_locked(struct pages *pages, enum extent_state state, uint64_t now)
+{
+	struct ecache *cache = &pages->caches[state];
+	size_t keep = decay_advance_locked(&pages->decays[state], now,
+	    ecache_bytes(cache));
+
+	purge_to_locked(pages, state, keep);
+}
+
+void
+pages_tick(struct pages *pages, uint64_t now)
+{
+	for (unsigned i = 0; i < PAGES_NDECAYS; i++) {
+		struct decay *decay = &pages->decays[i];
+
+		if (!decay_due(decay, now) || !lock_try(&decay->lock))
+			continue;
+		advance_locked(pages, (enum extent_state)i, now);
+		lock_release(&decay->lock);
+	}
+}
+
+void
+pages_decay(struct pages *pages, uint64_t now)
+{
+	for (unsigned i = 0; i < PAGES_NDECAYS; i++) {
+		struct decay *decay = &pages->decays[i];
+
+		if (decay_ms(decay) == DECAY_NOW)
+			purge_all(pages, (enum extent_state)i);
+		if (!decay_due(decay, now))
+			continue;
+		lock_acquire(&decay->lock);
+		advance_locked(pages, (enum extent_state)i, now);
+		lock_release(&decay->lock);
+	}
+}
+
+void
+pages_purge(struct pages *pages)
+{
+	purge_all(pages, EXTENT_DIRTY);
+	purge_all(pages, EXTENT_MUZZY);
+}
+
+ssize_t
+pages_decay_ms_get(struct pages *pages, enum extent_state state)
+{
+	return decay_ms(&pages->decays[state]);
+}
+
+void
+pages_decay_ms_set(struct pages *pages, enum extent_state state, ssize_t ms,
+    uint64_t now)
+{
+	struct decay *decay = &pages->decays[state];
+
+	lock_acquire(&decay->lock);
+	decay_set_locked(decay, ms, now, ecache_bytes(&pages->caches[state]));
+	if (ms == DECAY_NOW)
+		purge_to_locked(pages, state, 0);
+	lock_release(&decay->lock);
+}
+
+uint64_t
+pages_deadline(const struct pages *pages)
+{
+	uint64_t first = UINT64_MAX;
+
+	for (unsigned i = 0; i < PAGES_NDECAYS; i++) {
+		uint64_t deadline = atomic_load_explicit(
+		    &pages->decays[i].deadline, memory_order_relaxed);
+
+		if (decay_ms(&pages->decays[i]) > 0 && deadline < first &&
+		    ecache_bytes(&pages->caches[i]) > 0)
+			first = deadline;
+	}
+	return first;
+}
+
+void
+pages_check(struct pages *pages)
+{
+	for (unsigned i = 0; i < EXTENT_NCACHES; i++)
+		ecache_check(&pages->caches[i]);
+}
+
+void
+pages_each_lock(struct pages *pages, enum lock_rank rank,
+    void (*op)(struct lock *lock))
+{
+	switch (rank) {
+	case RANK_DECAY:
+		for (unsigned i = 0; i < PAGES_NDECAYS; i++)
+			op(&pages->decays[i].lock);
+		break;
+	case RANK_GROW:
+		op(&pages->grow_lock);
+		break;
+	case RANK_ECACHE:
+		for (unsigned i = 0; i < EXTENT_NCACHES; i++)
+			op(&pages->caches[i].lock);
+		break;
+	case RANK_POOL:
+		op(&pages->pool.lock);
+		break;
+	default:
+		break;
+	}
+}

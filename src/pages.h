@@ -1,0 +1,83 @@
+/*
+ * pages.h - an arena's supply of pages.
+ *
+ *   pages_alloc: dirty -> muzzy -> retained -> new address space
+ *   pages_free:  into dirty; decay moves it on, see extent.h
+ *
+ * New address space comes in growing steps from a window of its own (unless
+ * the arena is the internal one), so that the addresses a program gets do not
+ * depend on what else is mapped meanwhile, for instance by the profiler.
+ *
+ * Locks: decay (dirty before muzzy) > grow > the caches', one at a time.
+ */
+#ifndef STRATA_PAGES_H
+#define STRATA_PAGES_H
+
+#include "decay.h"
+#include "ecache.h"
+
+enum { PAGES_NDECAYS = 2 };		/* EXTENT_DIRTY, EXTENT_MUZZY */
+
+struct pages {
+	struct ecache caches[EXTENT_NCACHES];
+	struct decay decays[PAGES_NDECAYS];
+	struct base_pool pool;		/* of extent structs */
+	struct lock grow_lock;
+	/* grow_lock: */
+	size_t grow_next;		/* bytes of the next mapping */
+	uint64_t serial;
+	/* atomic: */
+	_Atomic size_t active;		/* bytes */
+	_Atomic size_t address_space;	/* bytes mapped from the system */
+	/* constant after init: */
+	unsigned arena;
+	bool own_window;
+};
+
+/* own_window: addresses from the window, not where the kernel likes. */
+void pages_init(struct pages *pages, unsigned arena, bool own_window);
+
+/*
+ * size and align are multiples of os_page, align a power of two. The
+ * extent is active, without entries in the pagemap; extent->zeroed says
+ * whether it reads as zero. NULL if there is no memory.
+ */
+struct extent *pages_alloc(struct pages *pages, size_t size, size_t align);
+
+/* The entries that made it a block or slab are gone or overwritten. */
+void pages_free(struct pages *pages, struct extent *extent);
+
+/*
+ * Makes an active extent larger or smaller where it is; 0 or ENOMEM. The
+ * caller renews the entries. *zeroed: whether the new bytes read as zero.
+ */
+int pages_expand(struct pages *pages, struct extent *extent, size_t size,
+    bool *zeroed);
+int pages_shrink(struct pages *pages, struct extent *extent, size_t size);
+
+/* Lets decay take what is due. Cheap when nothing is. */
+void pages_tick(struct pages *pages, uint64_t now);
+/* The same now, waiting for locks (mallctl arena.i.decay). */
+void pages_decay(struct pages *pages, uint64_t now);
+/* Gives back all unused pages (mallctl arena.i.purge). */
+void pages_purge(struct pages *pages);
+/* state: EXTENT_DIRTY or EXTENT_MUZZY. */
+ssize_t pages_decay_ms_get(struct pages *pages, enum extent_state state);
+void pages_decay_ms_set(struct pages *pages, enum extent_state state,
+    ssize_t ms, uint64_t now);
+/* When pages_tick has something to do next; UINT64_MAX: never. */
+uint64_t pages_deadline(const struct pages *pages);
+
+static inline size_t
+pages_active(const struct pages *pages)
+{
+	return atomic_load_explicit(&pages->active, memory_order_relaxed);
+}
+
+void pages_check(struct pages *pages);
+
+/* Applies op to the locks of one rank; fork walks rank by rank. */
+void pages_each_lock(struct pages *pages, enum lock_rank rank,
+    void (*op)(struct lock *lock));
+
+#endif

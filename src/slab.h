@@ -1,0 +1,79 @@
+/*
+ * slab.h - an extent cut into regions of one size.
+ *
+ *   | region 0 | region 1 | ... | region nregs - 1 | (waste, with slab_sizes) |
+ *   words:    bit i set = region i is free (neither in use nor cached)
+ *   samples:  bit i set = the profiler has a record of region i
+ *
+ * Locks: words and nfree by the bin's lock (nfree is also read relaxed);
+ *   samples by the slab's sample lock (RANK_SAMPLE, striped by address),
+ *   except that a region's owner may test its own bit without.
+ */
+#ifndef STRATA_SLAB_H
+#define STRATA_SLAB_H
+
+#include "extent.h"
+#include "sizeclass.h"
+
+/* After sc_boot, before the first slab. */
+void slab_boot(void);
+
+/* All regions free. 0, or ENOMEM; extent->sizeclass is set. */
+int slab_init(struct extent *extent, unsigned sizeclass);
+/* No region is in use. Frees the bitmaps, not the extent. */
+void slab_fini(struct extent *extent);
+
+/*
+ * Takes up to n free regions, lowest first, and writes them before end, so
+ * that end[-1] is the lowest. Returns how many.
+ */
+unsigned slab_take(struct extent *extent, void **end, unsigned n);
+
+static inline unsigned
+slab_nfree(const struct extent *extent)
+{
+	return atomic_load_explicit(&extent->nfree, memory_order_relaxed);
+}
+
+/* The number of the region that holds ptr (an interior address too). */
+static inline unsigned
+slab_index(const struct extent *extent, const void *ptr)
+{
+	uint64_t offset = (uint64_t)((const char *)ptr - extent->addr);
+
+	/* Exact for offsets below 2^32 / size: proved by sizeclass_test. */
+	return (unsigned)(offset * sc_slabs[extent->sizeclass].inverse >> 32);
+}
+
+static inline bool
+slab_region_is_free(const struct extent *extent, unsigned index)
+{
+	return (extent->words[index / 64] >> (index % 64) & 1) != 0;
+}
+
+/* Gives one region back; it must be in use. */
+static inline void
+slab_give(struct extent *extent, unsigned index)
+{
+	assert(!slab_region_is_free(extent, index));
+	extent->words[index / 64] |= (uint64_t)1 << (index % 64);
+	atomic_store_explicit(&extent->nfree, slab_nfree(extent) + 1,
+	    memory_order_relaxed);
+}
+
+/*
+ * Marks the region at ptr, in use, as sampled, in the bitmap and in the
+ * pagemap. 0 or ENOMEM.
+ */
+int slab_sample_set(struct extent *extent, const void *ptr);
+/* By the region's owner, without a lock. */
+bool slab_sample_test(const struct extent *extent, const void *ptr);
+/* The last one also takes the pagemap's bit away. */
+void slab_sample_clear(struct extent *extent, const void *ptr);
+
+/* Aborts if the counters and the bitmap disagree. */
+void slab_check(const struct extent *extent);
+
+void slab_each_lock(enum lock_rank rank, void (*op)(struct lock *lock));
+
+#endif
