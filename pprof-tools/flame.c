@@ -381,25 +381,6 @@ write_folded(const struct flame *f, FILE *out)
 	free(path);
 }
 
-/* JSON wants UTF-8; a name that is none is given without its odd bytes. */
-static json_t *
-json_name(const char *name)
-{
-	json_t *text = json_string(name);
-	char *plain;
-
-	if (text != NULL)
-		return text;
-	plain = xstrdup(name);
-	for (char *p = plain; *p != '\0'; p++) {
-		if ((unsigned char)*p >= 0x80)
-			*p = '?';
-	}
-	text = json_string(plain);
-	free(plain);
-	return text;
-}
-
 static json_t *
 speedscope_frames(const struct sites *sites)
 {
@@ -409,10 +390,10 @@ speedscope_frames(const struct sites *sites)
 		const struct site *site = &sites->items[i];
 		json_t *frame = json_object();
 
-		json_object_set_new(frame, "name", json_name(site->name));
+		json_object_set_new(frame, "name", header_json_string(site->name));
 		if (*site->file != '\0')
 			json_object_set_new(frame, "file",
-			    json_name(site->file));
+			    header_json_string(site->file));
 		if (site->line > 0)
 			json_object_set_new(frame, "line",
 			    json_integer(site->line));

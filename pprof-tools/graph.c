@@ -20,7 +20,7 @@
 #include "xalloc.h"
 
 /* Names longer than that are broken at their joints, and cut. */
-enum { LABEL_LINE = 36, LABEL_MAX = 160 };
+enum { LABEL_LINE = 36, LABEL_MAX = 160, LEGEND_LINE = 140 };
 
 static const struct cli_option options[] = {
 	{ 'b', "by", "WHAT",
@@ -272,8 +272,8 @@ legend_header(const struct drawing *d, char *text, size_t size)
 	char *block = header_text(&d->view->header), *line, *rest;
 
 	for (rest = block; (line = strsep(&rest, "\n")) != NULL;) {
-		if (strlen(line) > 100)
-			strcpy(line + 97, "...");
+		if (strlen(line) > LEGEND_LINE)
+			strcpy(line + LEGEND_LINE - 3, "...");
 		if (*line != '\0')
 			legend_line(text, size, line);
 	}
@@ -303,7 +303,7 @@ draw_legend(struct drawing *d)
 	}
 	set(node, "label", text);
 	set(node, "tooltip", "profile");
-	set(node, "fontsize", "14");
+	set(node, "fontsize", "11");
 	set(node, "color", "#606060");
 	set(node, "fillcolor", "#f8f8f8");
 }

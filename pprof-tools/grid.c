@@ -162,14 +162,16 @@ static void
 print_row(const struct grid *grid, const struct cell *cells,
     const size_t *widths, FILE *out, bool color, size_t width)
 {
-	size_t column = 0;
+	size_t column = 0, n = grid->ncolumns;
 
-	for (size_t i = 0; i < grid->ncolumns; i++) {
+	while (n > 0 && cells[n - 1].text[0] == '\0')
+		n--;			/* no blanks at the end */
+	for (size_t i = 0; i < n; i++) {
 		size_t space = widths[i] - text_width(cells[i].text);
-		bool last = i + 1 == grid->ncolumns;
+		bool last = i + 1 == n;
 		size_t fit = 0;
 
-		if (last && width > column + 8)	/* else it is no use */
+		if (i + 1 == grid->ncolumns && width > column + 8)	/* else it is no use */
 			fit = width - column;
 		if (grid->alignment[i] == 'r')
 			pad(out, space);

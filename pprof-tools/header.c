@@ -4,6 +4,7 @@
 #include "header.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -269,6 +270,24 @@ header_text(const struct header *header)
 	return text;
 }
 
+json_t *
+header_json_string(const char *text)
+{
+	json_t *string = json_string(text);
+	char *plain;
+
+	if (string != NULL)
+		return string;
+	plain = xstrdup(text);
+	for (char *p = plain; *p != '\0'; p++) {
+		if ((unsigned char)*p >= 0x80)
+			*p = '?';
+	}
+	string = json_string(plain);
+	free(plain);
+	return string;
+}
+
 static void
 set_integer(json_t *object, const char *key, int64_t value)
 {
@@ -281,7 +300,7 @@ set_string(json_t *object, const char *key, const char *value)
 {
 	if (value != NULL)
 		json_object_set_new(object, key,
-		    json_string(value));
+		    header_json_string(value));
 }
 
 json_t *
