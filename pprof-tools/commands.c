@@ -7,6 +7,7 @@
 
 const struct cli_command *const commands[] = {
 	&cmd_run,
+	&cmd_ctl,
 	NULL
 };
 
