@@ -5,6 +5,7 @@
  *             [ root: leaf   ] [ leaf: entry  ] [ ignored ]
  *   entry     63 .. 23 extent's address >> 7
  *             22 .. 15 size class
+ *             14       ours: set in every entry but a foreign one
  *             13       uncached: no thread cache has room for this class
  *             12       sampled: a slot of this slab, or this block, is
  *             11 ..  0 cache domain
@@ -40,7 +41,8 @@ enum {
 	PM_DOMAIN = 0xfff,
 	PM_SAMPLED = 1 << 12,
 	PM_UNCACHED = 1 << 13,
-	PM_KEY = PM_DOMAIN | PM_SAMPLED | PM_UNCACHED,
+	PM_OURS = 1 << 14,		/* domain 0 differs from foreign */
+	PM_KEY = PM_DOMAIN | PM_SAMPLED | PM_UNCACHED | PM_OURS,
 	PM_INACTIVE = 0xfff,		/* a domain that no cache has */
 	PM_INTERNAL = 0xffe,		/* the internal arena's domain */
 	EXTENT_ALIGN = 128,		/* of struct extent */
@@ -80,7 +82,7 @@ static inline uint64_t
 pagemap_entry(const struct extent *extent, unsigned sizeclass, unsigned key)
 {
 	return (uint64_t)(uintptr_t)extent >> 7 << PM_SHIFT_EXTENT |
-	    (uint64_t)sizeclass << PM_SHIFT_CLASS | key;
+	    (uint64_t)sizeclass << PM_SHIFT_CLASS | PM_OURS | key;
 }
 
 static inline struct extent *

@@ -13,4 +13,10 @@ void stats_exit(void);
 /* At a thread's event, when opt.stats_interval bytes have been allocated. */
 void stats_interval_event(void);
 
+/*
+ * The JSON of malloc_stats_print("J") to fd: no malloc, no errno, no lock
+ * across I/O; for the profiler's worker task. 0 or an errno value.
+ */
+int stats_json(int fd);
+
 #endif

@@ -1,0 +1,402 @@
+/*
+ * alloc.c - the slow paths; see alloc.h.
+ */
+#include "alloc.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "background.h"
+#include "boot.h"
+#include "event.h"
+#include "foreign.h"
+#include "message.h"
+#include "misuse.h"
+#include "options.h"
+#include "os.h"
+#include "thread.h"
+
+enum { JUNK_ALLOC = 0xa5, JUNK_FREE = 0x5a };
+
+/* What one allocation has found out so far. */
+struct making {
+	struct thread *thread;		/* NULL: before or after its life */
+	struct arena *arena;
+	struct tcache *cache;		/* NULL: none */
+	unsigned sizeclass;
+	size_t align;			/* 0, or more than the class gives */
+	bool zeroed;
+};
+
+static struct tcache *
+cache_of(struct thread *thread, const struct alloc_place *place)
+{
+	if (place == NULL)
+		return thread->cache;
+	return place->no_cache ? NULL : place->cache;
+}
+
+/* Whose memory: the internal arena's while the guard is set. */
+static void
+choose_source(struct making *making, const struct alloc_place *place)
+{
+	struct thread *thread = making->thread;
+
+	making->cache = NULL;
+	if (thread == NULL) {
+		making->arena = place != NULL && place->arena != NULL ?
+		    place->arena : arena_get(0, true);
+	} else if (thread->prof.guard > 0) {
+		making->arena = arena_internal();
+	} else {
+		making->arena = place != NULL && place->arena != NULL ?
+		    place->arena : thread->arena;
+		making->cache = cache_of(thread, place);
+	}
+}
+
+/*
+ * Fills and flushes tick the decay too: a thread that only frees, or that
+ * allocates little, has no other events. Reading the clock costs as much as a
+ * flush, hence one in 16.
+ */
+static void
+tick(struct tcache *cache)
+{
+	if (++cache->nticks % 16 == 0 && !background_enabled())
+		arena_decay_tick(cache->arena);
+}
+
+static void *
+take_cached(struct making *making)
+{
+	struct tcache *cache = making->cache;
+	unsigned sizeclass = making->sizeclass;
+	void *ptr;
+
+	if (cache == NULL || sizeclass >= cache->nbins ||
+	    tcache_slots(sizeclass) == 0 || making->align != 0)
+		return NULL;
+	ptr = cache_bin_pop(&cache->bins[sizeclass]);
+	if (ptr == NULL && sizeclass < SC_NSMALL) {
+		ptr = tcache_refill(cache, sizeclass);
+		tick(cache);
+	}
+	return ptr;
+}
+
+static void *
+take(struct making *making)
+{
+	void *ptr;
+
+	making->zeroed = false;
+	if (making->arena == NULL)
+		return NULL;
+	ptr = take_cached(making);
+	if (ptr != NULL)
+		return ptr;
+	return arena_alloc(making->arena, making->sizeclass, making->align,
+	    &making->zeroed);
+}
+
+static void
+charge(struct thread *thread, void *ptr, size_t requested, unsigned sizeclass)
+{
+	size_t usable = sc_size(sizeclass);
+	int64_t left;
+
+	if (thread == NULL) {
+		thread_orphan_alloc(usable);
+		return;
+	}
+	if (thread->prof.guard > 0)
+		return;
+	left = atomic_load_explicit(&thread->countdown,
+	    memory_order_relaxed) - (int64_t)usable;
+	atomic_store_explicit(&thread->countdown, left, memory_order_relaxed);
+	if (left < 0) {
+		struct event_alloc block = { ptr, requested, sizeclass };
+
+		event_run(thread, &block);
+	}
+}
+
+static void
+fill_contents(const struct making *making, void *ptr, bool zero)
+{
+	size_t usable = sc_size(making->sizeclass);
+
+	if (zero || opt.zero) {
+		if (!making->zeroed)
+			memset(ptr, 0, usable);
+	} else if (opt.junk_alloc) {
+		memset(ptr, JUNK_ALLOC, usable);
+	}
+}
+
+/* The class, or SC_COUNT if no block can be so large. */
+static unsigned
+class_for(size_t size, size_t align)
+{
+	if (size > PTRDIFF_MAX || align > PTRDIFF_MAX)
+		return SC_COUNT;
+	return align == 0 ? sc_index(size) : sc_index_aligned(size, align);
+}
+
+static void *
+out_of_memory(void)
+{
+	if (opt.xmalloc) {
+		message("Error in malloc(): out of memory");
+		abort();
+	}
+	errno = ENOMEM;
+	return NULL;
+}
+
+void *
+alloc_new(const struct alloc_request *request)
+{
+	struct making making = { 0 };
+	void *ptr;
+
+	if (unlikely(!boot_done()) && boot() != 0)
+		return out_of_memory();
+	making.sizeclass = class_for(request->size, request->align);
+	if (making.sizeclass >= SC_COUNT)
+		return out_of_memory();
+	/* Only alignments beyond a page need more than the right class. */
+	making.align = request->align > os_page ? request->align : 0;
+	making.thread = thread_get();
+	choose_source(&making, request->place);
+	ptr = take(&making);
+	if (ptr == NULL)
+		return out_of_memory();
+	fill_contents(&making, ptr, request->zero);
+	charge(making.thread, ptr, request->size, making.sizeclass);
+	return ptr;
+}
+
+/* --- free ------------------------------------------------------------------ */
+
+static void
+end_sample(struct thread *thread, void *ptr, uint64_t entry)
+{
+	void *record;
+
+	if (!arena_sample_test(ptr, entry, &record))
+		return;
+	/* The record goes first: until then the region must stay ours. */
+	prof_sample_end(thread != NULL ? &thread->prof : NULL, ptr, record);
+	arena_sample_clear(ptr, entry);
+}
+
+static void
+credit(struct thread *thread, size_t usable)
+{
+	uint64_t sum;
+
+	if (thread == NULL) {
+		thread_orphan_free(usable);
+		return;
+	}
+	sum = atomic_load_explicit(&thread->deallocated, memory_order_relaxed);
+	atomic_store_explicit(&thread->deallocated, sum + usable,
+	    memory_order_relaxed);
+}
+
+/* How much of a full bin stays in it. */
+static unsigned
+keep_of(unsigned sizeclass)
+{
+	unsigned div = sizeclass < SC_NSMALL ? opt.lg_tcache_flush_small_div :
+	    opt.lg_tcache_flush_large_div;
+	unsigned slots = tcache_slots(sizeclass);
+	unsigned flushed = slots >> div;
+
+	return slots - (flushed > 0 ? flushed : 1);
+}
+
+static bool
+free_into_cache(struct tcache *cache, void *ptr, unsigned sizeclass)
+{
+	struct cache_bin *bin = &cache->bins[sizeclass];
+
+	if (sizeclass >= cache->nbins || tcache_slots(sizeclass) == 0)
+		return false;
+	if (cache_bin_push(bin, ptr))
+		return true;
+	tcache_flush_bin(cache, sizeclass, keep_of(sizeclass));
+	tick(cache);
+	return cache_bin_push(bin, ptr);
+}
+
+/* To the cache of its domain, to the batch of others, or to its arena. */
+static void
+give_back(struct thread *thread, void *ptr, uint64_t entry,
+    const struct alloc_place *place)
+{
+	unsigned sizeclass = pagemap_sizeclass(entry);
+	struct tcache *cache = thread == NULL || thread->prof.guard > 0 ?
+	    NULL : cache_of(thread, place);
+
+	if (cache != NULL && cache->key == (entry & PM_KEY)) {
+		if (free_into_cache(cache, ptr, sizeclass))
+			return;
+	} else if (cache != NULL && sizeclass < SC_NSMALL && place == NULL) {
+		thread_batch_free(thread, ptr);
+		return;
+	}
+	arena_free(ptr, entry);
+}
+
+void
+alloc_free(void *ptr, const struct alloc_place *place)
+{
+	uint64_t entry = pagemap_get(ptr);
+	struct thread *thread;
+	size_t usable;
+
+	if (ptr == NULL)
+		return;
+	if (unlikely(!pagemap_is_active(entry))) {
+		foreign_free(ptr);
+		return;
+	}
+	if (misuse_wanted())
+		misuse_check_free(ptr, MISUSE_UNSIZED, 0);
+	usable = sc_size(pagemap_sizeclass(entry));
+	thread = thread_get();
+	if (CONFIG_PROF && (entry & PM_SAMPLED) != 0) {
+		end_sample(thread, ptr, entry);
+		entry &= ~(uint64_t)PM_SAMPLED;
+	}
+	if (pagemap_domain(entry) == PM_INTERNAL) {
+		arena_free(ptr, entry);
+		return;
+	}
+	if (opt.junk_free)
+		memset(ptr, JUNK_FREE, usable);
+	credit(thread, usable);
+	give_back(thread, ptr, entry, place);
+}
+
+/* --- realloc --------------------------------------------------------------- */
+
+/* The block that was ends, another begins where it was. */
+static void
+rename_block(void *ptr, uint64_t entry, size_t requested, unsigned sizeclass)
+{
+	struct thread *thread = thread_get();
+
+	if (CONFIG_PROF && (entry & PM_SAMPLED) != 0)
+		end_sample(thread, ptr, entry);
+	if (pagemap_domain(entry) == PM_INTERNAL)
+		return;
+	credit(thread, sc_size(pagemap_sizeclass(entry)));
+	charge(thread, ptr, requested, sizeclass);
+}
+
+/* True if the block now has exactly that class. */
+static bool
+resize_here(void *ptr, uint64_t entry, size_t size, unsigned sizeclass,
+    bool zero)
+{
+	if (sizeclass < SC_NSMALL || pagemap_sizeclass(entry) < SC_NSMALL ||
+	    arena_resize_large(ptr, entry, sizeclass, zero) != 0)
+		return false;
+	rename_block(ptr, entry, size, sizeclass);
+	return true;
+}
+
+static void *
+resize_by_copy(void *ptr, size_t usable, const struct alloc_request *request)
+{
+	void *copy = alloc_new(request);
+
+	if (copy == NULL)
+		return NULL;
+	memcpy(copy, ptr, usable < request->size ? usable : request->size);
+	alloc_free(ptr, request->place);
+	return copy;
+}
+
+static bool
+is_aligned(const void *ptr, size_t align)
+{
+	return align == 0 || ((uintptr_t)ptr & (align - 1)) == 0;
+}
+
+void *
+alloc_resize(void *ptr, const struct alloc_request *request)
+{
+	uint64_t entry = pagemap_get(ptr);
+	unsigned sizeclass = class_for(request->size, request->align);
+	size_t usable;
+
+	if (unlikely(!pagemap_is_active(entry)))
+		return foreign_realloc(ptr, request->size);
+	if (misuse_wanted())
+		misuse_check_use(ptr);
+	if (sizeclass >= SC_COUNT)
+		return out_of_memory();
+	usable = sc_size(pagemap_sizeclass(entry));
+	if (!is_aligned(ptr, request->align) ||
+	    (sizeclass != pagemap_sizeclass(entry) &&
+	    !resize_here(ptr, entry, request->size, sizeclass,
+	    request->zero)))
+		return resize_by_copy(ptr, usable, request);
+	return ptr;
+}
+
+size_t
+alloc_resize_in_place(void *ptr, size_t min, size_t max, bool zero)
+{
+	uint64_t entry = pagemap_get(ptr);
+	unsigned least = class_for(min, 0), most = class_for(max, 0);
+
+	if (!pagemap_is_active(entry) || least >= SC_COUNT)
+		return alloc_usable(ptr);
+	if (most >= SC_COUNT)
+		most = SC_COUNT - 1;
+	/* From the most wanted down; the class it has may be as good. */
+	for (unsigned i = most + 1; i-- > least; )
+		if (i == pagemap_sizeclass(entry) ||
+		    resize_here(ptr, entry, max, i, zero))
+			break;
+	return alloc_usable(ptr);
+}
+
+static _Atomic uint64_t zero_reallocs;
+
+void
+alloc_zero_realloc_count(void)
+{
+	atomic_fetch_add_explicit(&zero_reallocs, 1, memory_order_relaxed);
+}
+
+uint64_t
+alloc_zero_reallocs(void)
+{
+	return atomic_load_explicit(&zero_reallocs, memory_order_relaxed);
+}
+
+size_t
+alloc_usable(const void *ptr)
+{
+	uint64_t entry = pagemap_get(ptr);
+
+	if (!pagemap_is_active(entry))
+		return 0;
+	return sc_size(pagemap_sizeclass(entry));
+}
+
+size_t
+alloc_size_for(size_t size, size_t align)
+{
+	unsigned sizeclass = class_for(size, align);
+
+	return sizeclass < SC_COUNT ? sc_size(sizeclass) : 0;
+}

@@ -1,0 +1,267 @@
+/*
+ * malloc.c - the libc family, and the two fast paths.
+ *
+ *   malloc  class by table -> bin of the thread's cache -> countdown -> pop
+ *   free    entry by pagemap -> the cache's domain, not sampled -> push
+ *
+ * Neither takes a lock, divides, or writes memory that another thread reads
+ * but for its own counters. Whatever else there is to do (no cache, an event,
+ * a sample, another domain, a foreign address) is alloc.c's.
+ *
+ * Signals/fork: not async-signal-safe, as any malloc.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "alloc.h"
+#include "message.h"
+#include "misuse.h"
+#include "names.h"
+#include "options.h"
+#include "os.h"
+#include "thread.h"
+
+/* The whole malloc of most calls; NULL: take the slow path. */
+static inline void *
+malloc_fast(size_t size)
+{
+	struct thread *thread = thread_tls.self;
+	unsigned sizeclass;
+	struct cache_bin *bin;
+	void **head;
+	int64_t left;
+
+	if (unlikely(size > SC_LOOKUP_MAX))
+		return NULL;
+	sizeclass = sc_lookup[(size + 7) / 8];
+	bin = &thread_tls.cache->bins[sizeclass];
+	head = bin->head;
+	left = atomic_load_explicit(&thread->countdown,
+	    memory_order_relaxed) - (int64_t)sc_sizes[sizeclass];
+	/* Both fail in the const sentinels, before anything is written. */
+	if (unlikely(head == bin->base) || unlikely(left < 0))
+		return NULL;
+	atomic_store_explicit(&thread->countdown, left, memory_order_relaxed);
+	bin->head = --head;
+	bin->nrequests++;
+	return *head;
+}
+
+static __attribute__((noinline)) void *
+malloc_slow(size_t size)
+{
+	struct alloc_request request = { .size = size };
+
+	return alloc_new(&request);
+}
+
+EXPORT void *
+malloc(size_t size)
+{
+	void *ptr = malloc_fast(size);
+
+	return likely(ptr != NULL) ? ptr : malloc_slow(size);
+}
+
+static __attribute__((noinline)) void
+free_slow(void *ptr)
+{
+	alloc_free(ptr, NULL);
+}
+
+static inline void
+free_inline(void *ptr)
+{
+	struct thread *thread = thread_tls.self;
+	struct tcache *cache = thread_tls.cache;
+	uint64_t entry = pagemap_get(ptr);
+	unsigned sizeclass = pagemap_sizeclass(entry);
+	struct cache_bin *bin = &cache->bins[sizeclass];
+	void **head;
+
+	/* Not sampled, of our domain, of a cached class: one compare. */
+	if (unlikely((entry & PM_KEY) != cache->key)) {
+		free_slow(ptr);
+		return;
+	}
+	head = bin->head;
+	if (unlikely(head == bin->limit)) {
+		free_slow(ptr);
+		return;
+	}
+	*head = ptr;
+	bin->head = head + 1;
+	atomic_store_explicit(&thread->deallocated,
+	    atomic_load_explicit(&thread->deallocated, memory_order_relaxed) +
+	    sc_sizes[sizeclass], memory_order_relaxed);
+}
+
+EXPORT void
+free(void *ptr)
+{
+	free_inline(ptr);
+}
+
+EXPORT void *
+calloc(size_t count, size_t size)
+{
+	struct alloc_request request = { .zero = true };
+	void *ptr;
+
+	if (__builtin_mul_overflow(count, size, &request.size)) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	ptr = malloc_fast(request.size);
+	if (likely(ptr != NULL))
+		return memset(ptr, 0, request.size);
+	return alloc_new(&request);
+}
+
+/* realloc(ptr, 0), as zero_realloc says. */
+static void *
+realloc_to_nothing(void *ptr)
+{
+	struct alloc_request request = { .size = 1 };
+
+	alloc_zero_realloc_count();
+	switch (opt.zero_realloc) {
+	case ZERO_REALLOC_ABORT:
+		message("Called realloc(non-null-ptr, 0) with "
+		    "\"zero_realloc:abort\" set");
+		abort();
+	case ZERO_REALLOC_ALLOC:
+		return alloc_resize(ptr, &request);
+	default:
+		free(ptr);
+		return NULL;
+	}
+}
+
+EXPORT void *
+realloc(void *ptr, size_t size)
+{
+	struct alloc_request request = { .size = size };
+
+	if (ptr == NULL)
+		return malloc(size);
+	if (size == 0)
+		return realloc_to_nothing(ptr);
+	return alloc_resize(ptr, &request);
+}
+
+EXPORT void *
+reallocarray(void *ptr, size_t count, size_t size)
+{
+	size_t bytes;
+
+	if (__builtin_mul_overflow(count, size, &bytes)) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	return realloc(ptr, bytes);
+}
+
+static void *
+aligned(size_t align, size_t size)
+{
+	struct alloc_request request = { .size = size, .align = align };
+
+	return alloc_new(&request);
+}
+
+EXPORT void *
+aligned_alloc(size_t align, size_t size)
+{
+	if (!is_pow2(align)) {
+		errno = EINVAL;
+		return NULL;
+	}
+	return aligned(align, size);
+}
+
+EXPORT int
+posix_memalign(void **out, size_t align, size_t size)
+{
+	int saved_errno = errno;
+	void *ptr;
+
+	if (!is_pow2(align) || align < sizeof(void *))
+		return EINVAL;
+	ptr = aligned(align, size);
+	errno = saved_errno;
+	if (ptr == NULL)
+		return ENOMEM;
+	*out = ptr;
+	return 0;
+}
+
+/* As glibc: an alignment that is no power of two is rounded up to one. */
+EXPORT void *
+memalign(size_t align, size_t size)
+{
+	if (align > PTRDIFF_MAX) {
+		errno = EINVAL;
+		return NULL;
+	}
+	return aligned(align == 0 ? 1 : (size_t)1 << lg_ceil(align), size);
+}
+
+EXPORT void *
+valloc(size_t size)
+{
+	return aligned(os_page, size);
+}
+
+EXPORT void *
+pvalloc(size_t size)
+{
+	if (size > PTRDIFF_MAX) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	return aligned(os_page, align_up(size, os_page));
+}
+
+EXPORT void
+cfree(void *ptr)
+{
+	free_inline(ptr);
+}
+
+EXPORT void
+free_sized(void *ptr, size_t size)
+{
+	if (unlikely(misuse_wanted()) && ptr != NULL)
+		misuse_check_free(ptr, size, 0);
+	free_inline(ptr);
+}
+
+EXPORT void
+free_aligned_sized(void *ptr, size_t align, size_t size)
+{
+	if (unlikely(misuse_wanted()) && ptr != NULL)
+		misuse_check_free(ptr, size, align);
+	free_inline(ptr);
+}
+
+EXPORT size_t
+malloc_usable_size(void *ptr)
+{
+	return alloc_usable(ptr);
+}
+
+/* Programs and libraries that call glibc's by these names get ours. */
+#define ALIAS_NAME(of) #of
+#define ALIAS_OF(of) __attribute__((alias(ALIAS_NAME(of)), copy(of), \
+    visibility("default")))
+
+void *__libc_malloc(size_t size) ALIAS_OF(malloc);
+void *__libc_calloc(size_t count, size_t size) ALIAS_OF(calloc);
+void *__libc_realloc(void *ptr, size_t size) ALIAS_OF(realloc);
+void __libc_free(void *ptr) ALIAS_OF(free);
+void *__libc_memalign(size_t align, size_t size) ALIAS_OF(memalign);
+void *__libc_valloc(size_t size) ALIAS_OF(valloc);
+void *__libc_pvalloc(size_t size) ALIAS_OF(pvalloc);
+int __posix_memalign(void **out, size_t align, size_t size)
+    ALIAS_OF(posix_memalign);

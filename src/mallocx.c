@@ -1,0 +1,129 @@
+/*
+ * mallocx.c - jemalloc's *allocx family: blocks with an alignment, an arena
+ * or a cache of their own.
+ *
+ *   flags  31..20 arena + 1 | 19..8 cache + 2 | 6 zero | 5..0 lg(align)
+ */
+#include <errno.h>
+
+#include "alloc.h"
+#include "misuse.h"
+#include "names.h"
+#include "thread.h"
+
+enum {
+	FLAG_LG_ALIGN = 0x3f,
+	FLAG_TCACHE_SHIFT = 8,
+	FLAG_TCACHE = 0xfff,
+	FLAG_ARENA_SHIFT = 20,
+	TCACHE_FIELD_NONE = 1,		/* MALLOCX_TCACHE(-1) */
+};
+
+static size_t
+flags_align(int flags)
+{
+	unsigned lg = (unsigned)flags & FLAG_LG_ALIGN;
+
+	return lg == 0 ? 0 : (size_t)1 << lg;
+}
+
+/*
+ * NULL if the flags name no place. An arena without a cache means none, as
+ * with jemalloc; what the arena has is then the source.
+ */
+static const struct alloc_place *
+flags_place(int flags, struct alloc_place *place)
+{
+	unsigned cache = (unsigned)flags >> FLAG_TCACHE_SHIFT & FLAG_TCACHE;
+	unsigned arena = (unsigned)flags >> FLAG_ARENA_SHIFT;
+
+	if (cache == 0 && arena == 0)
+		return NULL;
+	*place = (struct alloc_place){ .no_cache = true };
+	if (arena != 0)
+		place->arena = arena_get(arena - 1, true);
+	if (cache > TCACHE_FIELD_NONE) {
+		place->cache = tcaches_get(cache - 2);
+		place->no_cache = place->cache == NULL;
+		if (place->cache != NULL)
+			place->arena = place->cache->arena;
+	}
+	return place;
+}
+
+static struct alloc_request
+flags_request(size_t size, int flags, struct alloc_place *place)
+{
+	return (struct alloc_request){
+		.size = size,
+		.align = flags_align(flags),
+		.zero = (flags & MALLOCX_ZERO) != 0,
+		.place = flags_place(flags, place),
+	};
+}
+
+EXPORT void *
+mallocx(size_t size, int flags)
+{
+	struct alloc_place place;
+	struct alloc_request request;
+
+	if (flags == 0)
+		return malloc(size);
+	request = flags_request(size, flags, &place);
+	return alloc_new(&request);
+}
+
+EXPORT void *
+rallocx(void *ptr, size_t size, int flags)
+{
+	struct alloc_place place;
+	struct alloc_request request = flags_request(size, flags, &place);
+
+	return alloc_resize(ptr, &request);
+}
+
+EXPORT size_t
+xallocx(void *ptr, size_t size, size_t extra, int flags)
+{
+	size_t usable = alloc_usable(ptr);
+	size_t align = flags_align(flags);
+
+	if (align != 0 && ((uintptr_t)ptr & (align - 1)) != 0)
+		return usable;
+	if (extra > SIZE_MAX - size)
+		extra = SIZE_MAX - size;
+	return alloc_resize_in_place(ptr, size, size + extra,
+	    (flags & MALLOCX_ZERO) != 0);
+}
+
+EXPORT size_t
+sallocx(const void *ptr, int flags)
+{
+	(void)flags;
+	return alloc_usable(ptr);
+}
+
+EXPORT void
+dallocx(void *ptr, int flags)
+{
+	struct alloc_place place;
+
+	alloc_free(ptr, flags_place(flags, &place));
+}
+
+EXPORT void
+sdallocx(void *ptr, size_t size, int flags)
+{
+	struct alloc_place place;
+
+	if (unlikely(misuse_wanted()) && ptr != NULL)
+		misuse_check_free(ptr, size, flags_align(flags));
+	alloc_free(ptr, flags_place(flags, &place));
+}
+
+EXPORT size_t
+nallocx(size_t size, int flags)
+{
+	return alloc_size_for(size, flags_align(flags));
+}

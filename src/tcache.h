@@ -1,0 +1,147 @@
+/*
+ * tcache.h - blocks that a thread keeps to itself, a stack per size class.
+ *
+ *   base ............ head ............ limit
+ *     [ cached blocks ][ room             ]       head == base: empty
+ *                                                 head == limit: full
+ *
+ * All blocks of a cache are of its domain: key is what the pagemap entry of
+ * such a block reads under PM_KEY. The cache of a thread before its start and
+ * after its end is the const tcache_none: no key matches, every stack is both
+ * empty and full, so that the fast paths give up before they write.
+ *
+ * Bounds: a class has (regions of a slab) << lg_tcache_nslots_mul slots,
+ *   between tcache_nslots_small_min and _max, even; large classes up to
+ *   tcache_max have tcache_nslots_large. tcache_ncached_max overrides both.
+ * Locks: none; the owner's thread only. Filling and flushing take the locks
+ *   of arena.c.
+ * Memory: the stacks lie in base_meta, are touched from the bottom only, and
+ *   are recycled with their thread.
+ */
+#ifndef STRATA_TCACHE_H
+#define STRATA_TCACHE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "arena.h"
+#include "pagemap.h"
+#include "sizeclass.h"
+
+enum {
+	TCACHE_NBINS = SC_NCACHEABLE,	/* what tcache_max may ask for */
+	TCACHE_KEY_NONE = ~0,		/* no entry reads so */
+};
+
+struct cache_bin {
+	void **head;			/* one above the last block */
+	void **base;
+	void **limit;
+	uint64_t nrequests;		/* blocks ever popped */
+};
+
+/* What only the slow paths of a bin look at. */
+struct cache_bin_cold {
+	uint64_t merged;		/* nrequests told to the arena */
+	uint64_t gc_requests;		/* nrequests at the last gc */
+	uint32_t gc_count;		/* blocks at the last gc */
+	uint32_t fill;			/* blocks that a fill asks for */
+};
+
+struct tcache {
+	uint32_t key;
+	uint32_t nbins;			/* classes with slots */
+	struct arena *arena;		/* fills come from here */
+	unsigned gc_next;		/* bin that the next gc looks at */
+	unsigned nticks;		/* fills and flushes, for decay */
+	void **stacks;			/* all slots of all bins */
+	struct cache_bin bins[TCACHE_NBINS];
+	struct cache_bin_cold cold[TCACHE_NBINS];
+};
+
+extern const struct tcache tcache_none;
+
+/* From the options; before the first tcache_init. */
+void tcache_boot(void);
+
+/* Slots of a class, 0 if it is not cached. Constant after tcache_boot. */
+unsigned tcache_slots(unsigned sizeclass);
+/* Largest size that is cached, bytes. */
+size_t tcache_max(void);
+
+/*
+ * Makes an empty cache for blocks of arena. stacks from an earlier life are
+ * used again. 0 or ENOMEM.
+ */
+int tcache_init(struct tcache *cache, struct arena *arena);
+
+/* Gives every block back; the cache stays usable. */
+void tcache_flush_all(struct tcache *cache);
+
+/* Empties the cache, then binds it to arena and to its domain. */
+void tcache_rebind(struct tcache *cache, struct arena *arena);
+
+/*
+ * A block of a cached class from an empty bin: fills it and takes one.
+ * NULL if there is no memory.
+ */
+void *tcache_refill(struct tcache *cache, unsigned sizeclass);
+
+/* Makes room in a full bin by giving its older part back. */
+void tcache_flush_bin(struct tcache *cache, unsigned sizeclass,
+    unsigned keep);
+
+/* One step of shrinking what has not been used since the last round. */
+void tcache_gc(struct tcache *cache);
+
+/* Bytes that lie in the cache. Exact in the owner's thread, else a racy sum. */
+size_t tcache_bytes(const struct tcache *cache);
+
+static inline unsigned
+cache_bin_count(const struct cache_bin *bin)
+{
+	return (unsigned)(bin->head - bin->base);
+}
+
+/* The block freed last, or NULL if the bin is empty. */
+static inline void *
+cache_bin_pop(struct cache_bin *bin)
+{
+	void **head = bin->head;
+
+	if (unlikely(head == bin->base))
+		return NULL;
+	bin->head = --head;
+	bin->nrequests++;
+	return *head;
+}
+
+/* False if the bin is full. */
+static inline bool
+cache_bin_push(struct cache_bin *bin, void *ptr)
+{
+	void **head = bin->head;
+
+	if (unlikely(head == bin->limit))
+		return false;
+	*head = ptr;
+	bin->head = head + 1;
+	return true;
+}
+
+/*
+ * Explicit caches (mallctl tcache.*, MALLOCX_TCACHE): numbered, of automatic
+ * arenas, used by one thread at a time; that is the program's business.
+ */
+int tcaches_create(unsigned *index);	/* 0, ENOMEM or EAGAIN */
+struct tcache *tcaches_get(unsigned index);	/* NULL: none */
+int tcaches_flush(unsigned index);	/* 0 or EFAULT */
+int tcaches_destroy(unsigned index);
+void tcaches_fork_prepare(void);
+void tcaches_fork_parent(void);
+void tcaches_fork_child(void);
+
+void tcache_check(const struct tcache *cache);	/* debug: walks every stack */
+
+#endif

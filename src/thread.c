@@ -1,0 +1,463 @@
+/*
+ * thread.c - the threads' state: made at the first slow path, ended by a TSD
+ * destructor, counted in totals; see thread.h.
+ */
+#include "thread.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+
+#include "base.h"
+#include "event.h"
+#include "misuse.h"
+#include "options.h"
+
+/*
+ * What TLS points to outside a thread's life. countdown 0 and empty bins make
+ * every fast path fail before it writes.
+ */
+static const struct thread thread_before = {
+	.cache = (struct tcache *)(uintptr_t)&tcache_none,
+};
+static const struct thread thread_after = {
+	.cache = (struct tcache *)(uintptr_t)&tcache_none,
+};
+
+__thread struct thread_tls thread_tls = {
+	(struct thread *)(uintptr_t)&thread_before,
+	(struct tcache *)(uintptr_t)&tcache_none,
+};
+
+static struct lock threads_lock = LOCK_INITIALIZER(RANK_THREADS, "threads");
+/* threads_lock: */
+static struct list threads = LIST_INITIALIZER(threads);
+static struct list spare = LIST_INITIALIZER(spare);	/* ended, for reuse */
+static uint64_t dead_allocated, dead_deallocated;
+static size_t nthreads;
+/* atomic: what tasks without a struct thread did */
+static _Atomic uint64_t orphan_allocated, orphan_deallocated;
+/* constant after thread_boot: */
+static pthread_key_t thread_key;
+static bool thread_key_made;
+
+/* glibc runs four rounds of destructors; others' may allocate in all. */
+enum { DESTRUCTOR_ROUNDS = 4 };
+
+/* Contents are filled, or frees are checked: constant after thread_boot. */
+static bool fast_paths_off;
+
+static void thread_end(void *arg);
+
+void
+thread_boot(void)
+{
+	thread_key_made = pthread_key_create(&thread_key, thread_end) == 0;
+	fast_paths_off = misuse_wanted() || opt.zero || opt.junk_alloc ||
+	    opt.junk_free;
+}
+
+static struct tcache *
+no_cache(void)
+{
+	return (struct tcache *)(uintptr_t)&tcache_none;
+}
+
+/* What the fast paths see follows from the cache, the guard, the options. */
+static void
+use_cache(struct thread *thread, struct tcache *cache)
+{
+	thread->cache = cache;
+	thread_tls.cache = thread->prof.guard > 0 || fast_paths_off ?
+	    no_cache() : cache;
+}
+
+/* A struct from the spare list, or a new one; its stacks stay with it. */
+static struct thread *
+thread_take(void)
+{
+	struct thread *thread = NULL;
+
+	lock_acquire(&threads_lock);
+	if (!list_empty(&spare)) {
+		thread = list_first(&spare, struct thread, link);
+		list_remove(&thread->link);
+	}
+	lock_release(&threads_lock);
+	if (thread == NULL) {
+		thread = base_alloc(&base_meta, sizeof *thread, CACHELINE);
+		if (thread == NULL)
+			return NULL;
+		lock_init(&thread->batch_lock, RANK_THREAD_BATCH,
+		    "thread_batch");
+		list_init(&thread->link);
+	}
+	return thread;
+}
+
+static void
+thread_enlist(struct thread *thread)
+{
+	lock_acquire(&threads_lock);
+	list_push_back(&threads, &thread->link);
+	nthreads++;
+	lock_release(&threads_lock);
+}
+
+static void
+thread_give_back(struct thread *thread)
+{
+	lock_acquire(&threads_lock);
+	list_push_front(&spare, &thread->link);
+	lock_release(&threads_lock);
+}
+
+/*
+ * The state is complete before TLS points to it, and TLS points to it before
+ * the key is set: pthread_setspecific may call calloc.
+ */
+static struct thread *
+thread_start(void)
+{
+	struct thread *thread = thread_take();
+
+	if (thread == NULL)
+		return NULL;
+	thread->arena = arena_choose();
+	if (thread->arena == NULL ||
+	    tcache_init(&thread->own_cache, thread->arena) != 0) {
+		thread_give_back(thread);
+		return NULL;
+	}
+	thread->live = true;
+	thread->destructor_rounds = 0;
+	thread->exact = false;
+	thread->batch_count = 0;
+	thread->tcache_enabled = opt.tcache;
+	thread->prof.guard = 0;
+	atomic_store_explicit(&thread->deallocated, 0, memory_order_relaxed);
+	thread->peak = thread->peak_base = 0;
+	if (CONFIG_PROF)
+		prof_thread_init(&thread->prof);
+	event_thread_init(thread);
+	thread_enlist(thread);
+	thread_tls.self = thread;
+	use_cache(thread, opt.tcache ? &thread->own_cache : no_cache());
+	if (thread_key_made)
+		(void)pthread_setspecific(thread_key, thread);
+	return thread;
+}
+
+struct thread *
+thread_get(void)
+{
+	struct thread *thread = thread_tls.self;
+
+	if (likely(thread->live))
+		return thread;
+	if (thread == &thread_after)
+		return NULL;
+	return thread_start();
+}
+
+static void
+thread_retire(struct thread *thread)
+{
+	thread_batch_flush(thread);
+	tcache_flush_all(&thread->own_cache);
+	arena_leave(thread->arena);
+	if (CONFIG_PROF)
+		prof_thread_exit(&thread->prof);
+	lock_acquire(&threads_lock);
+	dead_allocated += thread_allocated(thread);
+	dead_deallocated += thread->deallocated;
+	list_remove(&thread->link);
+	thread->live = false;
+	nthreads--;
+	list_push_front(&spare, &thread->link);
+	lock_release(&threads_lock);
+}
+
+/* The key's destructor. Runs in the last round, to come after the others. */
+static void
+thread_end(void *arg)
+{
+	struct thread *thread = arg;
+
+	if (++thread->destructor_rounds < DESTRUCTOR_ROUNDS &&
+	    pthread_setspecific(thread_key, thread) == 0)
+		return;
+	/* From here on this thread is served without a cache. */
+	thread_tls.cache = no_cache();
+	thread_tls.self = (struct thread *)(uintptr_t)&thread_after;
+	thread_retire(thread);
+}
+
+/* --- the guard ------------------------------------------------------------ */
+
+struct prof_thread *
+thread_guard_enter(void)
+{
+	struct thread *thread = thread_tls.self;
+
+	if (!thread->live)
+		return NULL;
+	if (thread->prof.guard++ == 0)
+		thread_tls.cache = no_cache();
+	return &thread->prof;
+}
+
+void
+thread_guard_leave(void)
+{
+	struct thread *thread = thread_tls.self;
+
+	if (!thread->live)
+		return;
+	assert(thread->prof.guard > 0);
+	if (--thread->prof.guard == 0)
+		use_cache(thread, thread->cache);
+}
+
+struct prof_thread *
+thread_prof_self(void)
+{
+	struct thread *thread = thread_tls.self;
+
+	return thread->live ? &thread->prof : NULL;
+}
+
+/* --- the cache and the arena ----------------------------------------------- */
+
+void
+thread_tcache_flush(struct thread *thread)
+{
+	tcache_flush_all(&thread->own_cache);
+	thread_batch_flush(thread);
+}
+
+void
+thread_tcache_enable(struct thread *thread, bool enable)
+{
+	if (!enable)
+		thread_tcache_flush(thread);
+	thread->tcache_enabled = enable;
+	use_cache(thread, enable ? &thread->own_cache : no_cache());
+}
+
+int
+thread_arena_set(struct thread *thread, unsigned index)
+{
+	struct arena *arena = arena_get(index, true);
+
+	if (arena == NULL)
+		return EFAULT;
+	if (arena == thread->arena)
+		return 0;
+	arena_join(arena);
+	arena_leave(thread->arena);
+	if (arena_domain(arena) != arena_domain(thread->arena))
+		tcache_rebind(&thread->own_cache, arena);
+	thread->own_cache.arena = arena;
+	thread->arena = arena;
+	return 0;
+}
+
+/* --- frees of other domains ------------------------------------------------ */
+
+/* Takes what the batch holds; the lock makes it safe for another thread. */
+static unsigned
+batch_take(struct thread *thread, void **out)
+{
+	unsigned n;
+
+	lock_acquire(&thread->batch_lock);
+	n = thread->batch_count;
+	memcpy(out, thread->batch, n * sizeof *out);
+	thread->batch_count = 0;
+	lock_release(&thread->batch_lock);
+	return n;
+}
+
+void
+thread_batch_flush(struct thread *thread)
+{
+	void *blocks[THREAD_BATCH_MAX];
+	unsigned n;
+
+	if (thread->batch_count == 0)
+		return;
+	n = batch_take(thread, blocks);
+	arena_flush_mixed(blocks, n);
+}
+
+void
+thread_batch_free(struct thread *thread, void *ptr)
+{
+	bool full;
+
+	lock_acquire(&thread->batch_lock);
+	thread->batch[thread->batch_count++] = ptr;
+	full = thread->batch_count == THREAD_BATCH_MAX;
+	lock_release(&thread->batch_lock);
+	if (full)
+		thread_batch_flush(thread);
+}
+
+void
+thread_batch_flush_all(void)
+{
+	struct list *node;
+
+	lock_acquire(&threads_lock);
+	list_for_each(node, &threads)
+		thread_batch_flush(list_entry(node, struct thread, link));
+	lock_release(&threads_lock);
+}
+
+/* --- totals ---------------------------------------------------------------- */
+
+/* target and countdown belong together: read both between two equal,
+ * even event_seq (pairs with the stores in event.c). */
+static uint64_t
+allocated_of(const struct thread *thread)
+{
+	for (;;) {
+		uint32_t seq = atomic_load_explicit(&thread->event_seq,
+		    memory_order_acquire);
+		uint64_t allocated = thread_allocated(thread);
+
+		atomic_thread_fence(memory_order_acquire);
+		if ((seq & 1) == 0 && seq == atomic_load_explicit(
+		    &thread->event_seq, memory_order_relaxed))
+			return allocated;
+	}
+}
+
+/* The bytes that a cached region keeps from the system: its slab's f/n. */
+static uint64_t
+cache_pinned(const struct tcache *cache)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < SC_NSMALL; i++) {
+		const struct cache_bin *bin = &cache->bins[i];
+		unsigned n = cache_bin_count(bin);
+
+		for (unsigned k = 0; k < n && k < tcache_slots(i); k++) {
+			struct arena_slab slab;
+
+			if (arena_slab_info(bin->base[k], &slab))
+				sum += slab.free_bytes / slab.nregs_used;
+		}
+	}
+	return sum;
+}
+
+void
+thread_totals(struct thread_totals *out)
+{
+	struct list *node;
+
+	*out = (struct thread_totals){ 0 };
+	out->allocated = atomic_load_explicit(&orphan_allocated,
+	    memory_order_relaxed);
+	out->deallocated = atomic_load_explicit(&orphan_deallocated,
+	    memory_order_relaxed);
+	lock_acquire(&threads_lock);
+	out->allocated += dead_allocated;
+	out->deallocated += dead_deallocated;
+	out->nthreads = nthreads;
+	list_for_each(node, &threads) {
+		struct thread *thread = list_entry(node, struct thread, link);
+
+		out->deallocated += atomic_load_explicit(&thread->deallocated,
+		    memory_order_relaxed);
+		out->allocated += allocated_of(thread);
+		out->tcache_bytes += tcache_bytes(&thread->own_cache);
+		out->tcache_pinned += cache_pinned(&thread->own_cache);
+	}
+	lock_release(&threads_lock);
+}
+
+size_t
+thread_tcache_bytes_of(const struct arena *arena)
+{
+	struct list *node;
+	size_t sum = 0;
+
+	lock_acquire(&threads_lock);
+	list_for_each(node, &threads) {
+		struct thread *thread = list_entry(node, struct thread, link);
+
+		if (thread->own_cache.arena == arena)
+			sum += tcache_bytes(&thread->own_cache);
+	}
+	lock_release(&threads_lock);
+	return sum;
+}
+
+void
+thread_orphan_alloc(size_t usable)
+{
+	atomic_fetch_add_explicit(&orphan_allocated, usable,
+	    memory_order_relaxed);
+}
+
+void
+thread_orphan_free(size_t usable)
+{
+	atomic_fetch_add_explicit(&orphan_deallocated, usable,
+	    memory_order_relaxed);
+}
+
+/* --- fork ------------------------------------------------------------------ */
+
+void
+thread_fork_prepare(void)
+{
+	struct list *node;
+
+	lock_acquire(&threads_lock);
+	list_for_each(node, &threads)
+		lock_acquire(&list_entry(node, struct thread,
+		    link)->batch_lock);
+}
+
+void
+thread_fork_parent(void)
+{
+	struct list *node;
+
+	list_for_each(node, &threads)
+		lock_release(&list_entry(node, struct thread,
+		    link)->batch_lock);
+	lock_release(&threads_lock);
+}
+
+/*
+ * The other threads are gone: what they counted stays in the totals, what
+ * their caches hold is lost to the child, as with any allocator that caches.
+ */
+void
+thread_fork_child(void)
+{
+	struct list *node, *after;
+	struct thread *self = thread_tls.self;
+
+	list_for_each(node, &threads)
+		lock_reinit_child(&list_entry(node, struct thread,
+		    link)->batch_lock);
+	list_for_each_safe(node, after, &threads) {
+		struct thread *thread = list_entry(node, struct thread, link);
+
+		if (thread == self)
+			continue;
+		dead_allocated += thread_allocated(thread);
+		dead_deallocated += thread->deallocated;
+		list_remove(&thread->link);
+		thread->live = false;
+		nthreads--;
+	}
+	lock_reinit_child(&threads_lock);
+}

@@ -1,0 +1,134 @@
+/*
+ * thread.h - what the allocator keeps of a thread.
+ *
+ * TLS holds two pointers: to this struct, in base memory, and to the cache in
+ * use. Neither is ever NULL: before a thread's first allocation and after its
+ * last destructor they point to const sentinels that are never written.
+ *
+ *   thread_before --first slow path--> struct thread --4th TSD round-->
+ *   thread_after (no cache, no samples; arena 0 serves it)
+ *
+ * The countdown: every allocation takes its usable bytes off; below zero an
+ * event is due (event.h). What the thread has allocated follows from it:
+ *
+ *   allocated = target - 1 - countdown
+ *
+ * Locks: threads_lock (RANK_THREADS) guards the list; a thread's own part is
+ *   written by its owner only. batch_lock: see below.
+ * Memory: base_meta; recycled when a thread ends, never unmapped.
+ * Fork: the child keeps its only thread; what the others counted is kept.
+ */
+#ifndef STRATA_THREAD_H
+#define STRATA_THREAD_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "list.h"
+#include "lock.h"
+#include "prof.h"
+#include "tcache.h"
+
+enum { THREAD_BATCH_MAX = 64 };
+
+struct thread {
+	/* owner thread; read by thread_totals: */
+	_Atomic int64_t countdown;	/* bytes to the next event, less one */
+	_Atomic uint64_t deallocated;	/* bytes, ever */
+	_Atomic uint64_t target;	/* allocated bytes at the next event */
+	_Atomic uint32_t event_seq;	/* odd while target changes */
+	/* owner thread: */
+	uint64_t sample_at;		/* allocated bytes, as the next three */
+	uint64_t gc_at;
+	uint64_t stats_at;
+	uint64_t event_last;		/* allocated at the last event */
+	uint32_t redraw_seen;
+	bool live;			/* false in the const sentinels */
+	bool tcache_enabled;
+	unsigned destructor_rounds;
+	struct arena *arena;
+	struct tcache *cache;		/* in use when the guard is not set */
+	struct tcache own_cache;
+	struct prof_thread prof;
+	uint64_t peak, peak_base;	/* thread.peak.*: bytes */
+	/* mallctl thread.allocatedp: true while exact is set */
+	uint64_t allocated_copy;
+	bool exact;			/* every allocation is an event */
+	/* batch_lock: frees of other domains, not yet given back */
+	struct lock batch_lock;
+	unsigned batch_count;
+	void *batch[THREAD_BATCH_MAX];
+	/* threads_lock: */
+	struct list link;
+};
+
+struct thread_tls {
+	struct thread *self;
+	struct tcache *cache;
+};
+
+extern __thread struct thread_tls thread_tls
+    __attribute__((tls_model("initial-exec"), visibility("hidden")));
+
+/* The state of this thread, made if it is its first call; NULL if it cannot
+ * be had (no memory, or the thread has ended). */
+struct thread *thread_get(void);
+
+static inline struct thread *
+thread_self(void)
+{
+	return thread_tls.self;
+}
+
+/* Once, with the init lock held. */
+void thread_boot(void);
+
+/* Between the two this thread's allocations come from the internal arena. */
+struct prof_thread *thread_guard_enter(void);
+void thread_guard_leave(void);
+struct prof_thread *thread_prof_self(void);
+
+/* mallctl thread.arena: binds; the cache is emptied if the domain differs. */
+int thread_arena_set(struct thread *thread, unsigned index);
+void thread_tcache_enable(struct thread *thread, bool enable);
+void thread_tcache_flush(struct thread *thread);
+
+/* ptr belongs to another domain than the cache: to the batch. */
+void thread_batch_free(struct thread *thread, void *ptr);
+void thread_batch_flush(struct thread *thread);
+/* Every thread's batch; before an arena is reset. */
+void thread_batch_flush_all(void);
+
+static inline uint64_t
+thread_allocated(const struct thread *thread)
+{
+	return atomic_load_explicit(&thread->target, memory_order_relaxed) -
+	    1 - (uint64_t)atomic_load_explicit(&thread->countdown,
+	    memory_order_relaxed);
+}
+
+/* The sums over all threads, dead ones included; bytes. */
+struct thread_totals {
+	uint64_t allocated, deallocated;
+	uint64_t tcache_bytes;		/* racy while threads run */
+	uint64_t tcache_pinned;
+	size_t nthreads;
+};
+void thread_totals(struct thread_totals *out);
+
+/* Allocations and frees of tasks without a struct thread. */
+void thread_orphan_alloc(size_t usable);
+void thread_orphan_free(size_t usable);
+
+/* The bytes cached of blocks of one arena, for its statistics. */
+size_t thread_tcache_bytes_of(const struct arena *arena);
+/* Requests served by caches move into their arenas' counters. */
+void thread_requests_merge_self(void);
+
+void thread_fork_prepare(void);
+void thread_fork_parent(void);
+void thread_fork_child(void);
+
+#endif
