@@ -165,7 +165,8 @@ alloc_new(const struct alloc_request *request)
 	if (unlikely(!boot_done()) && boot() != 0)
 		return out_of_memory();
 	making.sizeclass = class_for(request->size, request->align);
-	if (making.sizeclass >= SC_COUNT)
+	if (making.sizeclass >= SC_COUNT ||
+	    (request->place != NULL && request->place->missing))
 		return out_of_memory();
 	/* Only alignments beyond a page need more than the right class. */
 	making.align = request->align > os_page ? request->align : 0;

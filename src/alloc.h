@@ -21,6 +21,7 @@ struct alloc_place {
 	struct arena *arena;		/* NULL: the thread's */
 	struct tcache *cache;		/* used if no_cache is false */
 	bool no_cache;
+	bool missing;			/* asked for by a number nobody has */
 };
 
 struct alloc_request {

@@ -40,12 +40,15 @@ flags_place(int flags, struct alloc_place *place)
 	if (cache == 0 && arena == 0)
 		return NULL;
 	*place = (struct alloc_place){ .no_cache = true };
-	if (arena != 0)
+	if (arena != 0) {
 		place->arena = arena_get(arena - 1, true);
+		place->missing = place->arena == NULL;
+	}
 	if (cache > TCACHE_FIELD_NONE) {
 		place->cache = tcaches_get(cache - 2);
-		place->no_cache = place->cache == NULL;
-		if (place->cache != NULL)
+		place->missing |= place->cache == NULL;
+		place->no_cache = false;
+		if (place->cache != NULL && place->arena == NULL)
 			place->arena = place->cache->arena;
 	}
 	return place;

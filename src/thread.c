@@ -455,6 +455,7 @@ thread_fork_child(void)
 			continue;
 		dead_allocated += thread_allocated(thread);
 		dead_deallocated += thread->deallocated;
+		arena_leave(thread->arena);
 		list_remove(&thread->link);
 		thread->live = false;
 		nthreads--;
