@@ -8,6 +8,10 @@
 const struct cli_command *const commands[] = {
 	&cmd_run,
 	&cmd_ctl,
+	&cmd_top,
+	&cmd_graph,
+	&cmd_flame,
+	&cmd_lifetimes,
 	NULL
 };
 

@@ -344,12 +344,17 @@ static int
 render(const struct cli_args *args, Agraph_t *g, FILE *out)
 {
 	const char *format = cli_format(args);
-	GVC_t *gvc;
+	/*
+	 * One for the process, never freed: Graphviz's text plugin remembers
+	 * a font name of the context in a static variable.
+	 */
+	static GVC_t *gvc;
 	int status = EXIT_FINE;
 
 	if (strcmp(format, "dot") == 0)
 		return agwrite(g, out) == 0 ? EXIT_FINE : EXIT_INPUT;
-	gvc = gvContext();
+	if (gvc == NULL)
+		gvc = gvContext();
 	if (gvLayout(gvc, g, "dot") != 0 ||
 	    gvRender(gvc, g, format, out) != 0) {
 		cli_error(args, "Graphviz could not write %s; is the "
@@ -357,7 +362,6 @@ render(const struct cli_args *args, Agraph_t *g, FILE *out)
 		status = EXIT_INPUT;
 	}
 	gvFreeLayout(gvc, g);
-	gvFreeContext(gvc);
 	return status;
 }
 

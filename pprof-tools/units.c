@@ -84,7 +84,8 @@ long_duration(struct unit *unit, const char *sign, double ns)
 	size_t i = NTIMES - 1;
 	double high, low;
 
-	while (i > SECOND + 1 && ns < times[i].ns)
+	/* What rounds up to the larger unit is shown in it: 3599.9 s = 1 h. */
+	while (i > SECOND + 1 && ns + times[i - 2].ns / 2 < times[i].ns)
 		i--;
 	low = floor(ns / times[i - 1].ns + 0.5);
 	high = floor(low * times[i - 1].ns / times[i].ns);

@@ -1,0 +1,183 @@
+/*
+ * header_test.c - the block of facts says what the profile says, no more.
+ */
+#include "command.h"
+
+#include <locale.h>
+
+#include "fixture.h"
+#include "header.h"
+#include "read.h"
+
+static struct model *
+load(const char *path)
+{
+	struct model_error error;
+	struct model *model;
+
+	if (read_profile(path, &model, &error) != 0)
+		fail_msg("%s", error.reason);
+	unlink(path);
+	return model;
+}
+
+static char *
+printed(struct model *model, const char *prefix)
+{
+	struct header header = header_of(model);
+	FILE *file = tmpfile();
+	char *text;
+
+	assert_non_null(file);
+	setlocale(LC_ALL, "C.UTF-8");
+	header_print(&header, file, false, prefix);
+	text = file_text(file);
+	fclose(file);
+	return text;
+}
+
+static void
+test_all_facts(void **state)
+{
+	struct model *model;
+	char *text;
+
+	fixture_server("header_test.pb");
+	model = load("header_test.pb");
+	text = printed(model, "");
+	golden_compare("header", text);
+	free(text);
+	model_free(model);
+}
+
+static void
+test_what_is_not_known_is_left_out(void **state)
+{
+	struct fixture f;
+	struct model *model;
+	char *text;
+
+	fixture_init(&f, 1);
+	fixture_row(&f, &(struct fixture_row){ .path = "main;f", .bytes = 64,
+	    .samples = 2, .live = true });
+	fixture_write(&f, "header_test.pb");
+	model = load("header_test.pb");
+	text = printed(model, "# ");
+	assert_string_equal(text,
+	    "# sampling  every allocation\n"
+	    "# live      128 B \u00b1 0 B estimated\n");
+	free(text);
+	model_free(model);
+}
+
+static void
+test_a_missing_part_leaves_no_other(void **state)
+{
+	struct model_exact exact = { .rss = 1000, .live = 600, .tcache = 50,
+	    .active = -1, .allocated = 650, .dirty = 100, .metadata = 50 };
+	struct header_part parts[HEADER_PARTS];
+
+	assert_int_equal(header_parts(&exact, parts), 4);
+	for (int i = 0; i < 4; i++) {
+		assert_string_not_equal(parts[i].name, "other");
+		assert_string_not_equal(parts[i].name, "fragmentation");
+	}
+	exact.rss = -1;
+	assert_int_equal(header_parts(&exact, parts), 0);
+}
+
+static void
+test_the_parts_add_up_to_rss(void **state)
+{
+	struct model_exact exact = { .rss = 1000, .live = 600, .tcache = 50,
+	    .active = 800, .allocated = 650, .dirty = 100, .metadata = 50 };
+	struct header_part parts[HEADER_PARTS];
+	size_t n = header_parts(&exact, parts);
+	double sum = 0;
+
+	assert_int_equal(n, 6);
+	for (size_t i = 0; i < n; i++)
+		sum += parts[i].bytes;
+	assert_true(sum == 1000);
+	assert_string_equal(parts[n - 1].name, "other");
+	assert_true(parts[n - 1].bytes == 50);
+}
+
+static void
+test_untouched_pages_are_named_not_negative(void **state)
+{
+	struct fixture f;
+	struct model *model;
+	char *text;
+
+	fixture_init(&f, 1);
+	fixture_comment(&f, "live_bytes: 3145728");
+	fixture_comment(&f, "tcache_bytes: 0");
+	fixture_comment(&f, "allocated_bytes: 3145728");
+	fixture_comment(&f, "active_bytes: 3145728");
+	fixture_comment(&f, "dirty_bytes: 0");
+	fixture_comment(&f, "metadata_bytes: 0");
+	fixture_comment(&f, "rss_bytes: 2097152");
+	fixture_row(&f, &(struct fixture_row){ .path = "main",
+	    .bytes = 3145728, .samples = 1, .live = true });
+	fixture_write(&f, "header_test.pb");
+	model = load("header_test.pb");
+	text = printed(model, "");
+	assert_non_null(strstr(text, "RSS       2.00 MiB = live 3.00 MiB"));
+	assert_non_null(strstr(text, "- untouched 1.00 MiB\n"));
+	assert_non_null(strstr(text, "3.00 MiB \u00b1 0 B estimated, 3.00 MiB "
+	    "exact\n"));
+	free(text);
+	model_free(model);
+}
+
+static void
+test_json_holds_the_same_figures(void **state)
+{
+	struct header header;
+	struct model *model;
+	json_t *json, *rss;
+
+	fixture_server("header_test.pb");
+	model = load("header_test.pb");
+	header = header_of(model);
+	json = header_json(&header);
+	assert_int_equal(json_integer_value(json_object_get(json, "pid")),
+	    4711);
+	assert_int_equal(json_integer_value(json_object_get(json,
+	    "live_exact")), 1850000);
+	assert_true(json_real_value(json_object_get(json, "live_error")) > 0);
+	rss = json_object_get(json, "rss");
+	assert_int_equal(json_integer_value(json_object_get(rss, "total")),
+	    2800000);
+	assert_int_equal(json_integer_value(json_object_get(rss, "caches")),
+	    50000);
+	assert_null(json_object_get(json, "before_profiling"));
+	json_decref(json);
+	model_free(model);
+}
+
+static void
+test_names_that_are_no_utf8_become_json(void **state)
+{
+	json_t *json = header_json_string("a\xff" "b");
+
+	assert_string_equal(json_string_value(json), "a?b");
+	json_decref(json);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_all_facts),
+		cmocka_unit_test(test_what_is_not_known_is_left_out),
+		cmocka_unit_test(test_a_missing_part_leaves_no_other),
+		cmocka_unit_test(test_the_parts_add_up_to_rss),
+		cmocka_unit_test(test_untouched_pages_are_named_not_negative),
+		cmocka_unit_test(test_json_holds_the_same_figures),
+		cmocka_unit_test(test_names_that_are_no_utf8_become_json),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
