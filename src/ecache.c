@@ -198,18 +198,49 @@ ecache_take_at(struct ecache *ecache, const char *addr, size_t size)
 	return extent;
 }
 
+/* The tail goes: what is reused next lies at the front. */
+static struct extent *
+cut_tail_locked(struct ecache *ecache, struct extent *extent, size_t size)
+{
+	struct extent *tail = extent_split(ecache->pool, extent,
+	    extent->size - size);
+
+	if (tail == NULL)
+		return extent;
+	insert_locked(ecache, extent);
+	/* It has been unused as long as before. */
+	list_remove(&extent->link);
+	list_push_front(&ecache->lru, &extent->link);
+	return tail;
+}
+
+static struct extent *
+take_oldest_locked(struct ecache *ecache, size_t keep)
+{
+	size_t bytes = ecache_bytes(ecache);
+	size_t excess = bytes > keep ? align_down(bytes - keep, os_page) : 0;
+	struct extent *extent;
+
+	if (excess == 0 || list_empty(&ecache->lru))
+		return NULL;
+	extent = list_first(&ecache->lru, struct extent, link);
+	remove_locked(ecache, extent);
+	excess = align_up(excess, os_page > ECACHE_PURGE_UNIT ? os_page :
+	    ECACHE_PURGE_UNIT);
+	if (extent->size <= excess)
+		return extent;
+	return cut_tail_locked(ecache, extent, excess);
+}
+
 struct extent *
 ecache_take_oldest(struct ecache *ecache, size_t keep)
 {
-	struct extent *extent = NULL;
+	struct extent *extent;
 
 	if (ecache_bytes(ecache) <= keep)
 		return NULL;
 	lock_acquire(&ecache->lock);
-	if (!list_empty(&ecache->lru) && ecache_bytes(ecache) > keep) {
-		extent = list_first(&ecache->lru, struct extent, link);
-		remove_locked(ecache, extent);
-	}
+	extent = take_oldest_locked(ecache, keep);
 	lock_release(&ecache->lock);
 	return extent;
 }

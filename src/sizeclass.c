@@ -61,6 +61,8 @@ slab_size_chosen(size_t size)
 		return slab_size_default(size);
 	if (chosen < size)
 		chosen = size;
+	if (chosen > SC_SLAB_MAX)
+		chosen = SC_SLAB_MAX;
 	return align_up(chosen, os_page);
 }
 
@@ -73,8 +75,8 @@ sc_boot(void)
 		slab->size = (uint32_t)sc_sizes[i];
 		slab->slab_size = (uint32_t)slab_size_chosen(slab->size);
 		slab->nregs = slab->slab_size / slab->size;
-		slab->inverse = (uint32_t)((((uint64_t)1 << 32) +
-		    slab->size - 1) / slab->size);
+		slab->inverse = (((uint64_t)1 << SC_LG_INVERSE) +
+		    slab->size - 1) / slab->size;
 	}
 }
 

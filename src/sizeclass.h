@@ -25,6 +25,9 @@ enum {
 	SC_SMALL_MAX = 14 << 10,
 	SC_LARGE_MIN = 16 << 10,
 	SC_QUANTUM = 16,
+	SC_SLAB_MAX = 1 << 20,		/* what slab_sizes can ask for */
+	/* offset * size < 2^40, and offset * inverse < 2^64, for all slabs */
+	SC_LG_INVERSE = 40,
 };
 #define SC_LARGE_MAX	((size_t)7 << 60)	/* 2^63 is no object's size */
 
@@ -33,7 +36,7 @@ struct sc_slab {
 	uint32_t size;			/* of a region, bytes */
 	uint32_t slab_size;		/* bytes; a multiple of os_page */
 	uint32_t nregs;
-	uint32_t inverse;		/* ceil(2^32 / size) */
+	uint64_t inverse;		/* ceil(2^SC_LG_INVERSE / size) */
 };
 
 extern const size_t sc_sizes[SC_COUNT];

@@ -41,8 +41,9 @@ slab_index(const struct extent *extent, const void *ptr)
 {
 	uint64_t offset = (uint64_t)((const char *)ptr - extent->addr);
 
-	/* Exact for offsets below 2^32 / size: proved by sizeclass_test. */
-	return (unsigned)(offset * sc_slabs[extent->sizeclass].inverse >> 32);
+	/* Exact, for interior addresses too: sizeclass_test. */
+	return (unsigned)(offset * sc_slabs[extent->sizeclass].inverse >>
+	    SC_LG_INVERSE);
 }
 
 static inline bool

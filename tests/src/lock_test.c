@@ -1,0 +1,229 @@
+/*
+ * lock_test.c - mutexes: exclusion, counters, ranks, repair after fork; and
+ * the metadata memory that stands on them.
+ */
+#include "core.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base.h"
+#include "lock.h"
+
+enum { NTHREADS = 4, ROUNDS = 50000 };
+
+static struct lock lock = LOCK_INITIALIZER(RANK_BIN, "test");
+static unsigned long counter;
+static _Atomic bool about_to_wait;
+
+static void *
+add_many(void *arg)
+{
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		lock_acquire(&lock);
+		counter++;
+		lock_release(&lock);
+	}
+	return NULL;
+}
+
+static void
+test_one_holder_at_a_time(void **state)
+{
+	pthread_t threads[NTHREADS];
+	struct lock_stats stats;
+
+	lock_init(&lock, RANK_BIN, "test");
+	counter = 0;
+	for (unsigned i = 0; i < NTHREADS; i++)
+		pthread_create(&threads[i], NULL, add_many, NULL);
+	for (unsigned i = 0; i < NTHREADS; i++)
+		pthread_join(threads[i], NULL);
+	assert_int_equal(counter, NTHREADS * ROUNDS);
+	lock_stats_read(&lock, &stats);
+	assert_int_equal(stats.num_ops, NTHREADS * ROUNDS + 1);
+	assert_in_range(stats.num_owner_switch, NTHREADS, stats.num_ops);
+	assert_true(stats.num_wait + stats.num_spin_acq < stats.num_ops);
+}
+
+static void *
+wait_for_it(void *arg)
+{
+	atomic_store(&about_to_wait, true);
+	lock_acquire(&lock);
+	lock_release(&lock);
+	return NULL;
+}
+
+static void
+test_a_sleeper_is_woken_and_counted(void **state)
+{
+	struct lock_stats stats;
+	pthread_t thread;
+
+	lock_init(&lock, RANK_BIN, "test");
+	atomic_store(&about_to_wait, false);
+	lock_acquire(&lock);
+	pthread_create(&thread, NULL, wait_for_it, NULL);
+	while (atomic_load(&lock.state) != 2)	/* somebody sleeps */
+		sched_yield();
+	lock_release(&lock);
+	pthread_join(thread, NULL);
+	lock_stats_read(&lock, &stats);
+	assert_int_equal(stats.num_wait, 1);
+	assert_int_equal(stats.max_num_thds, 1);
+	assert_true(stats.total_wait_time >= stats.max_wait_time);
+	assert_true(stats.max_wait_time > 0);
+}
+
+static void
+test_try_takes_only_what_is_free(void **state)
+{
+	lock_init(&lock, RANK_BIN, "test");
+	assert_true(lock_try(&lock));
+	assert_false(lock_try(&lock));
+	lock_release(&lock);
+	assert_true(lock_try(&lock));
+	lock_release(&lock);
+}
+
+/* The status of a child that runs body. */
+static int
+child_status(void (*body)(void))
+{
+	pid_t pid = fork();
+	int status = 0;
+
+	if (pid == 0) {
+		struct rlimit none = { 0, 0 };
+
+		setrlimit(RLIMIT_CORE, &none);
+		close(2);
+		body();
+		_exit(0);
+	}
+	assert_true(pid > 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return status;
+}
+
+static void
+invert(void)
+{
+	struct lock inner = LOCK_INITIALIZER(RANK_BASE, "inner");
+	struct lock outer = LOCK_INITIALIZER(RANK_CTL, "outer");
+
+	lock_acquire(&inner);
+	lock_acquire(&outer);
+}
+
+static void
+in_order(void)
+{
+	struct lock inner = LOCK_INITIALIZER(RANK_BASE, "inner");
+	struct lock other = LOCK_INITIALIZER(RANK_BASE, "other");
+	struct lock outer = LOCK_INITIALIZER(RANK_CTL, "outer");
+
+	lock_acquire(&outer);
+	lock_acquire(&inner);
+	lock_acquire(&other);
+	lock_release(&outer);
+	lock_release(&inner);
+	lock_release(&other);
+	lock_assert_none_held();
+}
+
+static void
+test_inverted_ranks_abort(void **state)
+{
+	int status = child_status(invert);
+
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(WTERMSIG(status), SIGABRT);
+	assert_int_equal(child_status(in_order), 0);
+}
+
+static void
+repair(void)
+{
+	lock_reinit_child(&lock);
+	lock_assert_none_held();
+	lock_acquire(&lock);
+	lock_release(&lock);
+}
+
+static void
+test_a_fork_child_frees_what_was_held(void **state)
+{
+	lock_init(&lock, RANK_BIN, "test");
+	lock_acquire(&lock);
+	assert_int_equal(child_status(repair), 0);
+	lock_release(&lock);
+}
+
+static void
+test_base_is_zero_aligned_and_disjoint(void **state)
+{
+	struct base base;
+	unsigned char *last = NULL;
+	struct base_stats stats;
+	size_t sum = 0;
+
+	base_init(&base, "test");
+	for (unsigned i = 0; i < 3000; i++) {
+		size_t size = 1 + core_below(i % 50 == 0 ? 300000 : 500);
+		size_t align = (size_t)1 << core_below(13);
+		unsigned char *p = base_alloc(&base, size, align);
+
+		assert_non_null(p);
+		assert_int_equal((uintptr_t)p % align, 0);
+		for (size_t k = 0; k < size; k++)
+			assert_int_equal(p[k], 0);
+		memset(p, 0xff, size);
+		if (last != NULL)
+			assert_int_equal(*last, 0xff);
+		last = p + size - 1;
+		sum += size;
+	}
+	base_stats(&base, &stats);
+	assert_in_range(stats.allocated, sum, stats.mapped);
+	assert_null(base_alloc(&base, SIZE_MAX / 2, 8));
+}
+
+static void
+test_pool_recycles(void **state)
+{
+	struct base base;
+	struct base_pool pool;
+	void *a, *b;
+
+	base_init(&base, "test");
+	base_pool_init(&pool, &base, 128, 128);
+	a = base_pool_get(&pool);
+	b = base_pool_get(&pool);
+	assert_true((char *)b >= (char *)a + 128);
+	base_pool_put(&pool, a);
+	assert_int_equal(pool.nfree, 1);
+	assert_ptr_equal(base_pool_get(&pool), a);
+	assert_int_equal(pool.nused, 2);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_one_holder_at_a_time),
+		cmocka_unit_test(test_a_sleeper_is_woken_and_counted),
+		cmocka_unit_test(test_try_takes_only_what_is_free),
+		cmocka_unit_test(test_inverted_ranks_abort),
+		cmocka_unit_test(test_a_fork_child_frees_what_was_held),
+		cmocka_unit_test(test_base_is_zero_aligned_and_disjoint),
+		cmocka_unit_test(test_pool_recycles),
+	};
+
+	core_seed();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
