@@ -383,7 +383,7 @@ run(const struct cli_args *args)
 {
 	struct request request = { .args = args, .timeout_s = 30,
 	    .id = new_id() };
-	pid_t pid;
+	pid_t pid = 0;
 	int status = cli_real(args, "timeout", 0, 1e6, &request.timeout_s);
 
 	if (status == EXIT_FINE)

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "dump_heap.h"
 #include "dump_pprof.h"
@@ -15,7 +16,6 @@
 #include "fmt.h"
 #include "lock.h"
 #include "os.h"
-#include "profmem.h"
 #include "report.h"
 #include "sink.h"
 #include "util.h"
@@ -276,8 +276,8 @@ kept_add(const struct kept *id)
 	if (dumper.dump_max == 0)
 		return;
 	if (dumper.kept == NULL)
-		dumper.kept = profmem_alloc(dumper.dump_max *
-		    sizeof *dumper.kept);
+		dumper.kept = os_map(NULL, align_up(DUMP_KEPT_MAX *
+		    sizeof *dumper.kept, os_page_system));
 	if (dumper.kept == NULL)
 		return;
 	if (dumper.nkept == dumper.dump_max)
@@ -310,37 +310,59 @@ temporary_open(const char *path)
 /* The number is forgotten before the close: a fork child must not close a
    descriptor that the program has opened since. */
 static int
-temporary_close(void)
+descriptor_close(void)
 {
 	int fd = atomic_exchange(&dumper.fd, -1);
 
 	return -os_close(fd);
 }
 
+/* A pipe or a device, which must be written to and not replaced. */
+static bool
+is_special(const char *path)
+{
+	struct stat st;
+
+	return os_syscall4(SYS_newfstatat, AT_FDCWD, path, &st, 0) == 0 &&
+	    !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode);
+}
+
+/* Writes and closes. */
+static int
+write_open(unsigned format, int fd, const struct facts *facts)
+{
+	char *buf = scratch_alloc(&dumper.report.scratch, SINK_BYTES);
+	struct sink sink;
+	int error = ENOMEM, closed;
+
+	atomic_store(&dumper.fd, fd);
+	if (buf != NULL) {
+		sink_init(&sink, fd, buf, SINK_BYTES);
+		if (format == PROF_FORMAT_HEAP_V2)
+			dump_heap(&sink, &dumper.report, facts);
+		else
+			dump_pprof(&sink, &dumper.report, facts);
+		error = sink_flush(&sink);
+	}
+	closed = descriptor_close();
+	return error != 0 ? error : closed;
+}
+
 static int
 write_format(unsigned format, const char *path, const struct facts *facts)
 {
 	char temporary[DUMP_PATH_MAX + 32];
-	char *buf = scratch_alloc(&dumper.report.scratch, SINK_BYTES);
-	struct sink sink;
-	int fd, error, closed;
+	int fd, error;
 
-	if (buf == NULL)
-		return ENOMEM;
+	if (is_special(path)) {
+		fd = os_open(path, O_WRONLY | O_NOCTTY, 0);
+		return fd < 0 ? -fd : write_open(format, fd, facts);
+	}
 	fmt_buf(temporary, sizeof temporary, "%s.%d.tmp", path, os_pid());
 	fd = temporary_open(temporary);
 	if (fd < 0)
 		return -fd;
-	atomic_store(&dumper.fd, fd);
-	sink_init(&sink, fd, buf, SINK_BYTES);
-	if (format == PROF_FORMAT_HEAP_V2)
-		dump_heap(&sink, &dumper.report, facts);
-	else
-		dump_pprof(&sink, &dumper.report, facts);
-	error = sink_flush(&sink);
-	closed = temporary_close();
-	if (error == 0)
-		error = closed;
+	error = write_open(format, fd, facts);
 	if (error == 0)
 		error = -os_rename(temporary, path);
 	if (error != 0)
@@ -402,6 +424,7 @@ error_text(int error)
 		{ ENAMETOOLONG, "file name too long" },
 		{ ENOMEM, "cannot allocate memory" },
 		{ EIO, "input/output error" },
+		{ EPIPE, "broken pipe" },
 		{ EINVAL, "no prof_prefix" },
 		{ EBUSY, "another dump is being taken" },
 	};
@@ -425,8 +448,8 @@ tell(int error, const char *name, enum prof_trigger trigger)
 	bool again = dumper.told == error;
 	char line[sizeof dumper.last_error];
 
-	fmt_buf(line, sizeof line, "Error writing heap profile %s: %s (%d)",
-	    name, error_text(error), error);
+	fmt_buf(line, sizeof line, "Error writing heap profile%s%s: %s (%d)",
+	    name[0] != '\0' ? " " : "", name, error_text(error), error);
 	lock_acquire(&dumper.lock);
 	memcpy(dumper.last_error, line, sizeof line);
 	lock_release(&dumper.lock);
@@ -439,25 +462,27 @@ tell(int error, const char *name, enum prof_trigger trigger)
 /* --- signals ------------------------------------------------------------- */
 
 /*
- * A file larger than RLIMIT_FSIZE brings SIGXFSZ, which kills, to the thread
- * that writes. It is blocked for the dump and a new one is taken off again.
+ * Writing may bring the thread that writes a signal that kills: SIGXFSZ
+ * beyond RLIMIT_FSIZE, SIGPIPE where nobody reads. They are blocked for the
+ * dump, and taken off again if they are new.
  */
 struct signals {
 	uint64_t mask;			/* as it was */
-	bool pending;			/* SIGXFSZ was, before */
+	uint64_t fresh;			/* those not pending before */
 };
 
-static const uint64_t sigxfsz_bit = UINT64_C(1) << (SIGXFSZ - 1);
+static const uint64_t write_signals = UINT64_C(1) << (SIGXFSZ - 1) |
+    UINT64_C(1) << (SIGPIPE - 1);
 
 static void
 signals_block(struct signals *signals)
 {
 	uint64_t pending = 0;
 
-	os_syscall4(SYS_rt_sigprocmask, SIG_BLOCK, &sigxfsz_bit,
+	os_syscall4(SYS_rt_sigprocmask, SIG_BLOCK, &write_signals,
 	    &signals->mask, sizeof signals->mask);
 	os_syscall2(SYS_rt_sigpending, &pending, sizeof pending);
-	signals->pending = (pending & sigxfsz_bit) != 0;
+	signals->fresh = write_signals & ~pending;
 }
 
 static void
@@ -465,9 +490,9 @@ signals_restore(const struct signals *signals)
 {
 	static const struct { long s, ns; } now = { 0, 0 };
 
-	if (!signals->pending)
-		os_syscall4(SYS_rt_sigtimedwait, &sigxfsz_bit, NULL, &now,
-		    sizeof sigxfsz_bit);
+	while (os_syscall4(SYS_rt_sigtimedwait, &signals->fresh, NULL, &now,
+	    sizeof signals->fresh) > 0)
+		continue;
 	os_syscall4(SYS_rt_sigprocmask, SIG_SETMASK, &signals->mask, NULL,
 	    sizeof signals->mask);
 }
