@@ -4,7 +4,8 @@
  * Taken from /proc/self/maps and the modules' own headers, by raw system
  * calls and reads that cannot fault, so neither a sample nor a dump waits for
  * the loader's lock. A module stays on the list when it is unloaded: stacks
- * still point into it, and the address range is kept from reuse.
+ * still point into it, and the address range is kept from reuse. What the
+ * program sees of it (dl_iterate_phdr, dlclose) is in loader.h.
  */
 #ifndef STRATA_MODULES_H
 #define STRATA_MODULES_H
@@ -15,7 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { MODULE_PHDRS_MAX = 32, MODULE_BUILD_ID_MAX = 32, MODULES_MAX = 8192 };
+enum { MODULE_PHDRS_MAX = 32, MODULE_BUILD_ID_MAX = 32, MODULES_MAX = 16384 };
 
 struct module {
 	/* constant once listed: */
@@ -39,8 +40,11 @@ struct module_segment {
 	uint64_t offset;		/* in the file */
 };
 
-int modules_boot(void);			/* no lock, no I/O */
-int modules_refresh(void);		/* 0 or errno */
+/*
+ * Reads the list anew; waits for its turn if another thread is doing so. 0
+ * or an errno. No lock held; allocates only from profmem_base.
+ */
+int modules_refresh(void);
 
 /* Grows only; entries are never moved or freed. */
 size_t modules_count(void);
@@ -52,10 +56,17 @@ size_t modules_segments(const struct module *module,
 const struct module *modules_find(uintptr_t pc, uint32_t epoch);
 
 /*
- * True if every frame lies in a known module or in memory known to belong to
- * none. Otherwise the list was refreshed, unless that was done a moment ago.
+ * True if pc lies in a known module, or in code known to belong to none
+ * (just-in-time compiled). If not, the list is read anew first, unless that
+ * was done a moment ago. As modules_refresh.
  */
-bool modules_cover(const uintptr_t *frames, size_t depth);
+bool modules_known(uintptr_t pc);
+
+/* The module of today that holds pc, or NULL. */
+const struct module *modules_at_pc(uintptr_t pc);
+
+/* Copies memory that may not be there. False: it is not. */
+bool modules_read(uintptr_t address, void *to, size_t size);
 
 uint32_t modules_epoch(void);		/* raised when a range was not kept */
 uint64_t modules_reserved_bytes(void);

@@ -123,7 +123,8 @@ struct prof_thread {
 	unsigned guard;			/* nesting depth; 0 = outside */
 	unsigned unwinding;		/* times inside unwind.c's gate */
 	char name[32];			/* thread.prof.name */
-	void *cache;			/* unwind.c's, from base; or NULL */
+	uintptr_t stack_low;		/* unwind.c: readable stack */
+	uintptr_t stack_high;
 };
 
 /* One allocation that the countdown hit, already made, not yet returned. */

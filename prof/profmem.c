@@ -74,21 +74,24 @@ profmem_limit(void)
 	return __atomic_load_n(&limit, __ATOMIC_RELAXED);
 }
 
-void
+bool
 profmem_limit_update(void)
 {
-	static uint64_t last;
+	static uint64_t last;		/* atomic */
 	uint64_t now = os_now_ns(), seen;
 	struct prof_totals totals;
 
 	seen = __atomic_load_n(&last, __ATOMIC_RELAXED);
-	if (!limit_grows || now - seen < 1000000000 ||
+	if (now - seen < 1000000000 ||
 	    !__atomic_compare_exchange_n(&last, &seen, now, false,
 	    __ATOMIC_RELAXED, __ATOMIC_RELAXED))
-		return;
-	host->totals(&totals);
-	__atomic_store_n(&limit, limit_least + totals.active / 100,
-	    __ATOMIC_RELAXED);
+		return false;
+	if (limit_grows) {
+		host->totals(&totals);
+		__atomic_store_n(&limit, limit_least + totals.active / 100,
+		    __ATOMIC_RELAXED);
+	}
+	return true;
 }
 
 /* The larger the part of the bound that may be used, the larger eighths. */

@@ -8,6 +8,7 @@
 #ifndef STRATA_PROFMEM_H
 #define STRATA_PROFMEM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,9 +29,9 @@ uint64_t profmem_limit(void);
 uint64_t profmem_failures(void);
 /*
  * After a failure, with no lock held (host->totals wants that): lets the
- * default bound follow the heap.
+ * default bound follow the heap. At most once a second; true if it was that.
  */
-void profmem_limit_update(void);
+bool profmem_limit_update(void);
 
 void profmem_fork_prepare(void);
 void profmem_fork_parent(void);

@@ -36,7 +36,7 @@ void unwind_thread_exit(struct prof_thread *thread);
 
 /* prepare waits until no other thread unwinds; self may be NULL. */
 void unwind_fork_prepare(struct prof_thread *self);
-void unwind_fork_parent(struct prof_thread *self);
+void unwind_fork_parent(void);
 void unwind_fork_child(struct prof_thread *self);
 
 #endif

@@ -1,0 +1,16 @@
+/*
+ * loader.h - the loader's functions that the library wraps: dl_iterate_phdr
+ * and dlclose, exported under their own names (names.h).
+ */
+#ifndef STRATA_LOADER_H
+#define STRATA_LOADER_H
+
+#include "prof.h"
+
+void loader_boot(const struct prof_host *host);
+/* Looks the wrapped functions up. No lock held; may call malloc. */
+void loader_start(void);
+/* From now on dlclose keeps the address ranges of what it unloads. */
+void loader_watch(void);
+
+#endif

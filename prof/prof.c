@@ -1,0 +1,493 @@
+/*
+ * prof.c - the face of the profiler (prof.h): life cycle, the two ends of a
+ * sample, switches, fork.
+ *
+ *   prof_sample_begin: guard, gate, unwind -> stack -> group -> live record
+ *   prof_sample_end:   live record -> lifetime -> totals of its group
+ *
+ * A sample that finds no memory, or a fork under way, is dropped: counted
+ * with its weight, and the allocation goes on.
+ *
+ * Locks: none of its own. Fork takes those of prof/ in the order of
+ *   enum lock_rank, after the gate of unwind.c is closed and empty.
+ */
+#include "prof.h"
+
+#include <errno.h>
+
+#include "cut.h"
+#include "dump.h"
+#include "generation.h"
+#include "group.h"
+#include "live.h"
+#include "loader.h"
+#include "modules.h"
+#include "os.h"
+#include "profmem.h"
+#include "probes.h"
+#include "sampler.h"
+#include "stack.h"
+#include "trigger.h"
+#include "unwind.h"
+#include "util.h"
+
+enum state { NOT_STARTED, STARTING, STARTED, FAILED };
+
+/* constant after prof_boot: */
+static const struct prof_host *host;
+static enum prof_unwind unwind_how;
+static unsigned bt_max = 128;
+/* atomic: */
+static bool enabled;
+static uint32_t state;
+
+/* --- life cycle ------------------------------------------------------------ */
+
+int
+prof_boot(const struct prof_options *options, const struct prof_host *h)
+{
+	host = h;
+	enabled = options->prof;
+	unwind_how = options->unwind;
+	bt_max = options->bt_max < 1 ? 1 :
+	    options->bt_max > STACK_DEPTH_MAX ? STACK_DEPTH_MAX :
+	    options->bt_max;
+	profmem_boot(options->max_memory, h);
+	stack_boot();
+	group_boot();
+	live_boot(h);
+	cut_boot(h);
+	sampler_boot(options, h);
+	loader_boot(h);
+	dump_boot(options, h);
+	trigger_boot(options, h);
+	return 0;
+}
+
+static int
+start_guarded(void)
+{
+	int error;
+
+	loader_start();
+	error = unwind_start(unwind_how);
+	if (error != 0)
+		return error;
+	loader_watch();
+	sampler_start();
+	return 0;
+}
+
+int
+prof_start(void)
+{
+	uint32_t was = NOT_STARTED;
+	int error;
+
+	if (!__atomic_compare_exchange_n(&state, &was, STARTING, false,
+	    __ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE))
+		return was == STARTED ? 0 : was == STARTING ? EAGAIN : ENOENT;
+	host->guard_enter();
+	error = start_guarded();
+	if (error == 0)
+		trigger_start();
+	host->guard_leave();
+	__atomic_store_n(&enabled, error == 0, __ATOMIC_RELAXED);
+	/* pairs with the acquire of those who read the state */
+	__atomic_store_n(&state, error == 0 ? STARTED : FAILED,
+	    __ATOMIC_RELEASE);
+	if (error != 0)
+		sampler_active_set(false);
+	trigger_changed();
+	return error;
+}
+
+static bool
+is_started(void)
+{
+	return __atomic_load_n(&state, __ATOMIC_ACQUIRE) == STARTED;
+}
+
+bool
+prof_exit(void)
+{
+	bool fail;
+
+	if (!is_started())
+		return false;
+	host->guard_enter();
+	fail = trigger_exit();
+	host->guard_leave();
+	return fail;
+}
+
+/* --- threads ---------------------------------------------------------------- */
+
+void
+prof_thread_init(struct prof_thread *thread)
+{
+	thread->unwinding = 0;
+	thread->sampled = 0;
+	thread->rate = 0;
+	thread->stack_low = thread->stack_high = 0;
+	thread->name[0] = '\0';
+	sampler_thread_init(thread);
+}
+
+void
+prof_thread_exit(struct prof_thread *thread)
+{
+	unwind_thread_exit(thread);
+}
+
+void
+prof_thread_seed(struct prof_thread *thread, uint64_t seed)
+{
+	sampler_thread_seed(thread, seed);
+}
+
+uint64_t
+prof_thread_gap(struct prof_thread *thread)
+{
+	return sampler_gap(thread);
+}
+
+int
+prof_thread_name_set(struct prof_thread *thread, const char *name)
+{
+	size_t length;
+
+	if (name == NULL)
+		return EINVAL;
+	length = __builtin_strlen(name);
+	for (size_t i = 0; i < length; i++)
+		if (name[i] < ' ' || name[i] > '~')
+			return EFAULT;
+	if (length >= sizeof thread->name)
+		length = sizeof thread->name - 1;
+	__builtin_memcpy(thread->name, name, length);
+	thread->name[length] = '\0';
+	return 0;
+}
+
+/* --- samples ---------------------------------------------------------------- */
+
+/* The calling stack, interned; NULL while the gate is closed. */
+static struct stack *
+current_stack(struct prof_thread *thread)
+{
+	uintptr_t frames[bt_max];
+	uint32_t epoch = modules_epoch();
+	size_t depth;
+
+	if (!unwind_enter(thread))
+		return NULL;
+	depth = unwind_collect(thread, frames, bt_max);
+	unwind_leave(thread);
+	return stack_get(frames, depth, epoch);
+}
+
+static struct live *
+enter_record(struct prof_thread *thread, const struct prof_alloc *alloc,
+    struct stack *stack)
+{
+	struct group_key key = {
+		.stack = stack,
+		.rate = thread->rate,
+		.usable = alloc->usable,
+		.arena = alloc->arena,
+		.sizeclass = alloc->sizeclass,
+		.generation = alloc->generation != 0 ? alloc->generation :
+		    generation_current(),
+	};
+	struct live birth = {
+		.ptr = alloc->ptr,
+		.group = group_get(&key),
+		.requested = alloc->requested,
+		.thread_clock = alloc->thread_clock,
+		.thread = (uint32_t)thread->uid,
+	}, *record;
+
+	if (birth.group == NULL)
+		return NULL;
+	birth.birth_ns = os_now_ns();
+	record = live_insert(&birth);
+	if (record == NULL)
+		group_put(birth.group);
+	return record;
+}
+
+static struct live *
+take_sample(struct prof_thread *thread, const struct prof_alloc *alloc)
+{
+	struct stack *stack = current_stack(thread);
+	struct live *record;
+
+	if (stack == NULL)
+		return NULL;
+	record = enter_record(thread, alloc, stack);
+	stack_put(stack);		/* the group has its own */
+	if (record == NULL && profmem_limit_update())
+		cut_fold_generations();
+	return record;
+}
+
+void *
+prof_sample_begin(struct prof_thread *thread, const struct prof_alloc *alloc)
+{
+	int saved_errno = errno;
+	struct live *record = NULL;
+
+	if (!is_started() || thread == NULL || thread->rate == 0)
+		return NULL;
+	if (thread->guard == 0) {
+		host->guard_enter();
+		record = take_sample(thread, alloc);
+		trigger_check();
+		host->guard_leave();
+	}
+	if (record != NULL) {
+		thread->sampled++;
+		probe_alloc(alloc->ptr, alloc->requested, alloc->usable,
+		    thread->rate);
+	} else {
+		sampler_drop(alloc->usable, thread->rate);
+	}
+	errno = saved_errno;
+	return record;
+}
+
+void
+prof_sample_end(struct prof_thread *thread, const void *ptr, void *record)
+{
+	probe_free(ptr);
+	live_remove(ptr, record, os_now_ns());
+}
+
+size_t
+prof_sample_stack(const void *ptr, uintptr_t *frames, size_t max)
+{
+	return live_stack(ptr, frames, max);
+}
+
+/* --- dumps ------------------------------------------------------------------- */
+
+void
+prof_event(struct prof_thread *thread, uint64_t bytes_allocated)
+{
+	if (is_started())
+		trigger_event(bytes_allocated);
+}
+
+void
+prof_gdump_event(void)
+{
+	if (is_started())
+		trigger_gdump();
+}
+
+int
+prof_dump(const char *filename, enum prof_trigger trigger)
+{
+	int error;
+
+	if (!is_started())
+		return ENOENT;
+	host->guard_enter();
+	error = dump_now(filename, trigger, NULL);
+	host->guard_leave();
+	return error;
+}
+
+/* --- switches and figures ----------------------------------------------------- */
+
+bool
+prof_enabled(void)
+{
+	return __atomic_load_n(&enabled, __ATOMIC_RELAXED);
+}
+
+bool
+prof_active_get(void)
+{
+	return sampler_active();
+}
+
+int
+prof_active_set(bool active)
+{
+	int error = 0;
+
+	if (active && !is_started())
+		error = prof_start();
+	if (error != 0)
+		return error;
+	sampler_active_set(active);
+	if (is_started())
+		trigger_changed();
+	return 0;
+}
+
+bool
+prof_thread_active_init_get(void)
+{
+	return sampler_thread_active_init();
+}
+
+void
+prof_thread_active_init_set(bool active)
+{
+	sampler_thread_active_init_set(active);
+}
+
+bool
+prof_gdump_get(void)
+{
+	return trigger_gdump_get();
+}
+
+void
+prof_gdump_set(bool on)
+{
+	trigger_gdump_set(on);
+}
+
+unsigned
+prof_lg_sample_get(void)
+{
+	return sampler_lg_rate();
+}
+
+int
+prof_reset(unsigned lg_sample)
+{
+	if (lg_sample >= 64)
+		return EINVAL;
+	sampler_lg_rate_set(lg_sample);
+	cut_reset();
+	if (is_started())
+		trigger_changed();
+	return 0;
+}
+
+int
+prof_prefix_set(const char *prefix)
+{
+	int error = dump_prefix_set(prefix);
+
+	if (error == 0 && is_started())
+		trigger_changed();
+	return error;
+}
+
+void
+prof_prefix_get(char *out, size_t size)
+{
+	dump_prefix_get(out, size);
+}
+
+uint64_t
+prof_interval_get(void)
+{
+	return trigger_interval_get();
+}
+
+uint64_t
+prof_generation_get(void)
+{
+	return generation_current();
+}
+
+uint64_t
+prof_generation_advance(void)
+{
+	return generation_advance();
+}
+
+uint64_t
+prof_dropped_samples(void)
+{
+	return sampler_dropped_samples();
+}
+
+uint64_t
+prof_dropped_bytes(void)
+{
+	return sampler_dropped_bytes();
+}
+
+uint64_t
+prof_memory(void)
+{
+	return profmem_used();
+}
+
+uint64_t
+prof_samples_live(void)
+{
+	return live_count();
+}
+
+uint64_t
+prof_dumps_done(void)
+{
+	return dump_done();
+}
+
+uint64_t
+prof_dump_errors(void)
+{
+	return dump_errors();
+}
+
+/* --- fork ----------------------------------------------------------------------- */
+
+void
+prof_fork_prepare(void)
+{
+	if (host == NULL)
+		return;
+	trigger_fork_prepare();
+	unwind_fork_prepare(host->thread_self());
+	modules_fork_prepare();
+	cut_fork_prepare();
+	live_fork_prepare();
+	group_fork_prepare();
+	stack_fork_prepare();
+	profmem_fork_prepare();
+}
+
+void
+prof_fork_parent(void)
+{
+	if (host == NULL)
+		return;
+	profmem_fork_parent();
+	stack_fork_parent();
+	group_fork_parent();
+	live_fork_parent();
+	cut_fork_parent();
+	modules_fork_parent();
+	unwind_fork_parent();
+	trigger_fork_parent();
+}
+
+void
+prof_fork_child(void)
+{
+	struct prof_thread *self;
+
+	if (host == NULL)
+		return;
+	self = host->thread_self();
+	profmem_fork_child();
+	stack_fork_child();
+	group_fork_child();
+	live_fork_child();
+	cut_fork_child();
+	modules_fork_child();
+	unwind_fork_child(self);
+	sampler_fork_child(self);
+	cut_fork_child_end();
+	trigger_fork_child();
+}

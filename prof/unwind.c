@@ -1,0 +1,544 @@
+/*
+ * unwind.c - the calling thread's stack, and the gate that fork closes
+ * (unwind.h).
+ *
+ *   registers here --rule(pc)--> registers of the caller --rule--> ...
+ *        rule: cache (shared, lock-free) <- .eh_frame (cfi.c)
+ *        a frame that cfi.c cannot describe: the whole stack by libunwind
+ *        a frame without description: a look at the frame pointer
+ *
+ * Why not libunwind for all: see unwind_lib.c for the figures. A rule from
+ * the cache costs 5 to 8 ns a frame, as unw_backtrace does, without memory
+ * per thread, without a lock, and a stale rule is not possible: modules.c
+ * keeps vacated addresses from reuse, and the epoch, which is raised where
+ * it cannot, is part of the cache's key.
+ *
+ * Stack words are read directly only inside pages that were read once by a
+ * system call that cannot fault; [stack_low, stack_high) of the thread.
+ *
+ * Locks: none of ours. libunwind takes its own mutex, which fork does not
+ *   know; hence the gate: a count of those inside and of forks under way.
+ * Fork: prepare closes the gate and waits until nobody else is inside; a
+ *   thread that forks while it unwinds (from a signal's handler) does not
+ *   wait for itself. A child starts with itself at most inside.
+ */
+#include "unwind.h"
+
+#include <errno.h>
+
+#include "cfi.h"
+#include "fmt.h"
+#include "maps.h"
+#include "modules.h"
+#include "os.h"
+#include "stack.h"
+#include "unwind_lib.h"
+#include "util.h"
+
+enum {
+	CACHE_SIZE = 8192,		/* 128 KiB; touched as it is used */
+	FRAME_MAX = 8 << 20,		/* bytes; a larger frame is damage */
+	OWN_MAX = 64,			/* frames of ours to look past */
+};
+
+struct regs {
+	uintptr_t pc, sp, fp, lr;
+	bool exact;			/* pc is not a return address */
+	bool lr_valid;
+};
+
+/* An entry is whole iff check ^ rule is the key: writers may interleave. */
+struct cached {
+	uint64_t check, rule;
+};
+
+static struct cached cache[CACHE_SIZE];	/* atomic words */
+/* constant after unwind_start: */
+static bool ready;
+static bool by_frame_pointer;
+static uintptr_t own_start, own_size;
+
+/* atomic: forks under way << 16 | threads inside */
+static uint32_t gate;
+static const uint32_t gate_fork = 1u << 16, gate_inside = (1u << 16) - 1;
+static bool disabled;			/* atomic: a child cannot unwind */
+
+/* --- rules ----------------------------------------------------------------- */
+
+static uint64_t
+pack(const struct cfi_rule *rule)
+{
+	return (uint64_t)rule->kind | (uint64_t)rule->fp_save << 4 |
+	    (uint64_t)rule->ra_save << 6 |
+	    (uint64_t)((uint32_t)rule->cfa & 0xffffff) << 8 |
+	    (uint64_t)(uint16_t)rule->fp << 32 |
+	    (uint64_t)(uint16_t)rule->ra << 48;
+}
+
+static struct cfi_rule
+unpack(uint64_t word)
+{
+	return (struct cfi_rule){
+		.kind = word & 15,
+		.fp_save = word >> 4 & 3,
+		.ra_save = word >> 6 & 3,
+		.cfa = (int32_t)((uint32_t)(word >> 8) << 8) >> 8,
+		.fp = (int16_t)(word >> 32),
+		.ra = (int16_t)(word >> 48),
+	};
+}
+
+static struct cfi_rule
+rule_of(uintptr_t pc, uint32_t epoch)
+{
+	uint64_t key = pc ^ (uint64_t)epoch << 48;
+	struct cached *entry = &cache[(key * 0x9e3779b97f4a7c15ull) >> 51];
+	uint64_t check = __atomic_load_n(&entry->check, __ATOMIC_RELAXED);
+	uint64_t word = __atomic_load_n(&entry->rule, __ATOMIC_RELAXED);
+	struct cfi_rule rule;
+
+	_Static_assert(CACHE_SIZE == 1 << (64 - 51), "the top bits choose");
+	if (likely((check ^ word) == key && word != 0))
+		return unpack(word);
+	if (!modules_known(pc))
+		return (struct cfi_rule){ .kind = CFI_UNKNOWN };
+	cfi_find(pc, &rule);
+	if (rule.kind == CFI_UNKNOWN)	/* memory and registers decide */
+		return rule;
+	word = pack(&rule);
+	__atomic_store_n(&entry->check, key ^ word, __ATOMIC_RELAXED);
+	__atomic_store_n(&entry->rule, word, __ATOMIC_RELAXED);
+	return rule;
+}
+
+/* --- stack memory ---------------------------------------------------------- */
+
+/* Reads a word; the page was read before, or is tried with care. */
+static bool
+read_word(struct prof_thread *thread, uintptr_t address, uintptr_t *out)
+{
+	if (unlikely(address % sizeof *out != 0))
+		return false;
+	if (likely(address >= thread->stack_low &&
+	    address < thread->stack_high)) {
+		*out = *(const uintptr_t *)address;
+		return true;
+	}
+	if (!modules_read(address, out, sizeof *out))
+		return false;
+	/* the stack goes on in the next page */
+	if (address - thread->stack_high < os_page_system &&
+	    address >= thread->stack_low)
+		thread->stack_high = align_down(address, os_page_system) +
+		    os_page_system;
+	return true;
+}
+
+/*
+ * What is known of the stack begins with the page of sp; if sp is elsewhere
+ * (deeper than ever, another stack), it begins anew.
+ */
+static void
+note_stack(struct prof_thread *thread, uintptr_t sp)
+{
+	if (likely(sp >= thread->stack_low && sp < thread->stack_high))
+		return;
+	thread->stack_low = align_down(sp, os_page_system);
+	thread->stack_high = thread->stack_low + os_page_system;
+}
+
+static uintptr_t
+strip(uintptr_t pc)
+{
+#if defined(__aarch64__)
+	/* a signed address: xpaclri, which older processors take as a hint */
+	register uintptr_t x30 __asm__("x30") = pc;
+
+	__asm__("hint #7" : "+r"(x30));
+	return x30;
+#else
+	return pc;
+#endif
+}
+
+/* --- one step --------------------------------------------------------------- */
+
+/* The registers that the kernel laid down at sp before the handler ran. */
+static bool
+step_signal(struct prof_thread *thread, struct regs *regs)
+{
+#if defined(__x86_64__)
+	/* ucontext: 40 bytes, then r8..r15 di si bp bx dx ax cx sp ip */
+	enum { BP = 40 + 8 * 10, SP = 40 + 8 * 15, PC = 40 + 8 * 16 };
+	uintptr_t at = regs->sp;
+#else
+	/* siginfo 128, ucontext 176 to its mcontext: fault, x0..x30 sp pc */
+	enum { BP = 8 + 8 * 29, SP = 8 + 8 * 31, PC = 8 + 8 * 32,
+	    LR = 8 + 8 * 30 };
+	uintptr_t at = regs->sp + 128 + 176;
+
+	if (!read_word(thread, at + LR, &regs->lr))
+		return false;
+	regs->lr = strip(regs->lr);
+	regs->lr_valid = true;
+#endif
+	if (!read_word(thread, at + BP, &regs->fp) ||
+	    !read_word(thread, at + PC, &regs->pc) ||
+	    !read_word(thread, at + SP, &regs->sp))
+		return false;
+	regs->exact = true;
+	/* the interrupted code may have had a stack of its own */
+	note_stack(thread, regs->sp);
+	return regs->pc != 0;
+}
+
+/* No description: what a frame pointer would have left. */
+static bool
+step_guess(struct prof_thread *thread, struct regs *regs)
+{
+	uintptr_t fp = regs->fp, next, pc;
+
+	if (fp < regs->sp || fp - regs->sp >= FRAME_MAX ||
+	    !read_word(thread, fp, &next) ||
+	    !read_word(thread, fp + sizeof fp, &pc))
+		return false;
+	pc = strip(pc);
+	if (pc < 4096 || !modules_known(pc - 1))
+		return false;
+	*regs = (struct regs){ .pc = pc, .sp = fp + 2 * sizeof fp,
+	    .fp = next };
+	return true;
+}
+
+static bool
+step_rule(struct prof_thread *thread, struct regs *regs,
+    const struct cfi_rule *rule)
+{
+	struct regs next = { .fp = regs->fp };
+	uintptr_t cfa = (rule->kind == CFI_CFA_SP ? regs->sp : regs->fp) +
+	    (uintptr_t)(intptr_t)rule->cfa;
+
+	if (rule->kind == CFI_CFA_FP_DEREF && !read_word(thread, cfa, &cfa))
+		return false;
+	if (cfa < regs->sp || cfa - regs->sp >= FRAME_MAX)
+		return false;
+	if (rule->fp_save != CFI_SAME &&
+	    !read_word(thread, (rule->fp_save == CFI_AT_FP ? regs->fp : cfa) +
+	    (uintptr_t)(intptr_t)rule->fp, &next.fp))
+		return false;
+	if (rule->ra_save == CFI_SAME) {
+		if (!regs->lr_valid)
+			return false;
+		next.pc = regs->lr;
+	} else if (!read_word(thread,
+	    (rule->ra_save == CFI_AT_FP ? regs->fp : cfa) +
+	    (uintptr_t)(intptr_t)rule->ra, &next.pc)) {
+		return false;
+	}
+	next.pc = strip(next.pc);
+	next.sp = cfa;
+	/* a frame of no size that calls itself would go on for ever */
+	if (next.sp == regs->sp && next.pc == regs->pc)
+		return false;
+	*regs = next;
+	return next.pc != 0;
+}
+
+enum step { STEP_DONE, STEP_MORE, STEP_HARD };
+
+static enum step
+step(struct prof_thread *thread, struct regs *regs, uint32_t epoch)
+{
+	struct cfi_rule rule = rule_of(regs->exact ? regs->pc : regs->pc - 1,
+	    epoch);
+	bool more;
+
+	switch (rule.kind) {
+	case CFI_HARD:
+		return STEP_HARD;
+	case CFI_END:
+		return STEP_DONE;
+	case CFI_SIGNAL:
+		more = step_signal(thread, regs);
+		break;
+	case CFI_UNKNOWN:
+		more = step_guess(thread, regs);
+		break;
+	default:
+		more = step_rule(thread, regs, &rule);
+	}
+	return more ? STEP_MORE : STEP_DONE;
+}
+
+/* --- a stack ---------------------------------------------------------------- */
+
+static bool
+is_own(uintptr_t pc)
+{
+	return pc - own_start < own_size;
+}
+
+/* Our own frames come first and are left out. */
+static size_t
+drop_own(uintptr_t *frames, size_t n)
+{
+	size_t own = 0;
+
+	while (own < n && is_own(frames[own]))
+		own++;
+	__builtin_memmove(frames, frames + own, (n - own) * sizeof *frames);
+	return n - own;
+}
+
+/* false: a frame only libunwind can pass. */
+static bool
+walk(struct prof_thread *thread, struct regs *regs, uintptr_t *frames,
+    size_t max, size_t *out)
+{
+	uint32_t epoch = modules_epoch();
+	bool outside = false;
+	size_t n = 0, own = 0;
+	enum step what;
+
+	do {
+		if (!outside && is_own(regs->pc) && own < OWN_MAX) {
+			own++;
+		} else {
+			outside = true;
+			frames[n++] = regs->pc |
+			    (regs->exact ? STACK_SIGNAL : 0);
+		}
+		what = n < max ? step(thread, regs, epoch) : STEP_DONE;
+	} while (what == STEP_MORE);
+	*out = n;
+	return what != STEP_HARD;
+}
+
+static size_t
+walk_frame_pointers(struct prof_thread *thread, struct regs *regs,
+    uintptr_t *frames, size_t max)
+{
+	bool outside = false;
+	size_t n = 0;
+
+	while (n < max) {
+		uintptr_t fp = regs->fp;
+
+		if (outside || !is_own(regs->pc)) {
+			outside = true;
+			frames[n++] = regs->pc;
+		}
+		/* a frame pointer that leaves the stack ends the walk */
+		if (fp < thread->stack_low || fp % sizeof fp != 0 ||
+		    fp > thread->stack_high - 2 * sizeof fp)
+			break;
+		regs->pc = strip(((const uintptr_t *)fp)[1]);
+		regs->fp = ((const uintptr_t *)fp)[0];
+		if (regs->pc < 4096 || regs->fp <= fp)
+			regs->fp = 0;
+		if (regs->pc < 4096)
+			break;
+	}
+	return n;
+}
+
+struct bounds {
+	uintptr_t sp, low, high;
+};
+
+static void
+look_for_stack(const struct maps_line *line, void *opaque)
+{
+	struct bounds *bounds = opaque;
+
+	if (bounds->sp < line->start || bounds->sp >= line->end)
+		return;
+	bounds->high = line->end;
+	bounds->low = line->start;
+}
+
+/* The mapping that sp lies in; the first thread's grows downwards. */
+static void
+find_stack(struct prof_thread *thread, uintptr_t sp)
+{
+	struct bounds bounds = { .sp = sp };
+	char buf[512];
+
+	if (sp >= thread->stack_low && sp < thread->stack_high)
+		return;
+	if (maps_read(buf, sizeof buf, look_for_stack, &bounds) != 0 ||
+	    bounds.high == 0) {
+		bounds.low = sp;
+		bounds.high = align_up(sp + 1, os_page_system);
+	}
+	thread->stack_low = bounds.low;
+	thread->stack_high = bounds.high;
+}
+
+static inline __attribute__((always_inline)) void
+get_registers(struct regs *regs)
+{
+#if defined(__x86_64__)
+	__asm__ volatile("leaq 0(%%rip), %0\n\tmovq %%rsp, %1\n\t"
+	    "movq %%rbp, %2"
+	    : "=&r"(regs->pc), "=&r"(regs->sp), "=&r"(regs->fp));
+#else
+	__asm__ volatile("adr %0, .\n\tmov %1, sp\n\tmov %2, x29"
+	    : "=&r"(regs->pc), "=&r"(regs->sp), "=&r"(regs->fp));
+	regs->lr = 0;
+#endif
+	regs->exact = true;
+	regs->lr_valid = false;
+}
+
+__attribute__((noinline)) size_t
+unwind_collect(struct prof_thread *thread, uintptr_t *frames, size_t max)
+{
+	struct regs regs;
+	size_t n;
+
+	get_registers(&regs);
+	if (by_frame_pointer) {
+		find_stack(thread, regs.sp);
+		return walk_frame_pointers(thread, &regs, frames, max);
+	}
+	note_stack(thread, regs.sp);
+	if (walk(thread, &regs, frames, max, &n))
+		return n;
+	return drop_own(frames, unwind_lib_collect(frames, max));
+}
+
+/* --- start ------------------------------------------------------------------- */
+
+extern const char __start_strata_text[] __attribute__((weak));
+extern const char __stop_strata_text[] __attribute__((weak));
+
+/*
+ * The addresses of our own code: in an archive the linker's bounds of our
+ * section, in a shared library the whole of it.
+ */
+static void
+find_own(void)
+{
+	uintptr_t here = (uintptr_t)unwind_collect;
+	const struct module *module = modules_at_pc(here);
+
+	if (__start_strata_text != NULL) {
+		own_start = (uintptr_t)__start_strata_text;
+		own_size = (uintptr_t)__stop_strata_text - own_start;
+	} else if (module != NULL && !module->is_main) {
+		own_start = module->start;
+		own_size = module->end - module->start;
+	}
+}
+
+bool
+unwind_ready(void)
+{
+	return __atomic_load_n(&ready, __ATOMIC_ACQUIRE);
+}
+
+int
+unwind_start(enum prof_unwind how)
+{
+	uintptr_t frames[16];
+	const char *reason;
+
+	modules_refresh();
+	find_own();
+	by_frame_pointer = how == PROF_UNWIND_FP;
+	if (!by_frame_pointer) {
+		if (unwind_lib_open(&reason) != 0) {
+			fmt_fd(2, MESSAGE_PREFIX "profiling is off: %s\n",
+			    reason != NULL ? reason : "no libunwind.so.8");
+			return ENOENT;
+		}
+		/* primed: whatever it sets up at its first use is set up */
+		unwind_lib_collect(frames, ARRAY_LEN(frames));
+		modules_refresh();
+	}
+	/* pairs with the acquire in unwind_ready */
+	__atomic_store_n(&ready, true, __ATOMIC_RELEASE);
+	return 0;
+}
+
+/* --- the gate ----------------------------------------------------------------- */
+
+bool
+unwind_enter(struct prof_thread *thread)
+{
+	uint32_t seen = __atomic_add_fetch(&gate, 1, __ATOMIC_ACQUIRE);
+
+	thread->unwinding++;
+	if (likely(seen < gate_fork) &&
+	    !__atomic_load_n(&disabled, __ATOMIC_RELAXED))
+		return true;
+	unwind_leave(thread);
+	return false;
+}
+
+void
+unwind_leave(struct prof_thread *thread)
+{
+	uint32_t seen;
+
+	thread->unwinding--;
+	/* pairs with the acquire in wait_empty */
+	seen = __atomic_sub_fetch(&gate, 1, __ATOMIC_RELEASE);
+	if (unlikely(seen >= gate_fork))
+		os_futex_wake(&gate, INT32_MAX);
+}
+
+/* A thread that ends in the middle of it (pthread_exit in a handler). */
+void
+unwind_thread_exit(struct prof_thread *thread)
+{
+	while (thread->unwinding > 0)
+		unwind_leave(thread);
+}
+
+/*
+ * False after a second: then somebody inside left by longjmp or is stuck,
+ * and the child, whose libunwind may be locked for ever, does not unwind.
+ */
+static bool
+wait_empty(uint32_t own)
+{
+	uint64_t limit = os_now_ns() + 1000000000;
+	uint32_t seen;
+
+	while (((seen = __atomic_load_n(&gate, __ATOMIC_ACQUIRE)) &
+	    gate_inside) > own) {
+		if (os_now_ns() >= limit)
+			return false;
+		os_futex_wait(&gate, seen, 10000000);
+	}
+	return true;
+}
+
+static bool forked_late;		/* the last wait was in vain */
+
+void
+unwind_fork_prepare(struct prof_thread *self)
+{
+	uint32_t own = self == NULL ? 0 : self->unwinding;
+
+	__atomic_add_fetch(&gate, gate_fork, __ATOMIC_RELAXED);
+	__atomic_store_n(&forked_late, !wait_empty(own), __ATOMIC_RELAXED);
+}
+
+void
+unwind_fork_parent(void)
+{
+	__atomic_sub_fetch(&gate, gate_fork, __ATOMIC_RELAXED);
+}
+
+void
+unwind_fork_child(struct prof_thread *self)
+{
+	uint32_t own = self == NULL ? 0 : self->unwinding;
+
+	__atomic_store_n(&gate, own, __ATOMIC_RELAXED);
+	if (forked_late && !by_frame_pointer)
+		__atomic_store_n(&disabled, true, __ATOMIC_RELAXED);
+}
