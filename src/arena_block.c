@@ -237,8 +237,9 @@ arena_sample_clear(void *ptr, uint64_t entry)
 		slab_sample_clear(extent, ptr);
 		return;
 	}
+	/* entry may be from before a resize: the map knows the class. */
 	atomic_store_explicit(&extent->record, NULL, memory_order_relaxed);
-	pagemap_set(ptr, entry & ~(uint64_t)PM_SAMPLED);
+	pagemap_set(ptr, pagemap_get(ptr) & ~(uint64_t)PM_SAMPLED);
 }
 
 bool

@@ -268,6 +268,7 @@ test_sample_bits_follow_the_blocks(void **state)
 	void *p = arena_alloc(arena, class, 1, NULL), *record = NULL;
 	void *q = arena_alloc(arena, class, 1, NULL);
 	void *big = arena_alloc(arena, large, 1, NULL);
+	uint64_t entry;
 	int mark;
 
 	assert_int_equal(arena_sample_set(p, NULL), 0);
@@ -283,7 +284,12 @@ test_sample_bits_follow_the_blocks(void **state)
 	assert_int_equal(arena_sample_set(big, &mark), 0);
 	assert_true(arena_sample_test(big, pagemap_get(big), &record));
 	assert_ptr_equal(record, &mark);
-	arena_sample_clear(big, pagemap_get(big));
+	entry = pagemap_get(big);
+	assert_int_equal(arena_resize_large(big, entry, large + 1, false), 0);
+	assert_true(arena_sample_test(big, pagemap_get(big), &record));
+	assert_ptr_equal(record, &mark);
+	arena_sample_clear(big, entry);		/* from before the resize */
+	assert_int_equal(pagemap_sizeclass(pagemap_get(big)), large + 1);
 	assert_false(arena_sample_test(big, pagemap_get(big), &record));
 	arena_free(p, pagemap_get(p));
 	arena_free(q, pagemap_get(q));
