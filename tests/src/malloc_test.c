@@ -1,483 +1,455 @@
 /*
- * malloc_test.c - the public functions: what libc's and jemalloc's manuals
- * promise, and a randomized model over all of them.
- *
- * The library is built with st_ names, so cmocka keeps glibc's malloc.
+ * malloc_test.c - the public functions against a model of what is allocated:
+ * contents, alignment, usable sizes, zeroes, in place or not, on one thread
+ * and on several that hand blocks to each other; and the odd requests.
  */
 #include "core.h"
 
-#include <errno.h>
 #include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
 
-#include "alloc.h"
-#include "boot.h"
 #include "names.h"
 #include "thread.h"
 
-static bool
-all_bytes(const void *ptr, unsigned char value, size_t n)
-{
-	const unsigned char *bytes = ptr;
+enum { NBLOCKS = 1500, NSTEPS = 40000, NTHREADS = 4 };
 
-	for (size_t i = 0; i < n; i++)
-		if (bytes[i] != value)
-			return false;
-	return true;
+struct block {
+	unsigned char *ptr;
+	size_t size;			/* bytes that hold the pattern */
+	uint64_t pattern;
+};
+
+/* One player: its own random sequence, its own blocks. */
+struct player {
+	uint64_t random;
+	struct block blocks[NBLOCKS];
+	struct mailbox *out, *in;
+};
+
+/* Blocks on their way from one thread to the next. */
+struct mailbox {
+	_Atomic(struct block *) slot;
+};
+
+static uint64_t
+draw(struct player *player)
+{
+	uint64_t x = player->random += 0x9e3779b97f4a7c15u;
+
+	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
+	x = (x ^ x >> 27) * 0x94d049bb133111ebu;
+	return x ^ x >> 31;
+}
+
+static unsigned char
+byte_at(const struct block *block, size_t i)
+{
+	return (unsigned char)(block->pattern >> (i % 8 * 8)) ^
+	    (unsigned char)(i >> 3);
+}
+
+/* The first and last 64 bytes, and one in 61 of the rest. */
+static size_t
+next_index(size_t i, size_t size)
+{
+	return i < 64 || i + 64 >= size ? i + 1 : i + 61;
 }
 
 static void
-test_sizes_and_alignment(void **state)
+write_pattern(struct block *block, uint64_t pattern)
 {
-	(void)state;
-	for (size_t n = 0; n < 70000; n += n < 5000 ? 1 : 997) {
-		char *ptr = malloc(n);
+	block->pattern = pattern;
+	for (size_t i = 0; i < block->size; i = next_index(i, block->size))
+		block->ptr[i] = byte_at(block, i);
+}
 
-		assert_non_null(ptr);
-		assert_true(malloc_usable_size(ptr) >= n);
-		assert_int_equal((uintptr_t)ptr % (n < 16 ? 8 : 16), 0);
-		assert_int_equal(malloc_usable_size(ptr), nallocx(
-		    n == 0 ? 1 : n, 0));
-		memset(ptr, 1, n);
-		free(ptr);
+/*
+ * next_index depends on the size a block was written with, so a prefix of it
+ * is checked by walking the indices of the whole.
+ */
+static void
+check_pattern(const struct block *block, const unsigned char *bytes,
+    size_t prefix)
+{
+	for (size_t i = 0; i < block->size; i = next_index(i, block->size))
+		if (i < prefix && bytes[i] != byte_at(block, i))
+			fail_msg("byte %zu of %zu at %p", i, block->size,
+			    (void *)block->ptr);
+}
+
+static size_t
+draw_size(struct player *player)
+{
+	size_t lg = draw(player) % 100;
+
+	/* Mostly small, some medium, a few beyond every cache. */
+	lg = lg < 70 ? lg % 10 : lg < 95 ? 10 + lg % 6 : 16 + lg % 5;
+	return ((size_t)1 << lg) + draw(player) % ((size_t)1 << lg);
+}
+
+static void
+check_new(const struct block *block, size_t align)
+{
+	assert_non_null(block->ptr);
+	assert_int_equal((uintptr_t)block->ptr % align, 0);
+	assert_true(malloc_usable_size(block->ptr) >= block->size);
+	assert_int_equal(sallocx(block->ptr, 0),
+	    malloc_usable_size(block->ptr));
+}
+
+static void
+check_zero(const struct block *block)
+{
+	for (size_t i = 0; i < block->size; i++)
+		if (block->ptr[i] != 0)
+			fail_msg("byte %zu of %zu is not zero", i,
+			    block->size);
+}
+
+static void
+make_block(struct player *player, struct block *block)
+{
+	size_t align = (size_t)1 << (4 + draw(player) % 10);
+	void *ptr = NULL;
+
+	block->size = draw_size(player);
+	switch (draw(player) % 6) {
+	case 0:
+		block->ptr = calloc(1, block->size);
+		check_new(block, block->size < 16 ? 8 : 16);
+		check_zero(block);
+		break;
+	case 1:
+		assert_int_equal(posix_memalign(&ptr, align, block->size), 0);
+		block->ptr = ptr;
+		check_new(block, align);
+		break;
+	case 2:
+		block->ptr = mallocx(block->size, MALLOCX_ALIGN(align) |
+		    MALLOCX_ZERO);
+		check_new(block, align);
+		check_zero(block);
+		assert_int_equal(malloc_usable_size(block->ptr),
+		    nallocx(block->size, MALLOCX_ALIGN(align)));
+		break;
+	default:
+		block->ptr = malloc(block->size);
+		check_new(block, block->size < 16 ? 8 : 16);
+		break;
+	}
+	write_pattern(block, draw(player));
+}
+
+static void
+drop_block(struct player *player, struct block *block)
+{
+	check_pattern(block, block->ptr, block->size);
+	switch (draw(player) % 3) {
+	case 0:
+		sdallocx(block->ptr, sallocx(block->ptr, 0), 0);
+		break;
+	case 1:
+		dallocx(block->ptr, MALLOCX_TCACHE_NONE);
+		break;
+	default:
+		free(block->ptr);
+		break;
+	}
+	block->ptr = NULL;
+}
+
+static void
+resize_block(struct player *player, struct block *block)
+{
+	size_t size = draw(player) % 2 != 0 ? draw_size(player) :
+	    block->size + 1 + draw(player) % 100, usable;
+	unsigned char *ptr;
+
+	if (draw(player) % 3 == 0) {
+		usable = xallocx(block->ptr, size, draw(player) % 5000, 0);
+		assert_int_equal(usable, malloc_usable_size(block->ptr));
+		size = usable < size ? usable : size;
+		check_pattern(block, block->ptr, size);
+	} else {
+		ptr = realloc(block->ptr, size);
+		check_pattern(block, ptr, size);
+		block->ptr = ptr;
+	}
+	block->size = size;
+	check_new(block, size < 16 ? 8 : 16);
+	write_pattern(block, draw(player));
+}
+
+/* The block goes to the next thread, which gives one of another's back. */
+static void
+pass_block(struct player *player, struct block *block)
+{
+	struct block *letter = malloc(sizeof *letter), *other;
+
+	assert_non_null(letter);
+	*letter = *block;
+	block->ptr = NULL;
+	/* Release, acquire: what the other reads of the block is written. */
+	other = atomic_exchange_explicit(&player->out->slot, letter,
+	    memory_order_acq_rel);
+	if (other != NULL) {
+		drop_block(player, other);
+		free(other);
+	}
+	other = atomic_exchange_explicit(&player->in->slot, NULL,
+	    memory_order_acq_rel);
+	if (other != NULL) {
+		*block = *other;
+		free(other);
 	}
 }
 
-static void
-test_impossible_sizes(void **state)
+static void *
+play(void *arg)
 {
-	void *ptr = malloc(100), *out = &ptr;
-	size_t huge = (size_t)PTRDIFF_MAX + 1;
+	struct player *player = arg;
 
-	(void)state;
+	for (unsigned step = 0; step < NSTEPS; step++) {
+		struct block *block = &player->blocks[draw(player) % NBLOCKS];
+
+		if (block->ptr == NULL)
+			make_block(player, block);
+		else if (draw(player) % 5 == 0)
+			resize_block(player, block);
+		else if (player->out != NULL && draw(player) % 5 == 0)
+			pass_block(player, block);
+		else
+			drop_block(player, block);
+	}
+	for (unsigned i = 0; i < NBLOCKS; i++)
+		if (player->blocks[i].ptr != NULL)
+			drop_block(player, &player->blocks[i]);
+	return NULL;
+}
+
+static int
+by_address(const void *a, const void *b)
+{
+	const struct block *x = a, *y = b;
+
+	return x->ptr < y->ptr ? -1 : x->ptr > y->ptr;
+}
+
+static uint64_t
+live_bytes(void)
+{
+	struct thread_totals totals;
+
+	thread_totals(&totals);
+	return totals.allocated - totals.deallocated;
+}
+
+static void
+check_arenas(void)
+{
+	for (unsigned i = 0; i < arenas_count(); i++)
+		if (arena_get(i, false) != NULL)
+			arena_check(arena_get(i, false));
+}
+
+static void
+test_no_two_blocks_overlap(void **state)
+{
+	static struct player player;
+	uint64_t before = live_bytes(), sum = 0;
+
+	player.random = core_random();
+	for (unsigned i = 0; i < NBLOCKS; i++) {
+		make_block(&player, &player.blocks[i]);
+		sum += malloc_usable_size(player.blocks[i].ptr);
+	}
+	assert_int_equal(live_bytes() - before, sum);
+	qsort(player.blocks, NBLOCKS, sizeof *player.blocks, by_address);
+	for (unsigned i = 1; i < NBLOCKS; i++)
+		assert_true(player.blocks[i - 1].ptr +
+		    malloc_usable_size(player.blocks[i - 1].ptr) <=
+		    player.blocks[i].ptr);
+	for (unsigned i = 0; i < NBLOCKS; i++)
+		drop_block(&player, &player.blocks[i]);
+	assert_int_equal(live_bytes(), before);
+}
+
+static void
+test_model_one_thread(void **state)
+{
+	static struct player player;
+	uint64_t before = live_bytes();
+
+	player.random = core_random();
+	play(&player);
+	assert_int_equal(live_bytes(), before);
+	check_arenas();
+}
+
+static void
+test_model_threads_that_pass_blocks(void **state)
+{
+	static struct player players[NTHREADS];
+	static struct mailbox boxes[NTHREADS];
+	pthread_t threads[NTHREADS];
+	uint64_t before = live_bytes();
+
+	for (unsigned i = 0; i < NTHREADS; i++) {
+		players[i].random = core_random();
+		players[i].out = &boxes[i];
+		players[i].in = &boxes[(i + 1) % NTHREADS];
+		assert_int_equal(pthread_create(&threads[i], NULL, play,
+		    &players[i]), 0);
+	}
+	for (unsigned i = 0; i < NTHREADS; i++)
+		pthread_join(threads[i], NULL);
+	for (unsigned i = 0; i < NTHREADS; i++) {
+		struct block *letter = atomic_load(&boxes[i].slot);
+
+		if (letter != NULL) {
+			drop_block(&players[0], letter);
+			free(letter);
+		}
+	}
+	assert_int_equal(live_bytes(), before);
+	check_arenas();
+}
+
+static void
+test_odd_requests(void **state)
+{
+	void *ptr = malloc(0);
+
+	assert_non_null(ptr);
+	free(ptr);
+	free(NULL);
+	ptr = realloc(NULL, 10);
+	assert_non_null(ptr);
+	assert_null(realloc(ptr, 0));
+	assert_int_equal(malloc_usable_size(NULL), 0);
+	ptr = calloc(0, 10);
+	assert_non_null(ptr);
+	free(ptr);
+	ptr = aligned_alloc(64, 0);
+	assert_int_equal((uintptr_t)ptr % 64, 0);
+	free(ptr);
+	ptr = valloc(1);
+	assert_int_equal((uintptr_t)ptr % os_page, 0);
+	free(ptr);
+	ptr = pvalloc(1);
+	assert_true(malloc_usable_size(ptr) >= os_page);
+	free(ptr);
+	ptr = memalign(1 << 20, 100);
+	assert_int_equal((uintptr_t)ptr % (1 << 20), 0);
+	free(ptr);
+}
+
+static void
+test_impossible_requests(void **state)
+{
+	volatile size_t huge = (size_t)PTRDIFF_MAX + 1, half = SIZE_MAX / 2;
+	void *ptr = &ptr, *keep = malloc(50000);
+
 	errno = 0;
 	assert_null(malloc(huge));
 	assert_int_equal(errno, ENOMEM);
-	assert_null(malloc(SIZE_MAX));
-	assert_null(calloc(SIZE_MAX / 2, 3));
-	assert_null(reallocarray(ptr, SIZE_MAX / 2, 3));
-	assert_null(realloc(ptr, huge));
-	assert_null(aligned_alloc(64, huge));
-	assert_null(pvalloc(SIZE_MAX));
-	assert_int_equal(posix_memalign(&out, 64, huge), ENOMEM);
-	assert_ptr_equal(out, &ptr);	/* untouched */
-	free(ptr);
-}
-
-static void
-test_aligned_family(void **state)
-{
-	(void)state;
-	for (size_t align = 8; align <= (size_t)1 << 24; align *= 2) {
-		void *a = aligned_alloc(align, 100), *b = NULL;
-		void *c = mallocx(5000, MALLOCX_ALIGN(align) | MALLOCX_ZERO);
-
-		assert_int_equal((uintptr_t)a % align, 0);
-		assert_int_equal(posix_memalign(&b, align, align + 1), 0);
-		assert_int_equal((uintptr_t)b % align, 0);
-		assert_int_equal((uintptr_t)c % align, 0);
-		assert_true(all_bytes(c, 0, sallocx(c, 0)));
-		free(a);
-		free_aligned_sized(b, align, align + 1);
-		sdallocx(c, 5000, MALLOCX_ALIGN(align));
-	}
+	errno = 0;
+	assert_null(calloc(half, 3));
+	assert_int_equal(errno, ENOMEM);
+	errno = 0;
+	assert_null(reallocarray(NULL, half, 3));
+	assert_int_equal(errno, ENOMEM);
+	errno = 0;
+	assert_null(realloc(keep, huge));
+	assert_int_equal(errno, ENOMEM);
+	errno = 0;
 	assert_null(aligned_alloc(24, 100));
 	assert_int_equal(errno, EINVAL);
-	assert_int_equal(posix_memalign(&(void *){ NULL }, 3, 1), EINVAL);
-	assert_int_equal(posix_memalign(&(void *){ NULL }, 4, 1), EINVAL);
-}
-
-static void
-test_gigabyte_alignment(void **state)
-{
-	size_t align = (size_t)1 << 30;
-	void *ptr = memalign(align, 4096);
-
-	(void)state;
-	assert_non_null(ptr);
-	assert_int_equal((uintptr_t)ptr % align, 0);
-	free(ptr);
-}
-
-static void
-test_calloc_zeroes_used_memory(void **state)
-{
-	static const size_t sizes[] = { 1, 64, 1000, 14336, 16385, 100000,
-	    5000000 };
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(sizes); i++)
-		for (int round = 0; round < 4; round++) {
-			char *ptr = calloc(1, sizes[i]);
-
-			assert_true(all_bytes(ptr, 0, sizes[i]));
-			memset(ptr, 0xff, malloc_usable_size(ptr));
-			free(ptr);
-		}
-}
-
-static void
-test_realloc_keeps_contents(void **state)
-{
-	char *ptr = NULL;
-	size_t old = 0;
-
-	(void)state;
-	for (size_t n = 1; n < (size_t)40 << 20; n = n * 3 / 2 + 1) {
-		ptr = realloc(ptr, n);
-		assert_non_null(ptr);
-		assert_true(all_bytes(ptr, 0x77, old));
-		memset(ptr, 0x77, n);
-		old = n;
-	}
-	for (size_t n = old; n > 0; n = n * 2 / 3) {
-		ptr = realloc(ptr, n);
-		assert_true(all_bytes(ptr, 0x77, n));
-		if (n == 1)
-			break;
-	}
-	free(ptr);
-}
-
-static void
-test_realloc_to_nothing_frees(void **state)
-{
-	uint64_t before = alloc_zero_reallocs();
-
-	(void)state;
-	assert_null(realloc(malloc(100), 0));
-	assert_int_equal(alloc_zero_reallocs(), before + 1);
-	free(realloc(NULL, 0));
+	errno = 7;
+	assert_int_equal(posix_memalign(&ptr, 24, 100), EINVAL);
+	assert_int_equal(posix_memalign(&ptr, 4, 100), EINVAL);
+	assert_int_equal(posix_memalign(&ptr, 64, huge), ENOMEM);
+	assert_ptr_equal(ptr, &ptr);
+	assert_int_equal(errno, 7);
+	assert_null(malloc(PTRDIFF_MAX));
+	assert_int_equal(nallocx(huge, 0), 0);
+	free(keep);
 }
 
 static void
 test_free_keeps_errno(void **state)
 {
-	void *blocks[1000];
+	void *blocks[200];
 
-	(void)state;
-	for (int i = 0; i < 1000; i++)
-		blocks[i] = malloc((size_t)i * 100);
-	errno = 1234;
-	for (int i = 0; i < 1000; i++)
+	for (unsigned i = 0; i < 200; i++)
+		blocks[i] = malloc(i * 2000);
+	errno = 4711;
+	for (unsigned i = 0; i < 200; i++)
 		free(blocks[i]);
-	free(NULL);
-	assert_int_equal(errno, 1234);
+	assert_int_equal(errno, 4711);
 }
 
 static void
-test_xallocx_never_moves(void **state)
+test_large_realloc_stays_where_it_can(void **state)
 {
-	char *small = malloc(100), *large = malloc((size_t)1 << 20);
-	size_t got;
+	unsigned char *ptr = malloc(1 << 20), *first = ptr;
+	unsigned moved = 0;
 
-	(void)state;
-	assert_int_equal(xallocx(small, 1000, 0, 0), sallocx(small, 0));
-	memset(large, 5, (size_t)1 << 20);
-	got = xallocx(large, (size_t)200 << 10, 0, 0);
-	assert_int_equal(got, nallocx((size_t)200 << 10, 0));
-	got = xallocx(large, got, (size_t)4 << 20, MALLOCX_ZERO);
-	assert_true(got >= (size_t)200 << 10);
-	assert_true(all_bytes(large, 5, (size_t)200 << 10));
-	free(small);
-	free(large);
-}
-
-static void
-test_place_that_does_not_exist(void **state)
-{
-	(void)state;
-	assert_null(mallocx(100, MALLOCX_ARENA(4000)));
-	assert_null(mallocx(100, MALLOCX_TCACHE(4000)));
-}
-
-static void
-test_explicit_cache(void **state)
-{
-	unsigned index;
-	void *ptr;
-
-	(void)state;
-	assert_int_equal(tcaches_create(&index), 0);
-	ptr = mallocx(64, MALLOCX_TCACHE(index));
-	assert_non_null(ptr);
-	dallocx(ptr, MALLOCX_TCACHE(index));
-	assert_ptr_equal(mallocx(64, MALLOCX_TCACHE(index)), ptr);
-	dallocx(ptr, MALLOCX_TCACHE_NONE);
-	tcache_check(tcaches_get(index));
-	assert_int_equal(tcaches_destroy(index), 0);
-	assert_int_not_equal(tcaches_destroy(index), 0);
-}
-
-/* --- whose memory ---------------------------------------------------------- */
-
-static unsigned
-arena_index_of(const void *ptr)
-{
-	return extent_arena(pagemap_extent(pagemap_get(ptr)));
-}
-
-static void
-test_binding_a_thread_moves_all_its_blocks(void **state)
-{
-	struct thread *thread = thread_get();
-	unsigned old = thread->arena->index, bound;
-	void *before[500], *block;
-
-	(void)state;
-	for (int i = 0; i < 500; i++)
-		before[i] = malloc(64);
-	assert_int_equal(arena_create(&bound), 0);
-	assert_int_equal(thread_arena_set(thread, bound), 0);
-	/* Freed blocks of the old domain must not come back from here. */
-	for (int i = 0; i < 500; i++)
-		free(before[i]);
-	for (int i = 0; i < 1000; i++) {
-		block = malloc(64);
-		assert_int_equal(arena_index_of(block), bound);
+	for (size_t size = 1 << 20; size < 30 << 20; size += size / 3) {
+		memset(ptr, 1, size / 2);
+		ptr = realloc(ptr, size);
+		moved += ptr != first;
+		first = ptr;
 	}
-	tcache_check(&thread->own_cache);
-	assert_int_equal(thread_arena_set(thread, old), 0);
-	for (int i = 0; i < 1000; i++)
-		assert_int_not_equal(arena_index_of(malloc(64)), bound);
+	assert_in_range(moved, 0, 9);
+	assert_ptr_equal(realloc(ptr, 1 << 20), ptr);
+	free(ptr);
 }
 
-static void
-test_guard_takes_internal_memory(void **state)
-{
-	struct thread *thread = thread_get();
-	uint64_t allocated = thread_allocated(thread);
-	void *outside = malloc(100), *inside;
-
-	(void)state;
-	assert_ptr_equal(thread_guard_enter(), &thread->prof);
-	inside = malloc(100);
-	assert_int_equal(arena_index_of(inside), ARENA_INTERNAL);
-	free(outside);		/* ours may be freed inside */
-	thread_guard_leave();
-	assert_int_equal(thread_allocated(thread), allocated + 112);
-	free(inside);		/* and theirs outside */
-	assert_int_not_equal(arena_index_of(malloc(100)), ARENA_INTERNAL);
-}
-
-static void
-test_totals_follow_the_program(void **state)
-{
-	struct thread_totals before, after;
-	void *small, *large;
-
-	(void)state;
-	thread_totals(&before);
-	small = malloc(1000);
-	large = malloc((size_t)3 << 20);
-	free(small);
-	thread_totals(&after);
-	assert_int_equal(after.allocated - before.allocated,
-	    1024 + ((size_t)3 << 20));
-	assert_int_equal(after.deallocated - before.deallocated, 1024);
-	free(large);
-}
-
+/* What other threads cache comes back when they end. */
 static void *
-hand_over(void *arg)
+cache_some(void *arg)
 {
-	void **blocks = arg;
+	void *blocks[64];
 
-	for (int i = 0; i < 1000; i++)
-		blocks[i] = malloc((size_t)i * 7);
+	for (unsigned i = 0; i < 64; i++)
+		blocks[i] = malloc(1000);
+	for (unsigned i = 0; i < 64; i++)
+		free(blocks[i]);
 	return NULL;
 }
 
 static void
-test_threads_end_without_a_trace(void **state)
+test_a_thread_takes_nothing_with_it(void **state)
 {
-	static void *blocks[1000];
 	struct thread_totals before, after;
 	pthread_t thread;
 
-	(void)state;
 	thread_totals(&before);
-	for (int round = 0; round < 20; round++) {
-		pthread_create(&thread, NULL, hand_over, blocks);
+	for (unsigned i = 0; i < 20; i++) {
+		pthread_create(&thread, NULL, cache_some, NULL);
 		pthread_join(thread, NULL);
-		for (int i = 0; i < 1000; i++)
-			free(blocks[i]);
 	}
 	thread_totals(&after);
-	assert_int_equal(after.nthreads, before.nthreads);
-	assert_int_equal(after.allocated - before.allocated,
-	    after.deallocated - before.deallocated);
-}
-
-/* --- a model --------------------------------------------------------------- */
-
-enum { MODEL_BLOCKS = 2000, MODEL_STEPS = 200000 };
-
-struct model_block {
-	unsigned char *ptr;
-	size_t size;
-	unsigned char fill;
-};
-
-struct model {
-	struct model_block blocks[MODEL_BLOCKS];
-	uint64_t seed;
-	int failures;
-};
-
-static uint64_t
-model_random(struct model *model)
-{
-	model->seed = model->seed * 6364136223846793005u +
-	    1442695040888963407u;
-	return model->seed >> 33;
-}
-
-static size_t
-model_size(struct model *model)
-{
-	unsigned lg = (unsigned)(model_random(model) % 100);
-	unsigned max = lg < 70 ? 10 : lg < 95 ? 15 : 21;
-
-	return 1 + model_random(model) % ((size_t)1 << max);
-}
-
-static bool
-block_is_whole(const struct model_block *block)
-{
-	return all_bytes(block->ptr, block->fill, block->size);
-}
-
-static void
-model_allocate(struct model *model, struct model_block *block)
-{
-	size_t size = model_size(model);
-	size_t align = (size_t)1 << (3 + model_random(model) % 10);
-	bool zero = false;
-
-	switch (model_random(model) % 6) {
-	case 0:
-		block->ptr = calloc(1, size);
-		zero = true;
-		break;
-	case 1:
-		block->ptr = aligned_alloc(align, size);
-		model->failures += (uintptr_t)block->ptr % align != 0;
-		break;
-	case 2:
-		block->ptr = mallocx(size, MALLOCX_ALIGN(align) |
-		    MALLOCX_ZERO | MALLOCX_TCACHE_NONE);
-		zero = true;
-		break;
-	default:
-		block->ptr = malloc(size);
-	}
-	model->failures += block->ptr == NULL ||
-	    malloc_usable_size(block->ptr) < size ||
-	    (zero && !all_bytes(block->ptr, 0, size));
-	block->size = size;
-	block->fill = (unsigned char)model_random(model);
-	memset(block->ptr, block->fill, size);
-}
-
-static void
-model_resize(struct model *model, struct model_block *block)
-{
-	size_t size = model_size(model);
-	size_t kept = size < block->size ? size : block->size;
-	unsigned char *ptr = model_random(model) % 2 == 0 ?
-	    realloc(block->ptr, size) : rallocx(block->ptr, size, 0);
-
-	model->failures += ptr == NULL || !all_bytes(ptr, block->fill, kept);
-	block->ptr = ptr;
-	block->size = size;
-	memset(ptr, block->fill, size);
-}
-
-static void
-model_release(struct model *model, struct model_block *block)
-{
-	model->failures += !block_is_whole(block);
-	switch (model_random(model) % 3) {
-	case 0:
-		free_sized(block->ptr, block->size);
-		break;
-	case 1:
-		dallocx(block->ptr, 0);
-		break;
-	default:
-		free(block->ptr);
-	}
-	block->ptr = NULL;
-}
-
-static void *
-model_run(void *arg)
-{
-	struct model *model = arg;
-
-	for (int i = 0; i < MODEL_STEPS; i++) {
-		struct model_block *block = &model->blocks[
-		    model_random(model) % MODEL_BLOCKS];
-
-		if (block->ptr == NULL)
-			model_allocate(model, block);
-		else if (model_random(model) % 4 == 0)
-			model_resize(model, block);
-		else
-			model_release(model, block);
-	}
-	for (int i = 0; i < MODEL_BLOCKS; i++)
-		if (model->blocks[i].ptr != NULL)
-			model_release(model, &model->blocks[i]);
-	tcache_check(&thread_get()->own_cache);
-	return NULL;
-}
-
-static void
-test_model_in_several_threads(void **state)
-{
-	enum { NTHREADS = 4 };
-	static struct model models[NTHREADS];
-	pthread_t threads[NTHREADS];
-
-	(void)state;
-	for (int i = 0; i < NTHREADS; i++) {
-		models[i].seed = (uint64_t)i + 1;
-		print_message("seed %d\n", i + 1);
-		pthread_create(&threads[i], NULL, model_run, &models[i]);
-	}
-	for (int i = 0; i < NTHREADS; i++) {
-		pthread_join(threads[i], NULL);
-		assert_int_equal(models[i].failures, 0);
-	}
-	for (unsigned i = 0; i < arenas_count(); i++)
-		if (arena_get(i, false) != NULL)
-			arena_check(arena_get(i, false));
+	assert_int_equal(after.allocated - after.deallocated,
+	    before.allocated - before.deallocated);
+	assert_int_equal(after.tcache_bytes, before.tcache_bytes);
+	assert_true(after.allocated >= before.allocated + 20 * 64 * 1024);
 }
 
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_sizes_and_alignment),
-		cmocka_unit_test(test_impossible_sizes),
-		cmocka_unit_test(test_aligned_family),
-		cmocka_unit_test(test_gigabyte_alignment),
-		cmocka_unit_test(test_calloc_zeroes_used_memory),
-		cmocka_unit_test(test_realloc_keeps_contents),
-		cmocka_unit_test(test_realloc_to_nothing_frees),
+		cmocka_unit_test(test_odd_requests),
+		cmocka_unit_test(test_impossible_requests),
 		cmocka_unit_test(test_free_keeps_errno),
-		cmocka_unit_test(test_xallocx_never_moves),
-		cmocka_unit_test(test_place_that_does_not_exist),
-		cmocka_unit_test(test_explicit_cache),
-		cmocka_unit_test(test_binding_a_thread_moves_all_its_blocks),
-		cmocka_unit_test(test_guard_takes_internal_memory),
-		cmocka_unit_test(test_totals_follow_the_program),
-		cmocka_unit_test(test_threads_end_without_a_trace),
-		cmocka_unit_test(test_model_in_several_threads),
+		cmocka_unit_test(test_no_two_blocks_overlap),
+		cmocka_unit_test(test_large_realloc_stays_where_it_can),
+		cmocka_unit_test(test_a_thread_takes_nothing_with_it),
+		cmocka_unit_test(test_model_one_thread),
+		cmocka_unit_test(test_model_threads_that_pass_blocks),
 	};
 
+	core_seed();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
