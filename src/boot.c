@@ -130,10 +130,16 @@ start_profiler(void)
 {
 	struct thread *thread;
 
-	if (!CONFIG_PROF || !prof_enabled() || prof_start() != 0)
+	if (!CONFIG_PROF || !prof_enabled())
+		return;
+	/*
+	 * The thread comes first: without one there is no guard, and opening
+	 * libunwind would allocate among the program's blocks.
+	 */
+	thread = thread_get();
+	if (prof_start() != 0)
 		return;
 	/* This thread samples from here on, not from its next event. */
-	thread = thread_get();
 	if (thread != NULL)
 		event_redraw(thread);
 }
