@@ -41,6 +41,23 @@ static unsigned bt_max = 128;
 static bool enabled;
 static uint32_t state;
 
+/*
+ * The guard of a thread that may have none (before its first allocation,
+ * after its end): what was entered is left, nothing else.
+ */
+static bool
+guard(void)
+{
+	return host->guard_enter() != NULL;
+}
+
+static void
+unguard(bool entered)
+{
+	if (entered)
+		host->guard_leave();
+}
+
 /* --- life cycle ------------------------------------------------------------ */
 
 int
@@ -82,16 +99,17 @@ int
 prof_start(void)
 {
 	uint32_t was = NOT_STARTED;
+	bool guarded;
 	int error;
 
 	if (!__atomic_compare_exchange_n(&state, &was, STARTING, false,
 	    __ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE))
 		return was == STARTED ? 0 : was == STARTING ? EAGAIN : ENOENT;
-	host->guard_enter();
+	guarded = guard();
 	error = start_guarded();
 	if (error == 0)
 		trigger_start();
-	host->guard_leave();
+	unguard(guarded);
 	__atomic_store_n(&enabled, error == 0, __ATOMIC_RELAXED);
 	/* pairs with the acquire of those who read the state */
 	__atomic_store_n(&state, error == 0 ? STARTED : FAILED,
@@ -111,13 +129,13 @@ is_started(void)
 bool
 prof_exit(void)
 {
-	bool fail;
+	bool guarded, fail;
 
 	if (!is_started())
 		return false;
-	host->guard_enter();
+	guarded = guard();
 	fail = trigger_exit();
-	host->guard_leave();
+	unguard(guarded);
 	return fail;
 }
 
@@ -289,13 +307,14 @@ prof_gdump_event(void)
 int
 prof_dump(const char *filename, enum prof_trigger trigger)
 {
+	bool guarded;
 	int error;
 
 	if (!is_started())
 		return ENOENT;
-	host->guard_enter();
+	guarded = guard();
 	error = dump_now(filename, trigger, NULL);
-	host->guard_leave();
+	unguard(guarded);
 	return error;
 }
 
