@@ -20,6 +20,7 @@
 #pragma weak dallocx
 #pragma weak sdallocx
 #pragma weak malloc_usable_size
+#pragma weak strata_version
 
 #define NOINLINE __attribute__((noinline, noclone))
 /* Keeps the compiler from dropping an allocation or merging two calls. */

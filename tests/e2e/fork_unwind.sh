@@ -1,0 +1,28 @@
+#!/bin/sh
+# fork_unwind.sh - 1,000 forks against a thread that unwinds cold call sites,
+# or that loads and unloads plugins; children sample at once, and dump.
+
+. "${0%/*}/lib.sh"
+conf=prof:true,lg_prof_sample:0,prof_prefix:$tmp/p
+
+# Far more than it takes; a hang is found by the program itself.
+forks() { under "$conf" timeout -s KILL 120 "$PROG/fork_unwind" "$@"; }
+
+check '1,000 forks, each child samples' forks 1000 sites
+check '300 forks, children dump' forks 300 sites dump
+check '... each in a file of its own' \
+	holds "$(ls p.*.m0.pb 2>/dev/null | sed 's/^p\.\([0-9]*\)\..*/\1/' |
+		sort -u | wc -l) == 19"
+whole=0
+for file in p.*.pb; do
+	if "$STRATA" top --cum "$file" | grep -q child_allocates; then
+		whole=$((whole + 1))
+	fi
+done
+check_eq "... that shows the child's own allocations" 19 $whole
+rm -f p.*
+check '300 forks against dlopen and dlclose, children dump' forks 300 loader \
+	"$PROG/churn_a.so" "$PROG/churn_b.so" dump
+conf=prof:true,lg_prof_sample:0,prof_unwind:fp,prof_prefix:$tmp/p
+check '300 forks, stacks by frame pointers' forks 300 sites dump
+finish
