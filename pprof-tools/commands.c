@@ -12,6 +12,9 @@ const struct cli_command *const commands[] = {
 	&cmd_graph,
 	&cmd_flame,
 	&cmd_lifetimes,
+	&cmd_diff,
+	&cmd_merge,
+	&cmd_convert,
 	NULL
 };
 

@@ -27,6 +27,8 @@ struct builder {
 	uint32_t *first_slot;		/* of each location */
 	uint32_t *slots;		/* site of each slot */
 	uint32_t no_stack;		/* the site of empty stacks, or NONE */
+	bool (*keep)(const void *context, const struct model_row *row);
+	const void *keep_context;	/* keep NULL: all rows */
 };
 
 /* --- estimates ---------------------------------------------------------- */
@@ -263,7 +265,7 @@ site_of_frame(struct builder *b, uint32_t location,
 	site = &b->sites->items[index];
 	site->mapping = model->locations[location].mapping;
 	site->file = module_file(model, &model->locations[location]);
-	if (by == SITES_ADDRESS)
+	if (by == SITES_ADDRESS || (line == NULL && by <= SITES_LINE))
 		site->address = model_location_offset(model, location);
 	if (by == SITES_MODULE || line == NULL)
 		return index;
@@ -411,8 +413,10 @@ count_row(struct builder *b, uint32_t index, const uint32_t *frames,
 }
 
 static bool
-row_is_empty(const struct builder *b, const struct model_row *row)
+row_is_left_out(const struct builder *b, const struct model_row *row)
 {
+	if (b->keep != NULL && !b->keep(b->keep_context, row))
+		return true;
 	return row_value(row, b->sites->type) == 0 &&
 	    row_value(row, b->sites->objects_type) == 0;
 }
@@ -428,7 +432,7 @@ build(struct builder *b, add_frames *more, void *context)
 		const struct model_row *row = &b->model->rows[i];
 		uint32_t alone;
 
-		if (row_is_empty(b, row))
+		if (row_is_left_out(b, row))
 			continue;
 		if (!is_label(b->sites->by))
 			frames_of_row(b, row, &frames);
@@ -476,9 +480,19 @@ builder_end(struct builder *b)
 struct sites *
 sites_build(const struct model *model, enum sites_by by, uint32_t type)
 {
+	return sites_build_some(model, by, type, NULL, NULL);
+}
+
+struct sites *
+sites_build_some(const struct model *model, enum sites_by by, uint32_t type,
+    bool (*keep)(const void *context, const struct model_row *row),
+    const void *context)
+{
 	struct builder b;
 
 	builder_start(&b, model, by, type);
+	b.keep = keep;
+	b.keep_context = context;
 	build(&b, NULL, NULL);
 	builder_end(&b);
 	sites_sort(b.sites, SITES_BY_FLAT);
@@ -800,4 +814,11 @@ sites_walk(const struct model *model, uint32_t stack,
 			frame(context, &(struct site_frame){ index,
 			    &place->lines[k], k + 1 < place->nlines });
 	}
+}
+
+char *
+site_frame_name(const struct model *model, enum sites_by by,
+    const struct site_frame *frame)
+{
+	return frame_name(model, by, frame->location, frame->line);
 }

@@ -42,7 +42,8 @@ struct site {
 	const char *function;		/* "" where by has none */
 	const char *file;		/* source file, or the module's */
 	int64_t line;			/* 0 none */
-	uint64_t address;		/* 0 none; offset in the module */
+	uint64_t address;		/* offset in the module, if the site is
+					   an address or has no symbol; else 0 */
 	uint32_t mapping;		/* of the model, or MODEL_NONE */
 	struct estimate flat, cum;	/* of the chosen type */
 	struct estimate flat_objects, cum_objects;	/* 0 if no such type */
@@ -106,6 +107,10 @@ int sites_by_parse(const char *name);
 /* Sorted by flat, largest first. The model must outlive the result. */
 struct sites *sites_build(const struct model *model, enum sites_by by,
     uint32_t type);
+/* The same of the rows for which keep() says so. */
+struct sites *sites_build_some(const struct model *model, enum sites_by by,
+    uint32_t type, bool (*keep)(const void *context,
+    const struct model_row *row), const void *context);
 void sites_sort(struct sites *sites, enum sites_order order);
 void sites_free(struct sites *sites);
 
@@ -130,5 +135,9 @@ struct site_frame {
 void sites_walk(const struct model *model, uint32_t stack,
     void (*frame)(void *context, const struct site_frame *frame),
     void *context);
+
+/* The name of a frame's site, malloc'ed. */
+char *site_frame_name(const struct model *model, enum sites_by by,
+    const struct site_frame *frame);
 
 #endif

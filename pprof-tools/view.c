@@ -10,6 +10,7 @@
 #include "filter.h"
 #include "read.h"
 #include "symbolize.h"
+#include "trim.h"
 #include "xalloc.h"
 
 /* All values of a repeatable option; the caller frees the array. */
@@ -107,6 +108,7 @@ view_load_files(const struct cli_args *args, char *const paths[], size_t n,
 	view.header = header_of(view.model);
 	if ((groups & CLI_SYMBOLS) != 0 && !cli_flag(args, "no-symbols"))
 		symbolize(args, view.model);
+	trim_allocator(view.model);
 	if ((groups & CLI_FILTER) != 0)
 		status = apply_filter(args, view.model);
 	view.type = view.model->default_type;

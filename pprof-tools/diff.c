@@ -1,0 +1,331 @@
+/*
+ * diff.c - `strata diff OLD NEW`: what changed, and what is only noise.
+ *
+ *        old       new      delta        +-  sign  change  function
+ *   40.1 MiB  96.3 MiB  +56.2 MiB  3.10 MiB  ***    +140%  session_new
+ *
+ * Absolute figures only: nothing is scaled to make two totals equal.
+ */
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+#include "commands.h"
+#include "compare.h"
+#include "grid.h"
+#include "header.h"
+#include "term.h"
+#include "units.h"
+#include "view.h"
+
+enum { DIFF_SITES = 20 };		/* a terminal's page */
+
+struct diff_view {
+	const struct cli_args *args;
+	const struct view *old, *new;
+	const struct comparison *diff;
+	const char *unit;
+	uint32_t n;			/* rows shown */
+	FILE *out;
+};
+
+static const char *const state_names[] = {
+	[COMPARE_BOTH] = "both", [COMPARE_NEW] = "new", [COMPARE_GONE] = "gone",
+};
+
+static const char *const errors_names[] = {
+	[COMPARE_INDEPENDENT] = "independent", [COMPARE_SHARED] = "shared",
+	[COMPARE_UPPER_BOUND] = "upper bound",
+};
+
+/* Two-sided: less than 5 %, 1 % and 0.1 % by chance alone. */
+static const char *
+mark(const struct compare_row *row)
+{
+	double z = fabs(compare_significance(row));
+
+	return z >= 3.291 ? "***" : z >= 2.576 ? "**" : z >= 1.960 ? "*" : "";
+}
+
+/* --- text --------------------------------------------------------------- */
+
+static const char *
+change_text(const struct compare_row *row, struct unit *unit)
+{
+	if (row->state != COMPARE_BOTH)
+		return state_names[row->state];
+	if (row->old_value == 0)
+		return "";
+	snprintf(unit->text, sizeof unit->text, "%+.0f%%",
+	    100 * row->delta.value / row->old_value);
+	return unit->text;
+}
+
+static void
+add_row(const struct diff_view *v, struct grid *grid,
+    const struct compare_row *row, const char *name)
+{
+	bool certain = *mark(row) != '\0';
+	enum grid_style style = !certain ? GRID_PLAIN :
+	    row->delta.value > 0 ? GRID_RED : GRID_GREEN;
+	struct unit unit;
+
+	grid_add(grid, GRID_PLAIN, unit_value(&unit, row->old_value,
+	    v->unit));
+	grid_add(grid, GRID_PLAIN, unit_value(&unit, row->new_value,
+	    v->unit));
+	grid_add(grid, style, unit_delta(&unit, row->delta.value, v->unit));
+	grid_add(grid, GRID_DIM, unit_value(&unit,
+	    estimate_error(&row->delta), v->unit));
+	grid_add(grid, style, mark(row));
+	grid_add(grid, GRID_PLAIN, change_text(row, &unit));
+	grid_add(grid, GRID_BOLD, name);
+}
+
+static const char *
+row_name(const struct diff_view *v, const struct compare_row *row,
+    struct unit *unit)
+{
+	const char *by = cli_value(v->args, "by");
+
+	if (by == NULL || strcmp(by, "size") != 0 || *row->name == '(')
+		return row->name;
+	return unit_bytes(unit, strtod(row->name, NULL));
+}
+
+static void
+print_grid(const struct diff_view *v, bool color)
+{
+	static const char *const titles[] = { "old", "new", "delta", "+-",
+	    "", "change" };
+	const char *by = cli_value(v->args, "by");
+	struct grid *grid = grid_new("rrrrlrl");
+
+	for (size_t i = 0; i < sizeof titles / sizeof *titles; i++)
+		grid_add(grid, GRID_BOLD, titles[i]);
+	grid_add(grid, GRID_BOLD, by == NULL ? "function" : by);
+	add_row(v, grid, &v->diff->total, "(total)");
+	for (uint32_t i = 0; i < v->n; i++) {
+		const struct compare_row *row = &v->diff->rows[i];
+		struct unit unit;
+
+		add_row(v, grid, row, row_name(v, row, &unit));
+	}
+	grid_print(grid, v->out, color, term_width(v->out, 0));
+	grid_free(grid);
+}
+
+static void
+print_errors(const struct diff_view *v)
+{
+	static const char *const texts[] = {
+		[COMPARE_INDEPENDENT] =
+		    "errors of independent runs: old and new add up",
+		[COMPARE_SHARED] =
+		    "errors within one process: what both dumps hold cancels",
+		[COMPARE_UPPER_BOUND] = "errors are upper bounds: the dumps are "
+		    "too far apart to know what they share",
+	};
+
+	fprintf(v->out, "%s\n* ** *** by chance in less than 5%%, 1%%, 0.1%% "
+	    "of cases\n", texts[v->diff->errors]);
+}
+
+static void
+print_exact(const struct diff_view *v)
+{
+	int64_t old = v->old->model->exact.live;
+	int64_t new = v->new->model->exact.live;
+	struct unit a, b, c;
+
+	if (old < 0 || new < 0)
+		return;
+	fprintf(v->out, "exact live bytes: %s, now %s: %s\n",
+	    unit_bytes(&a, (double)old), unit_bytes(&b, (double)new),
+	    unit_delta(&c, (double)(new - old), "bytes"));
+}
+
+static void
+print_text(const struct diff_view *v)
+{
+	bool color = term_color(v->out);
+
+	header_print(&v->old->header, v->out, color, "old ");
+	header_print(&v->new->header, v->out, color, "new ");
+	fprintf(v->out, "\n%s, %" PRIu32 " of %" PRIu32 " sites\n",
+	    view_type(v->new)->type, v->n, v->diff->n);
+	print_exact(v);
+	print_errors(v);
+	fputc('\n', v->out);
+	print_grid(v, color);
+}
+
+/* --- CSV and JSON ------------------------------------------------------- */
+
+static void
+print_quoted(FILE *out, const char *text)
+{
+	fputc('"', out);
+	for (; *text != '\0'; text++) {
+		if (*text == '"')
+			fputc('"', out);
+		fputc(*text, out);
+	}
+	fputc('"', out);
+}
+
+static void
+print_csv(const struct diff_view *v)
+{
+	fputs("site,old,new,delta,delta_error,significance,state,"
+	    "old_objects,new_objects\n", v->out);
+	for (uint32_t i = 0; i < v->n; i++) {
+		const struct compare_row *row = &v->diff->rows[i];
+
+		print_quoted(v->out, row->name);
+		fprintf(v->out, ",%.0f,%.0f,%.0f,", row->old_value,
+		    row->new_value, row->delta.value);
+		if (!row->delta.unknown)
+			fprintf(v->out, "%.0f", estimate_error(&row->delta));
+		fprintf(v->out, ",%s,%s,%.0f,%.0f\n", mark(row),
+		    state_names[row->state], row->old_objects,
+		    row->new_objects);
+	}
+}
+
+static json_t *
+row_json(const struct compare_row *row)
+{
+	json_t *object = json_object();
+	double z = compare_significance(row);
+
+	json_object_set_new(object, "site", header_json_string(row->name));
+	json_object_set_new(object, "old", json_real(row->old_value));
+	json_object_set_new(object, "new", json_real(row->new_value));
+	json_object_set_new(object, "delta", json_real(row->delta.value));
+	json_object_set_new(object, "delta_error", row->delta.unknown ?
+	    json_null() : json_real(estimate_error(&row->delta)));
+	json_object_set_new(object, "errors_away", isfinite(z) ?
+	    json_real(z) : json_null());
+	json_object_set_new(object, "significance", json_string(mark(row)));
+	json_object_set_new(object, "state",
+	    json_string(state_names[row->state]));
+	json_object_set_new(object, "old_objects",
+	    json_real(row->old_objects));
+	json_object_set_new(object, "new_objects",
+	    json_real(row->new_objects));
+	return object;
+}
+
+static void
+print_json(const struct diff_view *v)
+{
+	const struct model_type *type = view_type(v->new);
+	json_t *root = json_object(), *list = json_array();
+
+	json_object_set_new(root, "old_header", header_json(&v->old->header));
+	json_object_set_new(root, "new_header", header_json(&v->new->header));
+	json_object_set_new(root, "sample_type",
+	    header_json_string(type->type));
+	json_object_set_new(root, "unit", header_json_string(type->unit));
+	json_object_set_new(root, "errors",
+	    json_string(errors_names[v->diff->errors]));
+	json_object_set_new(root, "total", row_json(&v->diff->total));
+	for (uint32_t i = 0; i < v->n; i++)
+		json_array_append_new(list, row_json(&v->diff->rows[i]));
+	json_object_set_new(root, "sites", list);
+	json_dumpf(root, v->out, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
+	fputc('\n', v->out);
+	json_decref(root);
+}
+
+/* --- the command -------------------------------------------------------- */
+
+static const struct cli_option options[] = {
+	{ 'b', "by", "WHAT", "compare by function, line, file, address, "
+	    "module, arena, size, generation, thread, age or lifetime "
+	    "[function]" },
+	{ 'n', "nodes", "N", "show at most N sites, 0 all [20]" },
+	{ 'c', "cum", NULL, "compare cum, not flat" },
+	{ 0 }
+};
+
+static int
+print(struct diff_view *v)
+{
+	const char *format = cli_format(v->args);
+	int status = cli_output(v->args, &v->out);
+
+	if (status != EXIT_FINE)
+		return status;
+	if (strcmp(format, "json") == 0)
+		print_json(v);
+	else if (strcmp(format, "csv") == 0)
+		print_csv(v);
+	else
+		print_text(v);
+	return cli_output_close(v->args, v->out);
+}
+
+/* Both profiles are loaded. */
+static int
+compare(const struct cli_args *args, const struct view *old,
+    const struct view *new, enum sites_by by, long nodes)
+{
+	struct comparison *diff = compare_build(old->model, new->model, by,
+	    view_type(new)->type, cli_flag(args, "cum"));
+	struct diff_view v = { args, old, new, diff, view_type(new)->unit, 0,
+	    NULL };
+	int status;
+
+	if (diff == NULL)
+		return cli_usage_error(args, "the old profile has no sample "
+		    "type '%s'", view_type(new)->type);
+	v.n = nodes == 0 || nodes > diff->n ? diff->n : (uint32_t)nodes;
+	status = print(&v);
+	compare_free(diff);
+	return status;
+}
+
+static int
+run(const struct cli_args *args)
+{
+	const char *by_name = cli_value(args, "by");
+	int by = sites_by_parse(by_name == NULL ? "function" : by_name);
+	long nodes = DIFF_SITES;
+	struct view old, new;
+	int status = cli_number(args, "nodes", 0, UINT32_MAX, &nodes);
+
+	if (status != EXIT_FINE)
+		return status;
+	if (by < 0)
+		return cli_usage_error(args, "cannot compare by '%s'",
+		    by_name);
+	status = view_load_files(args, &args->operands[0], 1, &old);
+	if (status != EXIT_FINE)
+		return status;
+	status = view_load_files(args, &args->operands[1], 1, &new);
+	if (status == EXIT_FINE) {
+		status = compare(args, &old, &new, by, nodes);
+		view_free(&new);
+	}
+	view_free(&old);
+	return status;
+}
+
+const struct cli_command cmd_diff = {
+	.name = "diff",
+	.operands = "OLD NEW",
+	.summary = "what changed between two profiles, and what is noise",
+	.about = "Compares two profiles site by site: of one process, of two "
+	    "runs, or of two builds. Every difference has its standard "
+	    "error; what two dumps of one process share cancels out of it.",
+	.options = options,
+	.formats = "text json csv",
+	.groups = CLI_VIEW,
+	.min_operands = 2,
+	.max_operands = 2,
+	.run = run,
+};
