@@ -98,12 +98,12 @@ no_answer(struct request *request)
 	    request->page.signal);
 
 	if (request->page.current == request->id)
-		cli_error(request->args, "process %d is still at it after "
-		    "%g s", (int)request->target.pid, request->timeout_s);
+		cli_error(request->args, "process %d is still at work on "
+		    "it after %g s", (int)request->target.pid, request->timeout_s);
 	else
-		cli_error(request->args, "process %d %s after %g s",
+		cli_error(request->args, "process %d %s: no answer in %g s",
 		    (int)request->target.pid,
-		    deaf != NULL ? deaf : "has not answered",
+		    deaf != NULL ? deaf : "is silent",
 		    request->timeout_s);
 	return EXIT_INPUT;
 }

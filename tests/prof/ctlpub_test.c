@@ -51,6 +51,23 @@ test_page_says_what_it_is(void **state)
 	assert_int_equal(page->seq & 1, 0);
 }
 
+/* As docs/FORMATS.md has them: readers of other makes rely on these. */
+static void
+test_offsets_stay(void **state)
+{
+	assert_int_equal(offsetof(struct ctlpage, requests), 16);
+	assert_int_equal(offsetof(struct ctlpage, seq), 24);
+	assert_int_equal(offsetof(struct ctlpage, flags), 36);
+	assert_int_equal(offsetof(struct ctlpage, rate), 48);
+	assert_int_equal(offsetof(struct ctlpage, done), 104);
+	assert_int_equal(offsetof(struct ctlpage, acked), 128);
+	assert_int_equal(offsetof(struct ctlpage, prefix), 160);
+	assert_int_equal(offsetof(struct ctlpage, last_file), 1440);
+	assert_int_equal(offsetof(struct ctlpage, last_error), 2720);
+	assert_int_equal(offsetof(struct ctlpage, acks), 2976);
+	assert_int_equal(sizeof(struct ctlpage_ack), 1296);
+}
+
 static void
 test_state_is_published(void **state)
 {
@@ -193,6 +210,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_page_says_what_it_is),
+		cmocka_unit_test(test_offsets_stay),
 		cmocka_unit_test(test_state_is_published),
 		cmocka_unit_test(test_acks_are_a_ring),
 		cmocka_unit_test(test_long_names_are_cut),
