@@ -29,7 +29,7 @@ static const struct cli_option filter_options[] = {
 };
 static const struct cli_option sample_options[] = {
 	{ 's', "sample-type", "TYPE",
-	    "inuse_space (default), inuse_objects, alloc_space, ..." },
+	    "inuse_space (default), inuse_objects, alloc_space and others" },
 	{ 0, NULL, NULL, NULL }
 };
 static const struct cli_option format_options[] = {
@@ -582,23 +582,39 @@ cli_output_close(const struct cli_args *args, FILE *file)
 
 enum { HELP_COLUMN = 30, HELP_WIDTH = 79 };
 
-/* Text from column HELP_COLUMN on, broken between words. */
+/* One line of text from a column on, broken between words. */
 static void
-print_wrapped(const char *text, FILE *out)
+print_wrapped(const char *text, size_t length, int column, FILE *out)
 {
-	size_t room = HELP_WIDTH - HELP_COLUMN;
+	size_t room = (size_t)(HELP_WIDTH - column);
 
-	while (strlen(text) > room) {
-		size_t len = room;
+	while (length > room) {
+		size_t n = room;
 
-		while (len > 0 && text[len] != ' ')
-			len--;
-		if (len == 0)
+		while (n > 0 && text[n] != ' ')
+			n--;
+		if (n == 0)
 			break;
-		fprintf(out, "%.*s\n%*s", (int)len, text, HELP_COLUMN, "");
-		text += len + 1;
+		fprintf(out, "%.*s\n%*s", (int)n, text, column, "");
+		text += n + 1;
+		length -= n + 1;
 	}
-	fprintf(out, "%s\n", text);
+	fprintf(out, "%.*s\n", (int)length, text);
+}
+
+/* Paragraphs, whose own line ends stay. */
+static void
+print_about(const char *text, FILE *out)
+{
+	fputc('\n', out);
+	for (;;) {
+		size_t length = strcspn(text, "\n");
+
+		print_wrapped(text, length, 0, out);
+		if (text[length] == '\0')
+			break;
+		text += length + 1;
+	}
 }
 
 /* "-f, --format FORMAT" and its help text. */
@@ -618,7 +634,7 @@ print_option(const struct cli_option *option, FILE *out)
 		fprintf(out, "%-*s", HELP_COLUMN, left);
 	else
 		fprintf(out, "%s\n%*s", left, HELP_COLUMN, "");
-	print_wrapped(option->help, out);
+	print_wrapped(option->help, strlen(option->help), HELP_COLUMN, out);
 }
 
 static void
@@ -644,7 +660,7 @@ cli_help(const struct cli_command *command, FILE *out)
 	    command->summary[0] - 'a' + 'A' : command->summary[0],
 	    command->summary + 1);
 	if (command->about != NULL)
-		fprintf(out, "\n%s\n", command->about);
+		print_about(command->about, out);
 	fputs("\nOptions:\n", out);
 	for (size_t n = 0; n <= NGROUPS; n++) {
 		const struct cli_option *options = table_of(command, n);
