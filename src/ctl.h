@@ -1,16 +1,16 @@
 /*
  * ctl.h - mallctl: a tree of named controls.
  *
- *   "arena.3.purge"  ->  MIB {5, 3, 1}  ->  struct ctl_node  ->  its handler
+ *   "arena.3.purge"  ->  MIB {4, 3, 2}  ->  struct ctl_node  ->  its functions
  *
- * A node is data: a name, and either children, or a handler. The handlers of
- * one topic stand together: ctl_thread.c, ctl_arena.c, ctl_stats.c,
- * ctl_prof.c, ctl_opt.c. The public functions are in ctl.c.
+ * The tree is data; the leaves of one topic stand together with the functions
+ * that read and write them: ctl_thread.c, ctl_arena.c, ctl_stats.c,
+ * ctl_prof.c, ctl_opt.c. ctl.c walks it, checks sizes and copies values.
  *
- * Results are jemalloc's: ENOENT no such name (or the feature is off), EPERM
- * not readable or not writable, EINVAL a size that does not fit (what fits
- * was copied), EFAULT the action failed, EAGAIN no memory.
- * Locks: ctl.lock (RANK_CTL) around the snapshot of the statistics.
+ * Results are jemalloc's: ENOENT no such name, or the feature is off; EPERM
+ * not readable or not writable; EINVAL a size that does not fit (what fits
+ * was copied); EFAULT the action failed; EAGAIN no memory.
+ * Locks: RANK_CTL around the snapshot that stats.* are read from.
  */
 #ifndef STRATA_CTL_H
 #define STRATA_CTL_H
@@ -18,8 +18,28 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
-enum { CTL_MAX_DEPTH = 7 };
+enum { CTL_MAX_DEPTH = 8 };
+
+/* What a leaf's value is; the manual writes the C type. */
+enum ctl_type {
+	CTL_BRANCH, CTL_ACTION,		/* no value */
+	CTL_BOOL, CTL_UNSIGNED, CTL_U32, CTL_U64, CTL_I64, CTL_SIZE,
+	CTL_SSIZE, CTL_STRING, CTL_POINTER,
+};
+
+union ctl_value {
+	bool flag;
+	unsigned number;
+	uint32_t u32;
+	uint64_t u64;
+	int64_t i64;
+	size_t size;
+	ssize_t ssize;
+	const char *text;
+	void *pointer;
+};
 
 struct ctl_node;
 
@@ -34,32 +54,80 @@ struct ctl_call {
 	size_t newlen;
 };
 
+typedef int ctl_reader(const struct ctl_call *call, union ctl_value *out);
+typedef int ctl_writer(const struct ctl_call *call,
+    const union ctl_value *in);
 typedef int ctl_handler(const struct ctl_call *call);
 
 /*
- * A named child of a branch; or, with a NULL name, the one child that stands
- * for every index that valid() accepts. Arrays end with CTL_END.
+ * A branch has children; a leaf has a type. A child without a name stands
+ * for every index that valid() accepts, or for every name of a table that
+ * names() lists. An array of children ends with a node of zeros.
+ *
+ *   read only         the old value is copied out
+ *   read and write    the old value is read, the new one written, the old
+ *                     one copied out
+ *   write only        write gets NULL if there is no new value
+ *   CTL_ACTION        write gets NULL; nothing may be given or asked for
+ *   handler           does everything itself (values that a write makes)
  */
 struct ctl_node {
 	const char *name;
-	const struct ctl_node *children;	/* of a branch */
-	bool (*valid)(const size_t *mib, size_t index);	/* of an index */
-	ctl_handler *handler;			/* of a leaf */
-	uintptr_t arg;		/* the handler's own: an offset, a getter */
-	char type;		/* for the manual's test; see ctl_type_* */
+	const struct ctl_node *children;
+	bool (*valid)(const size_t *mib, size_t index);
+	const char *(*names)(size_t index);	/* NULL past the end */
+	enum ctl_type type;
+	ctl_reader *read;
+	ctl_writer *write;
+	ctl_handler *handler;
+	uintptr_t arg;			/* the functions' own */
 };
 
-#define CTL_END { NULL, NULL, NULL, NULL, 0, 0 }
-
-/* The root, and the branches that other files define. */
+/* The root is ctl.c's; the branches that the other files define: */
 extern const struct ctl_node ctl_root[];
 extern const struct ctl_node ctl_thread[];
 extern const struct ctl_node ctl_tcache[];
-extern const struct ctl_node ctl_arena[];
+extern const struct ctl_node ctl_arena_indices[];
 extern const struct ctl_node ctl_arenas[];
 extern const struct ctl_node ctl_prof[];
 extern const struct ctl_node ctl_stats[];
 extern const struct ctl_node ctl_opt[];
 extern const struct ctl_node ctl_config[];
+
+/* For handlers: sizes are checked, what fits is copied. */
+int ctl_copy_out(const struct ctl_call *call, const void *value, size_t size);
+int ctl_copy_in(const struct ctl_call *call, void *value, size_t size);
+/* EINVAL unless the caller gave room for exactly size bytes. */
+int ctl_need_old(const struct ctl_call *call, size_t size);
+
+/* For readers inside: a leaf's type and value, by name. 0 or errno. */
+int ctl_get(const char *name, enum ctl_type *type, union ctl_value *out);
+/* The same of an option; ENOENT if it has no leaf. */
+struct conf_option;
+int ctl_opt_get(const struct conf_option *option, enum ctl_type *type,
+    union ctl_value *out);
+/* A number or a bool as 64 bits. */
+int64_t ctl_as_i64(enum ctl_type type, const union ctl_value *value);
+
+/* Bytes of a value; 0 for branches and actions. */
+size_t ctl_type_size(enum ctl_type type);
+
+/* Takes a new snapshot, as writing epoch does. 0 or EAGAIN. */
+int ctl_refresh(void);
+
+/* ctl_stats.c's; the root has it. */
+ctl_handler ctl_epoch;
+
+/* The lock of the snapshot. */
+void ctl_fork_prepare(void);
+void ctl_fork_parent(void);
+void ctl_fork_child(void);
+
+/*
+ * Calls visit for each leaf with its full name, indices as "<i>"; for tests
+ * of the manual.
+ */
+void ctl_walk(void (*visit)(void *arg, const char *name,
+    const struct ctl_node *node), void *arg);
 
 #endif

@@ -10,8 +10,9 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
-enum { MISUSE_UNSIZED = 0 };	/* the size of an unsized free */
+#define MISUSE_UNSIZED SIZE_MAX		/* the size of an unsized free */
 
 /* True if frees must be checked: layer 4 then keeps them off the fast path. */
 bool misuse_wanted(void);

@@ -93,6 +93,13 @@
 #define EXPORT			__attribute__((visibility("default")))
 
 /*
+ * Weak: a static program has no loader, and must not be given one (the
+ * linker warns of it). Callers compare with NULL first.
+ */
+#pragma weak dlopen
+#pragma weak dlsym
+
+/*
  * The libc family again: <stdlib.h> declares only part of it, and none of it
  * under the prefix.
  */

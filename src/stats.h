@@ -1,8 +1,9 @@
 /*
  * stats.h - malloc_stats_print and what goes with it.
  *
- * Memory: formatted without malloc into a buffer on the stack; the figures
- *   come through mallctl, so that what is printed is what a program can read.
+ * Memory: formatted without malloc through a buffer on the stack. No lock is
+ *   held while text goes out; the figures are those of one snapshot unless
+ *   somebody writes epoch meanwhile.
  */
 #ifndef STRATA_STATS_H
 #define STRATA_STATS_H
@@ -14,8 +15,8 @@ void stats_exit(void);
 void stats_interval_event(void);
 
 /*
- * The JSON of malloc_stats_print("J") to fd: no malloc, no errno, no lock
- * across I/O; for the profiler's worker task. 0 or an errno value.
+ * Writes all of it as JSON to fd. 0 or the errno of the first failed write.
+ * Needs no thread state: the profiler's worker calls it.
  */
 int stats_json(int fd);
 

@@ -1,0 +1,261 @@
+/*
+ * background.c - the threads that purge.
+ *
+ *   off --background_set(true)--> running --fork--> (child) wanted, none yet
+ *    ^                              |                          |
+ *    +-----background_set(false)----+                          |
+ *                                   ^--next event of a thread--+
+ *
+ * A thread waits on wake, a futex word that stopping changes. It calls
+ * nothing but decay, so it never allocates; what making it allocates comes
+ * from the internal arena, so that blocks lie where they would without it.
+ *
+ * Locks: background_lock (RANK_BACKGROUND) around starting and stopping. The
+ *   threads themselves do not take it.
+ * Signals: all are blocked in the threads.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+
+#include "arena.h"
+#include "background.h"
+#include "lock.h"
+#include "options.h"
+#include "os.h"
+#include "thread.h"
+
+enum {
+	BACKGROUND_MAX = 64,		/* threads; more than arenas need */
+	STEP_MIN_NS = 100 * 1000 * 1000,	/* jemalloc's shortest sleep */
+	STEP_MAX_NS = 1000 * 1000 * 1000,	/* new pages tell nobody */
+};
+
+struct background_thread {
+	pthread_t id;
+	unsigned number;
+};
+
+static struct lock background_lock = LOCK_INITIALIZER(RANK_BACKGROUND,
+    "background_thread");
+/* background_lock: */
+static struct background_thread threads[BACKGROUND_MAX];
+static size_t threads_max;		/* 0: opt.max_background_threads */
+/* atomic: */
+static _Atomic bool wanted;		/* what was asked for */
+static _Atomic bool running;
+static _Atomic uint32_t wake;		/* changes to stop the threads */
+static _Atomic unsigned nthreads;
+static _Atomic uint64_t runs, slept_ns;
+
+static void
+background_sleep(uint32_t word, uint64_t deadline)
+{
+	uint64_t now = os_now_ns();
+	uint64_t ns = deadline > now ? deadline - now : 0;
+
+	if (ns < STEP_MIN_NS)
+		ns = STEP_MIN_NS;
+	if (ns > STEP_MAX_NS)
+		ns = STEP_MAX_NS;
+	os_futex_wait(&wake, word, ns);
+	atomic_fetch_add_explicit(&slept_ns, os_now_ns() - now,
+	    memory_order_relaxed);
+}
+
+/* One round over the arenas of thread number of n; when the next is due. */
+static uint64_t
+background_round(unsigned number, unsigned n)
+{
+	uint64_t next = UINT64_MAX;
+
+	for (unsigned i = number; i < arenas_count(); i += n) {
+		struct arena *arena = arena_get(i, false);
+		uint64_t deadline;
+
+		if (arena == NULL)
+			continue;
+		arena_decay_tick(arena);
+		deadline = arena_decay_deadline(arena);
+		if (deadline < next)
+			next = deadline;
+	}
+	atomic_fetch_add_explicit(&runs, 1, memory_order_relaxed);
+	return next;
+}
+
+static void *
+background_main(void *arg)
+{
+	struct background_thread *self = arg;
+	/* Acquire: pairs with the release in background_start_locked. */
+	uint32_t word = atomic_load_explicit(&wake, memory_order_acquire);
+	unsigned n = atomic_load_explicit(&nthreads, memory_order_relaxed);
+
+	while (atomic_load_explicit(&wake, memory_order_acquire) == word)
+		background_sleep(word, background_round(self->number, n));
+	return NULL;
+}
+
+static unsigned
+background_count_locked(void)
+{
+	size_t n = threads_max != 0 ? threads_max : opt.max_background_threads;
+
+	if (n > os_ncpus())
+		n = os_ncpus();
+	if (n > arenas_nauto)
+		n = arenas_nauto;
+	return n > BACKGROUND_MAX ? BACKGROUND_MAX : (unsigned)n;
+}
+
+static void
+background_stop_locked(void)
+{
+	unsigned n = atomic_load_explicit(&nthreads, memory_order_relaxed);
+
+	atomic_store_explicit(&running, false, memory_order_relaxed);
+	atomic_fetch_add_explicit(&wake, 1, memory_order_release);
+	os_futex_wake(&wake, BACKGROUND_MAX);
+	(void)thread_guard_enter();
+	for (unsigned i = 0; i < n; i++)
+		pthread_join(threads[i].id, NULL);
+	thread_guard_leave();
+	atomic_store_explicit(&nthreads, 0, memory_order_relaxed);
+}
+
+/*
+ * The threads must not see a number that is not final, nor the word change
+ * under them: the number is set before the first is made, and if one cannot
+ * be made all are stopped.
+ */
+static int
+background_start_locked(void)
+{
+	unsigned n = background_count_locked(), made = 0;
+	sigset_t all, old;
+	int error = 0;
+
+	atomic_store_explicit(&nthreads, n, memory_order_relaxed);
+	atomic_fetch_add_explicit(&wake, 1, memory_order_release);
+	sigfillset(&all);
+	(void)thread_guard_enter();
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	for (; made < n && error == 0; made += error == 0) {
+		threads[made].number = made;
+		error = pthread_create(&threads[made].id, NULL,
+		    background_main, &threads[made]);
+	}
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	thread_guard_leave();
+	if (error != 0) {
+		atomic_store_explicit(&nthreads, made, memory_order_relaxed);
+		background_stop_locked();
+		return error;
+	}
+	atomic_store_explicit(&running, true, memory_order_relaxed);
+	return 0;
+}
+
+int
+background_set(bool enabled)
+{
+	int error = 0;
+
+	lock_acquire(&background_lock);
+	atomic_store_explicit(&wanted, enabled, memory_order_relaxed);
+	if (enabled && !atomic_load_explicit(&running, memory_order_relaxed))
+		error = background_start_locked();
+	else if (!enabled &&
+	    atomic_load_explicit(&running, memory_order_relaxed))
+		background_stop_locked();
+	if (error != 0)
+		atomic_store_explicit(&wanted, false, memory_order_relaxed);
+	lock_release(&background_lock);
+	return error;
+}
+
+bool
+background_enabled(void)
+{
+	if (likely(!atomic_load_explicit(&wanted, memory_order_relaxed)))
+		return false;
+	if (unlikely(!atomic_load_explicit(&running, memory_order_relaxed)))
+		(void)background_set(true);
+	return atomic_load_explicit(&wanted, memory_order_relaxed);
+}
+
+size_t
+background_max_get(void)
+{
+	size_t max;
+
+	lock_acquire(&background_lock);
+	max = threads_max != 0 ? threads_max : opt.max_background_threads;
+	lock_release(&background_lock);
+	return max;
+}
+
+int
+background_max_set(size_t max)
+{
+	int error = 0;
+
+	if (max == 0 || max > opt.max_background_threads)
+		return EINVAL;
+	lock_acquire(&background_lock);
+	threads_max = max;
+	if (atomic_load_explicit(&running, memory_order_relaxed)) {
+		background_stop_locked();
+		error = background_start_locked();
+	}
+	lock_release(&background_lock);
+	return error == 0 ? 0 : EFAULT;
+}
+
+void
+background_stats_get(struct background_stats *out)
+{
+	uint64_t n = atomic_load_explicit(&runs, memory_order_relaxed);
+
+	out->num_threads = atomic_load_explicit(&nthreads,
+	    memory_order_relaxed);
+	out->num_runs = n;
+	out->run_interval = n == 0 ? 0 : atomic_load_explicit(&slept_ns,
+	    memory_order_relaxed) / n;
+}
+
+void
+background_lock_stats(struct lock_stats *out)
+{
+	lock_stats_read(&background_lock, out);
+}
+
+void
+background_boot(void)
+{
+	if (opt.background_thread)
+		(void)background_set(true);
+}
+
+void
+background_fork_prepare(void)
+{
+	lock_acquire(&background_lock);
+}
+
+void
+background_fork_parent(void)
+{
+	lock_release(&background_lock);
+}
+
+void
+background_fork_child(void)
+{
+	lock_reinit_child(&background_lock);
+	atomic_store_explicit(&running, false, memory_order_relaxed);
+	atomic_store_explicit(&nthreads, 0, memory_order_relaxed);
+}

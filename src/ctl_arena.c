@@ -1,0 +1,398 @@
+/*
+ * ctl_arena.c - mallctl arena.<i>.* and arenas.*.
+ *
+ * Locks: those of the functions called; thread caches are the caller's duty
+ *   before a reset (strata.conf(5)).
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "arena.h"
+#include "boot.h"
+#include "ctl.h"
+#include "options.h"
+#include "os.h"
+#include "prof.h"
+#include "thread.h"
+#include "names.h"
+
+enum { CTL_HUGEPAGE = 2 << 20 };
+
+/* --- arena.<i> ------------------------------------------------------------ */
+
+static bool
+ctl_arena_valid(const size_t *mib, size_t index)
+{
+	return index == MALLCTL_ARENAS_ALL ||
+	    (boot() == 0 && index < arenas_count());
+}
+
+/* The index as layer 3a counts: ARENA_NONE is all of them. */
+static unsigned
+ctl_arena_index(const struct ctl_call *call)
+{
+	return call->mib[1] == MALLCTL_ARENAS_ALL ? ARENA_NONE :
+	    (unsigned)call->mib[1];
+}
+
+static int
+ctl_initialized(const struct ctl_call *call, union ctl_value *out)
+{
+	unsigned index = ctl_arena_index(call);
+
+	out->flag = index == ARENA_NONE || arena_get(index, false) != NULL;
+	return 0;
+}
+
+static int
+ctl_purge(const struct ctl_call *call, const union ctl_value *in)
+{
+	arena_purge(ctl_arena_index(call));
+	return 0;
+}
+
+static int
+ctl_decay(const struct ctl_call *call, const union ctl_value *in)
+{
+	arena_decay(ctl_arena_index(call));
+	return 0;
+}
+
+/* What a dropped block was sampled as ends with it. */
+static void
+ctl_sample_end(const void *ptr, void *record)
+{
+	if (CONFIG_PROF)
+		prof_sample_end(NULL, ptr, record);
+}
+
+static int
+ctl_reset(const struct ctl_call *call, const union ctl_value *in)
+{
+	unsigned index = ctl_arena_index(call);
+
+	if (index == ARENA_NONE || arena_get(index, false) == NULL)
+		return EFAULT;
+	thread_batch_flush_all();
+	return arena_reset(index, ctl_sample_end) == 0 ? 0 : EFAULT;
+}
+
+static int
+ctl_destroy(const struct ctl_call *call, const union ctl_value *in)
+{
+	unsigned index = ctl_arena_index(call);
+
+	if (index == ARENA_NONE || arena_get(index, false) == NULL)
+		return EFAULT;
+	thread_batch_flush_all();
+	return arena_destroy(index, ctl_sample_end) == 0 ? 0 : EFAULT;
+}
+
+/* arg: which decay. */
+static int
+ctl_decay_ms_read(const struct ctl_call *call, union ctl_value *out)
+{
+	unsigned index = ctl_arena_index(call);
+
+	if (index == ARENA_NONE || arena_get(index, false) == NULL)
+		return EFAULT;
+	out->ssize = arena_decay_ms_get(index,
+	    (enum extent_state)call->node->arg);
+	return 0;
+}
+
+static int
+ctl_decay_ms_write(const struct ctl_call *call, const union ctl_value *in)
+{
+	if (in->ssize < -1)
+		return EFAULT;
+	return arena_decay_ms_set(ctl_arena_index(call),
+	    (enum extent_state)call->node->arg, in->ssize) == 0 ? 0 : EFAULT;
+}
+
+/*
+ * Both directions are char *: to read, *oldp points to at least
+ * ARENA_NAME_MAX bytes of the caller's.
+ */
+static int
+ctl_name(const struct ctl_call *call)
+{
+	unsigned index = ctl_arena_index(call);
+	struct arena *arena = index == ARENA_NONE ? NULL :
+	    arena_get(index, false);
+	char *out, *name;
+	int error;
+
+	if (arena == NULL)
+		return EFAULT;
+	if (call->oldp != NULL && call->oldlenp != NULL) {
+		error = ctl_need_old(call, sizeof out);
+		if (error != 0)
+			return error;
+		memcpy(&out, call->oldp, sizeof out);
+		arena_name_get(arena, out);
+	}
+	if (call->newp != NULL || call->newlen != 0) {
+		error = ctl_copy_in(call, &name, sizeof name);
+		if (error != 0 || name == NULL)
+			return EINVAL;
+		arena_name_set(arena, name);
+	}
+	return 0;
+}
+
+/* There is no sbrk in Strata: any other precedence cannot be had. */
+static int
+ctl_dss_read(const struct ctl_call *call, union ctl_value *out)
+{
+	out->text = "disabled";
+	return 0;
+}
+
+static int
+ctl_dss_write(const struct ctl_call *call, const union ctl_value *in)
+{
+	if (in->text == NULL)
+		return EINVAL;
+	return strcmp(in->text, "disabled") == 0 ? 0 : EFAULT;
+}
+
+/* Mappings grow without a limit of their own. */
+static int
+ctl_grow_limit_read(const struct ctl_call *call, union ctl_value *out)
+{
+	out->size = SC_LARGE_MAX;
+	return 0;
+}
+
+static int
+ctl_grow_limit_write(const struct ctl_call *call, const union ctl_value *in)
+{
+	return in->size >= SC_LARGE_MAX ? 0 : EFAULT;
+}
+
+#define DECAY_MS(name, state, get, set) \
+	{ name, .type = CTL_SSIZE, .read = get, .write = set, .arg = state }
+
+static const struct ctl_node ctl_arena[] = {
+	{ "initialized", .type = CTL_BOOL, .read = ctl_initialized },
+	{ "decay", .type = CTL_ACTION, .write = ctl_decay },
+	{ "purge", .type = CTL_ACTION, .write = ctl_purge },
+	{ "reset", .type = CTL_ACTION, .write = ctl_reset },
+	{ "destroy", .type = CTL_ACTION, .write = ctl_destroy },
+	{ "dss", .type = CTL_STRING, .read = ctl_dss_read,
+	    .write = ctl_dss_write },
+	DECAY_MS("dirty_decay_ms", EXTENT_DIRTY, ctl_decay_ms_read,
+	    ctl_decay_ms_write),
+	DECAY_MS("muzzy_decay_ms", EXTENT_MUZZY, ctl_decay_ms_read,
+	    ctl_decay_ms_write),
+	{ "retain_grow_limit", .type = CTL_SIZE,
+	    .read = ctl_grow_limit_read, .write = ctl_grow_limit_write },
+	{ "name", .type = CTL_STRING, .handler = ctl_name },
+	{ 0 }
+};
+
+const struct ctl_node ctl_arena_indices[] = {
+	{ .valid = ctl_arena_valid, .children = ctl_arena },
+	{ 0 }
+};
+
+/* --- arenas --------------------------------------------------------------- */
+
+static int
+ctl_narenas(const struct ctl_call *call, union ctl_value *out)
+{
+	if (boot() != 0)
+		return EAGAIN;
+	out->number = arenas_count();
+	return 0;
+}
+
+/* Of arenas that are made from now on. */
+static int
+ctl_default_ms_read(const struct ctl_call *call, union ctl_value *out)
+{
+	out->ssize = arena_decay_ms_get(ARENA_NONE,
+	    (enum extent_state)call->node->arg);
+	return 0;
+}
+
+static int
+ctl_default_ms_write(const struct ctl_call *call, const union ctl_value *in)
+{
+	if (in->ssize < -1)
+		return EFAULT;
+	return arena_decay_ms_set(ARENA_NONE,
+	    (enum extent_state)call->node->arg, in->ssize) == 0 ? 0 : EFAULT;
+}
+
+static int
+ctl_arenas_size(const struct ctl_call *call, union ctl_value *out)
+{
+	if (boot() != 0)
+		return EAGAIN;
+	out->size = *(const size_t *)call->node->arg;
+	return 0;
+}
+
+static int
+ctl_constant(const struct ctl_call *call, union ctl_value *out)
+{
+	if (call->node->type == CTL_SIZE)
+		out->size = call->node->arg;
+	else
+		out->number = (unsigned)call->node->arg;
+	return 0;
+}
+
+static int
+ctl_tcache_max(const struct ctl_call *call, union ctl_value *out)
+{
+	if (boot() != 0)
+		return EAGAIN;
+	out->size = tcache_max();
+	return 0;
+}
+
+/* Classes that have a place in thread caches. */
+static int
+ctl_nhbins(const struct ctl_call *call, union ctl_value *out)
+{
+	if (boot() != 0)
+		return EAGAIN;
+	out->number = sc_index_floor(tcache_max() < 8 ? 8 : tcache_max()) + 1;
+	return 0;
+}
+
+static bool
+ctl_bin_valid(const size_t *mib, size_t index)
+{
+	return index < SC_NSMALL;
+}
+
+static bool
+ctl_lextent_valid(const size_t *mib, size_t index)
+{
+	return index < ARENA_NLARGE;
+}
+
+/* mib: arenas.bin.<j>.size */
+static int
+ctl_bin_size(const struct ctl_call *call, union ctl_value *out)
+{
+	out->size = sc_size((unsigned)call->mib[2]);
+	return 0;
+}
+
+static int
+ctl_bin_nregs(const struct ctl_call *call, union ctl_value *out)
+{
+	if (boot() != 0)
+		return EAGAIN;
+	out->u32 = sc_slabs[call->mib[2]].nregs;
+	return 0;
+}
+
+static int
+ctl_bin_slab_size(const struct ctl_call *call, union ctl_value *out)
+{
+	if (boot() != 0)
+		return EAGAIN;
+	out->size = sc_slabs[call->mib[2]].slab_size;
+	return 0;
+}
+
+static int
+ctl_bin_nshards(const struct ctl_call *call, union ctl_value *out)
+{
+	out->u32 = 1;
+	return 0;
+}
+
+static int
+ctl_lextent_size(const struct ctl_call *call, union ctl_value *out)
+{
+	out->size = sc_size(SC_NSMALL + (unsigned)call->mib[2]);
+	return 0;
+}
+
+/* The index of a new arena; a new value would be extent hooks. */
+static int
+ctl_create(const struct ctl_call *call)
+{
+	unsigned index;
+	int error = ctl_need_old(call, sizeof index);
+
+	if (error != 0)
+		return error;
+	if (call->newp != NULL || call->newlen != 0)
+		return EFAULT;		/* there are no extent hooks */
+	if (boot() != 0 || arena_create(&index) != 0)
+		return EAGAIN;
+	return ctl_copy_out(call, &index, sizeof index);
+}
+
+/* The arena of the block that the new value points to. */
+static int
+ctl_arena_lookup(const struct ctl_call *call)
+{
+	const void *ptr;
+	uint64_t entry;
+	unsigned index;
+	int error = ctl_copy_in(call, &ptr, sizeof ptr);
+
+	if (error != 0)
+		return error;
+	entry = pagemap_get(ptr);
+	if (!pagemap_is_active(entry))
+		return EINVAL;
+	index = extent_arena(pagemap_extent(entry));
+	return ctl_copy_out(call, &index, sizeof index);
+}
+
+#define CONSTANT(name, kind, value) \
+	{ name, .type = kind, .read = ctl_constant, .arg = value }
+
+static const struct ctl_node ctl_bin[] = {
+	{ "size", .type = CTL_SIZE, .read = ctl_bin_size },
+	{ "nregs", .type = CTL_U32, .read = ctl_bin_nregs },
+	{ "slab_size", .type = CTL_SIZE, .read = ctl_bin_slab_size },
+	{ "nshards", .type = CTL_U32, .read = ctl_bin_nshards },
+	{ 0 }
+};
+
+static const struct ctl_node ctl_bins[] = {
+	{ .valid = ctl_bin_valid, .children = ctl_bin },
+	{ 0 }
+};
+
+static const struct ctl_node ctl_lextent[] = {
+	{ "size", .type = CTL_SIZE, .read = ctl_lextent_size },
+	{ 0 }
+};
+
+static const struct ctl_node ctl_lextents[] = {
+	{ .valid = ctl_lextent_valid, .children = ctl_lextent },
+	{ 0 }
+};
+
+const struct ctl_node ctl_arenas[] = {
+	{ "narenas", .type = CTL_UNSIGNED, .read = ctl_narenas },
+	DECAY_MS("dirty_decay_ms", EXTENT_DIRTY, ctl_default_ms_read,
+	    ctl_default_ms_write),
+	DECAY_MS("muzzy_decay_ms", EXTENT_MUZZY, ctl_default_ms_read,
+	    ctl_default_ms_write),
+	CONSTANT("quantum", CTL_SIZE, SC_QUANTUM),
+	{ "page", .type = CTL_SIZE, .read = ctl_arenas_size,
+	    .arg = (uintptr_t)&os_page },
+	CONSTANT("hugepage", CTL_SIZE, CTL_HUGEPAGE),
+	{ "tcache_max", .type = CTL_SIZE, .read = ctl_tcache_max },
+	CONSTANT("nbins", CTL_UNSIGNED, SC_NSMALL),
+	{ "nhbins", .type = CTL_UNSIGNED, .read = ctl_nhbins },
+	{ "bin", .children = ctl_bins },
+	CONSTANT("nlextents", CTL_UNSIGNED, ARENA_NLARGE),
+	{ "lextent", .children = ctl_lextents },
+	{ "create", .type = CTL_UNSIGNED, .handler = ctl_create },
+	{ "lookup", .type = CTL_UNSIGNED, .handler = ctl_arena_lookup },
+	{ 0 }
+};

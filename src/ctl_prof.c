@@ -1,0 +1,153 @@
+/*
+ * ctl_prof.c - mallctl prof.*: the profiler's switches and figures.
+ *
+ * In a build without the profiler every leaf answers ENOENT. In one with it
+ * they work also if prof:false was chosen: setting prof.active starts it.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "ctl.h"
+#include "prof.h"
+#include "util.h"
+
+#define CTL_LG_MAX	63	/* larger periods are taken for this one */
+
+static int
+ctl_flag_read(const struct ctl_call *call, union ctl_value *out)
+{
+	bool (*get)(void) = (bool (*)(void))call->node->arg;
+
+	if (!CONFIG_PROF)
+		return ENOENT;
+	out->flag = get();
+	return 0;
+}
+
+static int
+ctl_figure_read(const struct ctl_call *call, union ctl_value *out)
+{
+	uint64_t (*get)(void) = (uint64_t (*)(void))call->node->arg;
+
+	if (!CONFIG_PROF)
+		return ENOENT;
+	out->u64 = get();
+	return 0;
+}
+
+static int
+ctl_active_write(const struct ctl_call *call, const union ctl_value *in)
+{
+	if (!CONFIG_PROF)
+		return ENOENT;
+	return prof_active_set(in->flag) == 0 ? 0 : EFAULT;
+}
+
+static int
+ctl_active_init_write(const struct ctl_call *call, const union ctl_value *in)
+{
+	if (!CONFIG_PROF)
+		return ENOENT;
+	prof_thread_active_init_set(in->flag);
+	return 0;
+}
+
+static int
+ctl_gdump_write(const struct ctl_call *call, const union ctl_value *in)
+{
+	if (!CONFIG_PROF)
+		return ENOENT;
+	prof_gdump_set(in->flag);
+	return 0;
+}
+
+/* A name, or NULL (or nothing at all) for the automatic one. */
+static int
+ctl_dump_write(const struct ctl_call *call, const union ctl_value *in)
+{
+	if (!CONFIG_PROF)
+		return ENOENT;
+	return prof_dump(in == NULL ? NULL : in->text,
+	    PROF_TRIGGER_MALLCTL) == 0 ? 0 : EFAULT;
+}
+
+static int
+ctl_prefix_write(const struct ctl_call *call, const union ctl_value *in)
+{
+	if (!CONFIG_PROF)
+		return ENOENT;
+	if (in == NULL || in->text == NULL)
+		return EINVAL;
+	return prof_prefix_set(in->text) == 0 ? 0 : EFAULT;
+}
+
+/* The new lg of the period; without one it stays. */
+static int
+ctl_reset_write(const struct ctl_call *call, const union ctl_value *in)
+{
+	unsigned lg;
+
+	if (!CONFIG_PROF)
+		return ENOENT;
+	if (in == NULL)
+		lg = prof_lg_sample_get();
+	else
+		lg = in->size < CTL_LG_MAX ? (unsigned)in->size : CTL_LG_MAX;
+	return prof_reset(lg) == 0 ? 0 : EFAULT;
+}
+
+static int
+ctl_lg_sample_read(const struct ctl_call *call, union ctl_value *out)
+{
+	if (!CONFIG_PROF)
+		return ENOENT;
+	out->size = prof_lg_sample_get();
+	return 0;
+}
+
+/* As epoch: writing any number begins the next one, which is then read. */
+static int
+ctl_generation(const struct ctl_call *call)
+{
+	uint64_t generation;
+	int error;
+
+	if (!CONFIG_PROF)
+		return ENOENT;
+	if (call->newp != NULL || call->newlen != 0) {
+		error = ctl_copy_in(call, &generation, sizeof generation);
+		if (error != 0)
+			return error;
+		generation = prof_generation_advance();
+	} else {
+		generation = prof_generation_get();
+	}
+	return ctl_copy_out(call, &generation, sizeof generation);
+}
+
+#define FLAG(name, get, set) \
+	{ name, .type = CTL_BOOL, .read = ctl_flag_read, .write = set, \
+	    .arg = (uintptr_t)get }
+#define FIGURE(name, get) \
+	{ name, .type = CTL_U64, .read = ctl_figure_read, \
+	    .arg = (uintptr_t)get }
+
+const struct ctl_node ctl_prof[] = {
+	FLAG("thread_active_init", prof_thread_active_init_get,
+	    ctl_active_init_write),
+	FLAG("active", prof_active_get, ctl_active_write),
+	FLAG("gdump", prof_gdump_get, ctl_gdump_write),
+	{ "dump", .type = CTL_STRING, .write = ctl_dump_write },
+	{ "prefix", .type = CTL_STRING, .write = ctl_prefix_write },
+	{ "reset", .type = CTL_SIZE, .write = ctl_reset_write },
+	FIGURE("interval", prof_interval_get),
+	{ "lg_sample", .type = CTL_SIZE, .read = ctl_lg_sample_read },
+	{ "generation", .type = CTL_U64, .handler = ctl_generation },
+	FIGURE("samples", prof_samples_live),
+	FIGURE("dropped_samples", prof_dropped_samples),
+	FIGURE("dropped_bytes", prof_dropped_bytes),
+	FIGURE("memory", prof_memory),
+	FIGURE("dumps", prof_dumps_done),
+	FIGURE("dump_errors", prof_dump_errors),
+	{ 0 }
+};

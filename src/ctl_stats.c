@@ -1,0 +1,687 @@
+/*
+ * ctl_stats.c - mallctl stats.*, read from a snapshot that epoch renews.
+ *
+ *   epoch (written) --> ctl_refresh --> snapshot.total, .merged, .arenas[i]
+ *   stats.*         --> one field of it, at the offset in the node's arg
+ *
+ * A snapshot makes figures of several calls agree: allocated <= active <=
+ * resident <= mapped, and the parts sum up to the whole.
+ *
+ * Locks: snapshot_lock (RANK_CTL) around all of it.
+ * Memory: base_meta, about 30 KiB for each arena there is, kept.
+ */
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "alloc.h"
+#include "arena.h"
+#include "background.h"
+#include "base.h"
+#include "boot.h"
+#include "ctl.h"
+#include "foreign.h"
+#include "os.h"
+#include "thread.h"
+#include "names.h"
+
+/* What an arena's own figures lack. */
+struct ctl_arena_figures {
+	struct arena_stats stats;
+	size_t base, internal, resident, tcache_bytes;
+	struct lock_stats base_lock;
+	struct lock_stats zero;		/* of what Strata has no lock for */
+	bool initialized;
+};
+
+/* Of the whole process; bytes. */
+struct ctl_total {
+	size_t allocated, active, metadata, metadata_rtree, resident, mapped,
+	    retained;
+	size_t live, tcache_bytes;
+	size_t zero_reallocs;
+	size_t foreign_handed, foreign_leaked;
+	struct background_stats background;
+	struct lock_stats ctl, background_thread;
+	struct lock_stats zero;		/* of what Strata has no lock for */
+};
+
+static struct lock snapshot_lock = LOCK_INITIALIZER(RANK_CTL, "ctl");
+/* snapshot_lock: */
+static uint64_t snapshot_epoch;
+static struct ctl_total total;
+static struct ctl_arena_figures *merged;
+static struct ctl_arena_figures *arenas[ARENA_MAX];
+
+/* --- taking a snapshot ---------------------------------------------------- */
+
+static struct ctl_arena_figures *
+ctl_figures_new(void)
+{
+	return base_alloc(&base_meta, sizeof *merged, CACHELINE);
+}
+
+static void
+ctl_read_arena(struct arena *arena, struct ctl_arena_figures *out)
+{
+	arena_stats_read(arena, &out->stats);
+	out->initialized = true;
+	out->tcache_bytes = thread_tcache_bytes_of(arena);
+	out->base = out->internal = 0;
+	/* What belongs to no arena is shown as the first one's. */
+	if (arena->index == 0) {
+		struct base_stats base;
+
+		base_stats(&base_meta, &base);
+		out->base = base.allocated - pagemap_bytes();
+		out->internal = pages_active(&arena_internal()->pages);
+		lock_stats_read(&base_meta.lock, &out->base_lock);
+	}
+	out->resident = out->stats.active + out->stats.dirty +
+	    out->stats.muzzy + out->base + out->internal;
+}
+
+static void
+ctl_merge_arena(const struct ctl_arena_figures *part)
+{
+	arena_stats_merge(&merged->stats, &part->stats);
+	merged->base += part->base;
+	merged->internal += part->internal;
+	merged->resident += part->resident;
+	merged->tcache_bytes += part->tcache_bytes;
+	lock_stats_merge(&merged->base_lock, &part->base_lock);
+}
+
+static int
+ctl_read_arenas(void)
+{
+	unsigned n = arenas_count();
+
+	memset(merged, 0, sizeof *merged);
+	merged->initialized = true;
+	for (unsigned i = 0; i < n; i++) {
+		struct arena *arena = arena_get(i, false);
+
+		if (arena == NULL) {
+			if (arenas[i] != NULL)
+				arenas[i]->initialized = false;
+			continue;
+		}
+		if (arenas[i] == NULL && (arenas[i] = ctl_figures_new()) ==
+		    NULL)
+			return EAGAIN;
+		ctl_read_arena(arena, arenas[i]);
+		ctl_merge_arena(arenas[i]);
+	}
+	return 0;
+}
+
+/*
+ * The arenas are read one after the other while threads go on: what cannot
+ * be of one moment is made consistent, so that no reader sees a negative
+ * difference.
+ */
+static void
+ctl_read_total(void)
+{
+	const struct arena_stats *sum = &merged->stats;
+	struct thread_totals threads;
+	struct base_stats base;
+
+	thread_totals(&threads);
+	base_stats(&base_meta, &base);
+	total.allocated = sum->small_allocated + sum->large_allocated;
+	total.active = sum->active > total.allocated ? sum->active :
+	    total.allocated;
+	total.metadata_rtree = pagemap_bytes();
+	total.metadata = merged->base + merged->internal;
+	total.resident = total.active + sum->dirty + sum->muzzy +
+	    total.metadata;
+	total.mapped = total.active + sum->dirty + sum->muzzy + base.mapped +
+	    merged->internal;
+	total.retained = sum->retained;
+	total.live = threads.allocated - threads.deallocated;
+	total.tcache_bytes = threads.tcache_bytes;
+	total.zero_reallocs = alloc_zero_reallocs();
+	total.foreign_handed = foreign_handed();
+	total.foreign_leaked = foreign_leaked();
+	background_stats_get(&total.background);
+	background_lock_stats(&total.background_thread);
+	lock_stats_read_locked(&snapshot_lock, &total.ctl);
+}
+
+static int
+ctl_refresh_locked(void)
+{
+	int error;
+
+	if (merged == NULL && (merged = ctl_figures_new()) == NULL)
+		return EAGAIN;
+	error = ctl_read_arenas();
+	if (error == 0) {
+		ctl_read_total();
+		snapshot_epoch++;
+	}
+	return error;
+}
+
+int
+ctl_refresh(void)
+{
+	int error;
+
+	if (boot() != 0)
+		return EAGAIN;
+	lock_acquire(&snapshot_lock);
+	error = ctl_refresh_locked();
+	lock_release(&snapshot_lock);
+	return error;
+}
+
+/* The first reader of a process that never wrote epoch gets a snapshot too. */
+static int
+ctl_snapshot_acquire(void)
+{
+	int error = 0;
+
+	if (boot() != 0)
+		return EAGAIN;
+	lock_acquire(&snapshot_lock);
+	if (snapshot_epoch == 0)
+		error = ctl_refresh_locked();
+	if (error != 0)
+		lock_release(&snapshot_lock);
+	return error;
+}
+
+/* Writing anything renews the snapshot; reading gives its number. */
+int
+ctl_epoch(const struct ctl_call *call)
+{
+	uint64_t epoch;
+	int error = 0;
+
+	if (call->newp != NULL || call->newlen != 0) {
+		error = ctl_copy_in(call, &epoch, sizeof epoch);
+		if (error == 0)
+			error = ctl_refresh();
+	}
+	if (error == 0)
+		error = ctl_snapshot_acquire();
+	if (error != 0)
+		return error;
+	epoch = snapshot_epoch;
+	lock_release(&snapshot_lock);
+	return ctl_copy_out(call, &epoch, sizeof epoch);
+}
+
+void
+ctl_fork_prepare(void)
+{
+	lock_acquire(&snapshot_lock);
+}
+
+void
+ctl_fork_parent(void)
+{
+	lock_release(&snapshot_lock);
+}
+
+void
+ctl_fork_child(void)
+{
+	lock_reinit_child(&snapshot_lock);
+}
+
+/* --- reading it ----------------------------------------------------------- */
+
+static void
+ctl_load(enum ctl_type type, const void *field, union ctl_value *out)
+{
+	memcpy(out, field, ctl_type_size(type));
+}
+
+static int
+ctl_total_read(const struct ctl_call *call, union ctl_value *out)
+{
+	int error = ctl_snapshot_acquire();
+
+	if (error != 0)
+		return error;
+	ctl_load(call->node->type, (const char *)&total + call->node->arg,
+	    out);
+	lock_release(&snapshot_lock);
+	return 0;
+}
+
+/* stats.mutexes.<name>.<counter>: mib[2] is the name's place in the table. */
+static const size_t ctl_mutex_offsets[9];
+
+static int
+ctl_mutex_read(const struct ctl_call *call, union ctl_value *out)
+{
+	int error = ctl_snapshot_acquire();
+
+	if (error != 0)
+		return error;
+	ctl_load(call->node->type, (const char *)&total +
+	    ctl_mutex_offsets[call->mib[2]] + call->node->arg, out);
+	lock_release(&snapshot_lock);
+	return 0;
+}
+
+/* stats.arenas.<i>: mib[2]. snapshot_lock is held if it returns non-NULL. */
+static const struct ctl_arena_figures *
+ctl_figures_acquire(const struct ctl_call *call, int *error)
+{
+	size_t index = call->mib[2];
+	const struct ctl_arena_figures *figures;
+
+	*error = ctl_snapshot_acquire();
+	if (*error != 0)
+		return NULL;
+	figures = index == MALLCTL_ARENAS_ALL ? merged : arenas[index];
+	if (figures != NULL && figures->initialized)
+		return figures;
+	lock_release(&snapshot_lock);
+	*error = ENOENT;
+	return NULL;
+}
+
+static int
+ctl_figure_at(const struct ctl_call *call, size_t offset,
+    union ctl_value *out)
+{
+	int error;
+	const struct ctl_arena_figures *figures =
+	    ctl_figures_acquire(call, &error);
+
+	if (figures == NULL)
+		return error;
+	ctl_load(call->node->type, (const char *)figures + offset, out);
+	lock_release(&snapshot_lock);
+	return 0;
+}
+
+static int
+ctl_arena_read(const struct ctl_call *call, union ctl_value *out)
+{
+	return ctl_figure_at(call, call->node->arg, out);
+}
+
+/* Bytes in the snapshot, pages to the reader. */
+static int
+ctl_arena_pages_read(const struct ctl_call *call, union ctl_value *out)
+{
+	int error = ctl_figure_at(call, call->node->arg, out);
+
+	if (error == 0)
+		out->u64 /= os_page;
+	return error;
+}
+
+static int
+ctl_arena_zero_read(const struct ctl_call *call, union ctl_value *out)
+{
+	int error;
+
+	if (ctl_figures_acquire(call, &error) == NULL)
+		return error;
+	lock_release(&snapshot_lock);
+	out->u64 = 0;
+	return 0;
+}
+
+static int
+ctl_arena_dss_read(const struct ctl_call *call, union ctl_value *out)
+{
+	out->text = "disabled";
+	return 0;
+}
+
+/* arg: which decay. Of the merged arenas: what new ones get. */
+static int
+ctl_arena_decay_ms_read(const struct ctl_call *call, union ctl_value *out)
+{
+	int error;
+
+	if (ctl_figures_acquire(call, &error) == NULL)
+		return error;
+	lock_release(&snapshot_lock);
+	out->ssize = arena_decay_ms_get(
+	    call->mib[2] == MALLCTL_ARENAS_ALL ? ARENA_NONE :
+	    (unsigned)call->mib[2], (enum extent_state)call->node->arg);
+	return 0;
+}
+
+/* stats.arenas.<i>.bins.<j>...: mib[4] */
+static int
+ctl_bin_read(const struct ctl_call *call, union ctl_value *out)
+{
+	return ctl_figure_at(call, call->node->arg +
+	    call->mib[4] * sizeof(struct bin_stats), out);
+}
+
+static int
+ctl_bin_mutex_read(const struct ctl_call *call, union ctl_value *out)
+{
+	return ctl_figure_at(call,
+	    offsetof(struct ctl_arena_figures, stats.bin_locks) +
+	    call->mib[4] * sizeof(struct lock_stats) + call->node->arg, out);
+}
+
+static int
+ctl_lextent_read(const struct ctl_call *call, union ctl_value *out)
+{
+	return ctl_figure_at(call, call->node->arg +
+	    call->mib[4] * sizeof(struct arena_large_values), out);
+}
+
+static int
+ctl_extent_read(const struct ctl_call *call, union ctl_value *out)
+{
+	return ctl_figure_at(call, call->node->arg +
+	    call->mib[4] * sizeof(struct arena_extent_stats), out);
+}
+
+/* stats.arenas.<i>.mutexes.<name>.<counter>: mib[4] is the name's place. */
+static const size_t ctl_arena_mutex_offsets[13];
+
+static int
+ctl_arena_mutex_read(const struct ctl_call *call, union ctl_value *out)
+{
+	return ctl_figure_at(call, ctl_arena_mutex_offsets[call->mib[4]] +
+	    call->node->arg, out);
+}
+
+static bool
+ctl_stats_arena_valid(const size_t *mib, size_t index)
+{
+	return index == MALLCTL_ARENAS_ALL ||
+	    (boot() == 0 && index < arenas_count() && index < ARENA_MAX);
+}
+
+static bool
+ctl_stats_bin_valid(const size_t *mib, size_t index)
+{
+	return index < SC_NSMALL;
+}
+
+static bool
+ctl_stats_lextent_valid(const size_t *mib, size_t index)
+{
+	return index < ARENA_NLARGE;
+}
+
+static bool
+ctl_stats_extent_valid(const size_t *mib, size_t index)
+{
+	return index < SC_COUNT;
+}
+
+static int
+ctl_mutexes_reset(const struct ctl_call *call, const union ctl_value *in)
+{
+	if (boot() != 0)
+		return EAGAIN;
+	for (unsigned i = 0; i < arenas_count(); i++) {
+		struct arena *arena = arena_get(i, false);
+
+		if (arena != NULL)
+			arena_stats_reset_locks(arena);
+	}
+	lock_stats_reset(&snapshot_lock);
+	return 0;
+}
+
+/* --- the tree ------------------------------------------------------------- */
+
+#define COUNTER(name, kind, reader, field) \
+	{ name, .type = kind, .read = reader, \
+	    .arg = offsetof(struct lock_stats, field) }
+/* The seven of a mutex. */
+#define COUNTERS(reader) \
+	COUNTER("num_ops", CTL_U64, reader, num_ops), \
+	COUNTER("num_wait", CTL_U64, reader, num_wait), \
+	COUNTER("num_spin_acq", CTL_U64, reader, num_spin_acq), \
+	COUNTER("num_owner_switch", CTL_U64, reader, num_owner_switch), \
+	COUNTER("total_wait_time", CTL_U64, reader, total_wait_time), \
+	COUNTER("max_wait_time", CTL_U64, reader, max_wait_time), \
+	COUNTER("max_num_thds", CTL_U32, reader, max_num_thds)
+
+#define FIELD(name, kind, reader, field) \
+	{ name, .type = kind, .read = reader, \
+	    .arg = offsetof(struct ctl_arena_figures, field) }
+#define ZERO(name, kind) \
+	{ name, .type = kind, .read = ctl_arena_zero_read }
+
+static const struct ctl_node ctl_bin_mutex[] = {
+	COUNTERS(ctl_bin_mutex_read),
+	{ 0 }
+};
+
+static const struct ctl_node ctl_bin_stats[] = {
+	FIELD("nmalloc", CTL_U64, ctl_bin_read, stats.bins[0].nmalloc),
+	FIELD("ndalloc", CTL_U64, ctl_bin_read, stats.bins[0].ndalloc),
+	FIELD("nrequests", CTL_U64, ctl_bin_read, stats.bins[0].nrequests),
+	FIELD("curregs", CTL_SIZE, ctl_bin_read, stats.bins[0].curregs),
+	FIELD("nfills", CTL_U64, ctl_bin_read, stats.bins[0].nfills),
+	FIELD("nflushes", CTL_U64, ctl_bin_read, stats.bins[0].nflushes),
+	FIELD("nslabs", CTL_U64, ctl_bin_read, stats.bins[0].nslabs),
+	FIELD("nreslabs", CTL_U64, ctl_bin_read, stats.bins[0].nreslabs),
+	FIELD("curslabs", CTL_SIZE, ctl_bin_read, stats.bins[0].curslabs),
+	FIELD("nonfull_slabs", CTL_SIZE, ctl_bin_read,
+	    stats.bins[0].nonfull_slabs),
+	{ "mutex", .children = ctl_bin_mutex },
+	{ 0 }
+};
+
+static const struct ctl_node ctl_stats_bins[] = {
+	{ .valid = ctl_stats_bin_valid, .children = ctl_bin_stats },
+	{ 0 }
+};
+
+static const struct ctl_node ctl_lextent_stats[] = {
+	FIELD("nmalloc", CTL_U64, ctl_lextent_read, stats.large[0].nmalloc),
+	FIELD("ndalloc", CTL_U64, ctl_lextent_read, stats.large[0].ndalloc),
+	FIELD("nrequests", CTL_U64, ctl_lextent_read,
+	    stats.large[0].nrequests),
+	FIELD("curlextents", CTL_SIZE, ctl_lextent_read,
+	    stats.large[0].curlextents),
+	{ 0 }
+};
+
+static const struct ctl_node ctl_stats_lextents[] = {
+	{ .valid = ctl_stats_lextent_valid, .children = ctl_lextent_stats },
+	{ 0 }
+};
+
+static const struct ctl_node ctl_extent_stats[] = {
+	FIELD("ndirty", CTL_SIZE, ctl_extent_read, stats.extents[0].ndirty),
+	FIELD("nmuzzy", CTL_SIZE, ctl_extent_read, stats.extents[0].nmuzzy),
+	FIELD("nretained", CTL_SIZE, ctl_extent_read,
+	    stats.extents[0].nretained),
+	FIELD("dirty_bytes", CTL_SIZE, ctl_extent_read,
+	    stats.extents[0].dirty_bytes),
+	FIELD("muzzy_bytes", CTL_SIZE, ctl_extent_read,
+	    stats.extents[0].muzzy_bytes),
+	FIELD("retained_bytes", CTL_SIZE, ctl_extent_read,
+	    stats.extents[0].retained_bytes),
+	{ 0 }
+};
+
+static const struct ctl_node ctl_stats_extents[] = {
+	{ .valid = ctl_stats_extent_valid, .children = ctl_extent_stats },
+	{ 0 }
+};
+
+static const struct ctl_node ctl_small[] = {
+	FIELD("allocated", CTL_SIZE, ctl_arena_read, stats.small_allocated),
+	FIELD("nmalloc", CTL_U64, ctl_arena_read, stats.small_nmalloc),
+	FIELD("ndalloc", CTL_U64, ctl_arena_read, stats.small_ndalloc),
+	FIELD("nrequests", CTL_U64, ctl_arena_read, stats.small_nrequests),
+	FIELD("nfills", CTL_U64, ctl_arena_read, stats.small_nfills),
+	FIELD("nflushes", CTL_U64, ctl_arena_read, stats.small_nflushes),
+	{ 0 }
+};
+
+static const struct ctl_node ctl_large[] = {
+	FIELD("allocated", CTL_SIZE, ctl_arena_read, stats.large_allocated),
+	FIELD("nmalloc", CTL_U64, ctl_arena_read, stats.large_nmalloc),
+	FIELD("ndalloc", CTL_U64, ctl_arena_read, stats.large_ndalloc),
+	FIELD("nrequests", CTL_U64, ctl_arena_read, stats.large_nrequests),
+	FIELD("nfills", CTL_U64, ctl_arena_read, stats.large_nfills),
+	FIELD("nflushes", CTL_U64, ctl_arena_read, stats.large_nflushes),
+	{ 0 }
+};
+
+static const struct ctl_node ctl_arena_counters[] = {
+	COUNTERS(ctl_arena_mutex_read),
+	{ 0 }
+};
+
+#define ARENA_MUTEX(name) { name, .children = ctl_arena_counters }
+#define ARENA_OFFSET(field) offsetof(struct ctl_arena_figures, field)
+#define ARENA_LOCK(field) ARENA_OFFSET(stats.locks.field)
+
+/* The names and, below, where their counters stand: the same order. */
+static const struct ctl_node ctl_arena_mutexes[] = {
+	ARENA_MUTEX("large"),
+	ARENA_MUTEX("extent_avail"),
+	ARENA_MUTEX("extents_dirty"),
+	ARENA_MUTEX("extents_muzzy"),
+	ARENA_MUTEX("extents_retained"),
+	ARENA_MUTEX("decay_dirty"),
+	ARENA_MUTEX("decay_muzzy"),
+	ARENA_MUTEX("base"),
+	ARENA_MUTEX("tcache_list"),
+	ARENA_MUTEX("hpa_shard"),
+	ARENA_MUTEX("hpa_shard_grow"),
+	ARENA_MUTEX("hpa_sec"),
+	ARENA_MUTEX("grow"),
+	{ 0 }
+};
+
+static const size_t ctl_arena_mutex_offsets[13] = {
+	ARENA_LOCK(large), ARENA_LOCK(extent_avail),
+	ARENA_LOCK(extents_dirty), ARENA_LOCK(extents_muzzy),
+	ARENA_LOCK(extents_retained), ARENA_LOCK(decay_dirty),
+	ARENA_LOCK(decay_muzzy), ARENA_OFFSET(base_lock),
+	ARENA_OFFSET(zero), ARENA_OFFSET(zero), ARENA_OFFSET(zero),
+	ARENA_OFFSET(zero), ARENA_LOCK(grow),
+};
+
+static_assert(ARRAY_LEN(ctl_arena_mutexes) ==
+    ARRAY_LEN(ctl_arena_mutex_offsets) + 1, "one offset each");
+
+#define DECAYED(prefix, state) \
+	FIELD(prefix "_npurge", CTL_U64, ctl_arena_read, \
+	    stats.decay[state].npurge), \
+	FIELD(prefix "_nmadvise", CTL_U64, ctl_arena_read, \
+	    stats.decay[state].nmadvise), \
+	FIELD(prefix "_purged", CTL_U64, ctl_arena_pages_read, \
+	    stats.decay[state].purged)
+
+static const struct ctl_node ctl_stats_arena[] = {
+	FIELD("nthreads", CTL_UNSIGNED, ctl_arena_read, stats.nthreads),
+	FIELD("uptime", CTL_U64, ctl_arena_read, stats.uptime_ns),
+	{ "dss", .type = CTL_STRING, .read = ctl_arena_dss_read },
+	{ "dirty_decay_ms", .type = CTL_SSIZE,
+	    .read = ctl_arena_decay_ms_read, .arg = EXTENT_DIRTY },
+	{ "muzzy_decay_ms", .type = CTL_SSIZE,
+	    .read = ctl_arena_decay_ms_read, .arg = EXTENT_MUZZY },
+	FIELD("pactive", CTL_SIZE, ctl_arena_pages_read, stats.active),
+	FIELD("pdirty", CTL_SIZE, ctl_arena_pages_read, stats.dirty),
+	FIELD("pmuzzy", CTL_SIZE, ctl_arena_pages_read, stats.muzzy),
+	DECAYED("dirty", EXTENT_DIRTY),
+	DECAYED("muzzy", EXTENT_MUZZY),
+	FIELD("mapped", CTL_SIZE, ctl_arena_read, stats.mapped),
+	FIELD("retained", CTL_SIZE, ctl_arena_read, stats.retained),
+	FIELD("extent_avail", CTL_SIZE, ctl_arena_read, stats.extent_avail),
+	FIELD("base", CTL_SIZE, ctl_arena_read, base),
+	FIELD("internal", CTL_SIZE, ctl_arena_read, internal),
+	ZERO("metadata_thp", CTL_SIZE),
+	FIELD("tcache_bytes", CTL_SIZE, ctl_arena_read, tcache_bytes),
+	ZERO("tcache_stashed_bytes", CTL_SIZE),
+	FIELD("resident", CTL_SIZE, ctl_arena_read, resident),
+	ZERO("abandoned_vm", CTL_SIZE),
+	{ "small", .children = ctl_small },
+	{ "large", .children = ctl_large },
+	{ "bins", .children = ctl_stats_bins },
+	{ "lextents", .children = ctl_stats_lextents },
+	{ "extents", .children = ctl_stats_extents },
+	{ "mutexes", .children = ctl_arena_mutexes },
+	{ 0 }
+};
+
+static const struct ctl_node ctl_stats_arenas[] = {
+	{ .valid = ctl_stats_arena_valid, .children = ctl_stats_arena },
+	{ 0 }
+};
+
+static const struct ctl_node ctl_counters[] = {
+	COUNTERS(ctl_mutex_read),
+	{ 0 }
+};
+
+#define MUTEX(name) { name, .children = ctl_counters }
+
+static const struct ctl_node ctl_mutexes[] = {
+	MUTEX("background_thread"),
+	MUTEX("max_per_bg_thd"),
+	MUTEX("ctl"),
+	MUTEX("prof"),
+	MUTEX("prof_thds_data"),
+	MUTEX("prof_dump"),
+	MUTEX("prof_recent_alloc"),
+	MUTEX("prof_recent_dump"),
+	MUTEX("prof_stats"),
+	{ "reset", .type = CTL_ACTION, .write = ctl_mutexes_reset },
+	{ 0 }
+};
+
+static const size_t ctl_mutex_offsets[9] = {
+	offsetof(struct ctl_total, background_thread),
+	offsetof(struct ctl_total, zero),
+	offsetof(struct ctl_total, ctl),
+	offsetof(struct ctl_total, zero),
+	offsetof(struct ctl_total, zero),
+	offsetof(struct ctl_total, zero),
+	offsetof(struct ctl_total, zero),
+	offsetof(struct ctl_total, zero),
+	offsetof(struct ctl_total, zero),
+};
+
+static_assert(ARRAY_LEN(ctl_mutexes) == ARRAY_LEN(ctl_mutex_offsets) + 2,
+    "one offset each");
+
+#define TOTAL(name, kind, field) \
+	{ name, .type = kind, .read = ctl_total_read, \
+	    .arg = offsetof(struct ctl_total, field) }
+
+static const struct ctl_node ctl_background[] = {
+	TOTAL("num_threads", CTL_SIZE, background.num_threads),
+	TOTAL("num_runs", CTL_U64, background.num_runs),
+	TOTAL("run_interval", CTL_U64, background.run_interval),
+	{ 0 }
+};
+
+const struct ctl_node ctl_stats[] = {
+	TOTAL("allocated", CTL_SIZE, allocated),
+	TOTAL("active", CTL_SIZE, active),
+	TOTAL("metadata", CTL_SIZE, metadata),
+	TOTAL("metadata_rtree", CTL_SIZE, metadata_rtree),
+	TOTAL("metadata_thp", CTL_SIZE, zero),
+	TOTAL("resident", CTL_SIZE, resident),
+	TOTAL("mapped", CTL_SIZE, mapped),
+	TOTAL("retained", CTL_SIZE, retained),
+	TOTAL("live", CTL_SIZE, live),
+	TOTAL("tcache_bytes", CTL_SIZE, tcache_bytes),
+	TOTAL("zero_reallocs", CTL_SIZE, zero_reallocs),
+	TOTAL("foreign_handed", CTL_SIZE, foreign_handed),
+	TOTAL("foreign_leaked", CTL_SIZE, foreign_leaked),
+	{ "background_thread", .children = ctl_background },
+	{ "mutexes", .children = ctl_mutexes },
+	{ "arenas", .children = ctl_stats_arenas },
+	{ 0 }
+};

@@ -1,0 +1,62 @@
+/*
+ * fork.c - the handlers that fork runs.
+ *
+ *   prepare   mallctl's, background's, the profiler's, the threads', then
+ *             the allocator's locks: the order of enum lock_rank
+ *   parent    releases them in the opposite order
+ *   child     makes them free, forgets the threads that are gone
+ *
+ * The child has one thread and the parent's memory; the counters of what the
+ * other threads allocated are kept, since their blocks are still there.
+ */
+#define _GNU_SOURCE
+#include <pthread.h>
+
+#include "arena.h"
+#include "background.h"
+#include "ctl.h"
+#include "fork.h"
+#include "prof.h"
+#include "thread.h"
+
+void
+fork_prepare(void)
+{
+	ctl_fork_prepare();
+	background_fork_prepare();
+	if (CONFIG_PROF)
+		prof_fork_prepare();
+	thread_fork_prepare();
+	tcaches_fork_prepare();
+	arenas_fork_prepare();
+}
+
+void
+fork_parent(void)
+{
+	arenas_fork_parent();
+	tcaches_fork_parent();
+	thread_fork_parent();
+	if (CONFIG_PROF)
+		prof_fork_parent();
+	background_fork_parent();
+	ctl_fork_parent();
+}
+
+void
+fork_child(void)
+{
+	arenas_fork_child();
+	tcaches_fork_child();
+	thread_fork_child();
+	if (CONFIG_PROF)
+		prof_fork_child();
+	background_fork_child();
+	ctl_fork_child();
+}
+
+void
+fork_boot(void)
+{
+	(void)pthread_atfork(fork_prepare, fork_parent, fork_child);
+}
