@@ -10,6 +10,7 @@
 #include "arena.h"
 #include "background.h"
 #include "conf.h"
+#include "deepbind.h"
 #include "env.h"
 #include "event.h"
 #include "foreign.h"
@@ -153,6 +154,7 @@ library_start(void)
 	env_leave_children();
 	fork_boot();
 	foreign_boot();
+	deepbind_boot();
 	start_profiler();
 	background_boot();
 }
