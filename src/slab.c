@@ -77,7 +77,7 @@ slab_take(struct extent *extent, void **end, unsigned n)
 			word &= word - 1;
 			*--end = base + bit * size;
 		}
-		*words++ = word;
+		__atomic_store_n(words++, word, __ATOMIC_RELAXED);
 		base += 64 * size;
 	}
 	atomic_store_explicit(&extent->nfree, free - want,

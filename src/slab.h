@@ -46,18 +46,25 @@ slab_index(const struct extent *extent, const void *ptr)
 	    SC_LG_INVERSE);
 }
 
+/* Without the lock it is a guess, for misuse reports. */
 static inline bool
 slab_region_is_free(const struct extent *extent, unsigned index)
 {
-	return (extent->words[index / 64] >> (index % 64) & 1) != 0;
+	uint64_t word = __atomic_load_n(&extent->words[index / 64],
+	    __ATOMIC_RELAXED);
+
+	return (word >> (index % 64) & 1) != 0;
 }
 
 /* Gives one region back; it must be in use. */
 static inline void
 slab_give(struct extent *extent, unsigned index)
 {
+	uint64_t *word = &extent->words[index / 64];
+
 	assert(!slab_region_is_free(extent, index));
-	extent->words[index / 64] |= (uint64_t)1 << (index % 64);
+	__atomic_store_n(word, *word | (uint64_t)1 << (index % 64),
+	    __ATOMIC_RELAXED);
 	atomic_store_explicit(&extent->nfree, slab_nfree(extent) + 1,
 	    memory_order_relaxed);
 }
