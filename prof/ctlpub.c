@@ -184,14 +184,17 @@ ctlpub_request(void)
 		__atomic_fetch_add(&page->requests, 1, __ATOMIC_RELAXED);
 }
 
+/* At no moment both bits are clear: it is one or the other. */
 void
-ctlpub_taken(void)
+ctlpub_ours(bool ours)
 {
+	uint32_t set = ours ? CTLPAGE_OURS : CTLPAGE_TAKEN;
+
 	if (page == NULL)
 		return;
-	__atomic_fetch_and(&page->flags, ~(uint32_t)CTLPAGE_OURS,
-	    __ATOMIC_RELAXED);
-	__atomic_fetch_or(&page->flags, CTLPAGE_TAKEN, __ATOMIC_RELAXED);
+	__atomic_fetch_or(&page->flags, set, __ATOMIC_RELAXED);
+	__atomic_fetch_and(&page->flags,
+	    ~((CTLPAGE_OURS | CTLPAGE_TAKEN) ^ set), __ATOMIC_RELAXED);
 }
 
 void

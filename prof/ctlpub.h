@@ -6,7 +6,7 @@
  *
  * Locks: none. Memory: one shared mapping of a memfd, or, where that cannot
  * be had, memory that nobody else sees.
- * Signals/fork: ctlpub_request and ctlpub_taken are for signal handlers too.
+ * Signals/fork: ctlpub_request and ctlpub_ours are for signal handlers too.
  *   The page is shared with a fork child until that has mapped its own, so a
  *   child writes nothing before ctlpub_fork_child.
  */
@@ -50,9 +50,9 @@ void ctlpub_file(const char *file);
 /* Writer: was this request served already? A repeat of it is not. */
 bool ctlpub_acked(uint32_t id);
 
-/* Any thread: one more signal was seen; the signal is no longer ours. */
+/* Any thread: one more signal was seen; the signal is ours, or no longer. */
 void ctlpub_request(void);
-void ctlpub_taken(void);
+void ctlpub_ours(bool ours);
 
 /* In the child, by its only thread: a page of its own. */
 void ctlpub_fork_child(void);

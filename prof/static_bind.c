@@ -13,8 +13,11 @@
 #include <stddef.h>
 
 struct dl_phdr_info;
+struct sigaction;
 int __dl_iterate_phdr(int (*visit)(struct dl_phdr_info *, size_t, void *),
     void *arg);
+int __sigaction(int number, const struct sigaction *action,
+    struct sigaction *old);
 
 const struct static_bind static_bind_table = {
 #if defined(__x86_64__)
@@ -25,6 +28,7 @@ const struct static_bind static_bind_table = {
 	.get_reg = (void *)unw_get_reg,
 	.is_signal_frame = (void *)unw_is_signal_frame,
 	.iterate_phdr = (void *)__dl_iterate_phdr,
+	.sigaction = (void *)__sigaction,
 };
 
 void *const static_bind_pthread[] __attribute__((used)) = {

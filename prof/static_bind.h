@@ -11,6 +11,7 @@
 struct static_bind {
 	void *getcontext, *init_local, *step, *get_reg, *is_signal_frame;
 	void *iterate_phdr;		/* libc's dl_iterate_phdr */
+	void *sigaction;		/* libc's */
 };
 
 extern const struct static_bind static_bind_table __attribute__((weak));

@@ -23,6 +23,7 @@
 #include "fmt.h"
 #include "leak.h"
 #include "os.h"
+#include "sigwatch.h"
 #include "util.h"
 #include "worker.h"
 
@@ -178,6 +179,26 @@ handler_start(void)
 	return 0;
 }
 
+/* The page says it at once; the rest of it can wait. */
+static void
+ours_set(bool ours)
+{
+	atomic_store(&trigger.ours, ours);
+	ctlpub_ours(ours);
+}
+
+/*
+ * The program has set a disposition; not in a fork child that has no page yet
+ * or a vfork child, whose dispositions are not its parent's.
+ */
+static void
+disposition_changed(int number)
+{
+	if (number == trigger.signal && number != 0 &&
+	    os_pid() == atomic_load(&trigger.pid))
+		ours_set(handler_is_ours(number));
+}
+
 void
 trigger_check(void)
 {
@@ -190,10 +211,8 @@ trigger_check(void)
 	if (now - last < CHECK_NS ||
 	    !atomic_compare_exchange_strong(&trigger.checked_ns, &last, now))
 		return;
-	if (!handler_is_ours(trigger.signal)) {
-		atomic_store(&trigger.ours, false);
-		ctlpub_taken();
-	}
+	if (!handler_is_ours(trigger.signal))
+		ours_set(false);
 }
 
 /* --- serving ------------------------------------------------------------- */
@@ -432,7 +451,9 @@ trigger_start(void)
 	trigger.started = true;
 	atomic_store(&trigger.pid, os_pid());
 	ctlpub_start();		/* without it only ctl does not find us */
+	sigwatch_start();
 	handler_start();
+	sigwatch_set(disposition_changed);
 	page_write(0);
 	error = worker_start(&options);
 	if (error != 0)

@@ -79,8 +79,10 @@ test_state_is_published(void **state)
 	assert_int_equal(page->rate, 42);
 	assert_string_equal(page->strata_version, "1.2.3");
 	assert_string_equal(page->prefix, "/a/prefix");
-	ctlpub_taken();
+	ctlpub_ours(false);
 	assert_int_equal(page->flags, CTLPAGE_TAKEN);
+	ctlpub_ours(true);
+	assert_int_equal(page->flags, CTLPAGE_OURS);
 }
 
 static void

@@ -434,6 +434,52 @@ taken_later(void)
 	CHECK((page->flags & CTLPAGE_TAKEN) != 0);
 }
 
+/* What sigaction and signal are in the library itself. */
+void (*sigwatch_signal(int number, void (*handler)(int)))(int);
+int sigwatch_sigaction(int number, const struct sigaction *action,
+    struct sigaction *old);
+
+static void
+taken_at_once(void)
+{
+	struct prof_options options = options_here();
+	struct sigaction ours;
+
+	start(&options);
+	CHECK(sigwatch_sigaction(SIGUSR2, NULL, &ours) == 0);
+	CHECK((page->flags & CTLPAGE_OURS) != 0);
+	CHECK(sigwatch_signal(SIGUSR1, handler) == SIG_DFL);
+	CHECK((page->flags & CTLPAGE_OURS) != 0);
+	CHECK(sigwatch_signal(SIGUSR2, handler) == ours.sa_handler);
+	CHECK((page->flags & CTLPAGE_OURS) == 0);
+	CHECK((page->flags & CTLPAGE_TAKEN) != 0);
+	/* A program that puts back what it found gives it back. */
+	CHECK(sigwatch_sigaction(SIGUSR2, &ours, NULL) == 0);
+	CHECK((page->flags & CTLPAGE_OURS) != 0);
+	CHECK((page->flags & CTLPAGE_TAKEN) == 0);
+	errno = 0;
+	CHECK(sigwatch_sigaction(SIGKILL, &ours, NULL) == -1);
+	CHECK(errno == EINVAL);
+}
+
+/* The dispositions of a vfork child are its own, its memory is not. */
+static void
+taken_by_a_vfork_child(void)
+{
+	struct prof_options options = options_here();
+	int status;
+	pid_t pid;
+
+	start(&options);
+	pid = vfork();
+	if (pid == 0) {
+		sigwatch_signal(SIGUSR2, SIG_DFL);
+		_exit(0);
+	}
+	waitpid(pid, &status, 0);
+	CHECK((page->flags & CTLPAGE_OURS) != 0);
+}
+
 static void
 named(void)
 {
@@ -471,6 +517,8 @@ static void
 test_a_later_handler_is_noticed(void **state)
 {
 	in_child(taken_later);
+	in_child(taken_at_once);
+	in_child(taken_by_a_vfork_child);
 }
 
 static void

@@ -1,0 +1,171 @@
+/*
+ * sigwatch.c - see sigwatch.h.
+ */
+#define _GNU_SOURCE
+#include "sigwatch.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stddef.h>
+
+#include "names.h"
+#include "static_bind.h"
+
+typedef int action_function(int, const struct sigaction *,
+    struct sigaction *);
+typedef void handler_function(int);
+typedef handler_function *signal_function(int, handler_function *);
+
+/* atomic: set once each; NULL: not looked up yet, or not there */
+static action_function *_Atomic next_action;
+static signal_function *_Atomic next_signal, *_Atomic next_sysv_signal,
+    *_Atomic next_sigset;
+static void (*_Atomic changed_hook)(int number);
+
+static void *
+next_symbol(const char *name)
+{
+	/* A static executable has no loader to ask. */
+	return static_bind()->sigaction != NULL ? NULL :
+	    dlsym(RTLD_NEXT, name);
+}
+
+static action_function *
+find_action(void)
+{
+	action_function *f = atomic_load(&next_action);
+
+	if (f != NULL)
+		return f;
+	f = (action_function *)static_bind()->sigaction;
+	if (f == NULL)
+		f = (action_function *)next_symbol("sigaction");
+	atomic_store(&next_action, f);
+	return f;
+}
+
+static signal_function *
+find_signal(signal_function *_Atomic *slot, const char *name)
+{
+	signal_function *f = atomic_load(slot);
+
+	if (f == NULL) {
+		f = (signal_function *)next_symbol(name);
+		atomic_store(slot, f);
+	}
+	return f;
+}
+
+void
+sigwatch_start(void)
+{
+	find_action();
+	find_signal(&next_signal, "signal");
+	find_signal(&next_sysv_signal, "__sysv_signal");
+	find_signal(&next_sigset, "sigset");
+}
+
+void
+sigwatch_set(void (*changed)(int number))
+{
+	atomic_store(&changed_hook, changed);
+}
+
+static void
+tell(int number)
+{
+	void (*changed)(int) = atomic_load(&changed_hook);
+	int saved = errno;
+
+	if (changed != NULL)
+		changed(number);
+	errno = saved;
+}
+
+static int
+watch_action(int number, const struct sigaction *action,
+    struct sigaction *old)
+{
+	action_function *next = find_action();
+	int result;
+
+	if (next == NULL) {
+		errno = ENOSYS;
+		return -1;
+	}
+	result = next(number, action, old);
+	if (result == 0 && action != NULL)
+		tell(number);
+	return result;
+}
+
+static handler_function *
+watch_signal(signal_function *next, int number, handler_function *handler,
+    int flags)
+{
+	struct sigaction action = { .sa_handler = handler,
+	    .sa_flags = flags }, old;
+	handler_function *before;
+
+	if (next == NULL) {		/* static: by the other function */
+		sigemptyset(&action.sa_mask);
+		return watch_action(number, &action, &old) == 0 ?
+		    old.sa_handler : SIG_ERR;
+	}
+	before = next(number, handler);
+	if (before != SIG_ERR)
+		tell(number);
+	return before;
+}
+
+/* Unit tests and a library with prefixed names leave the program's alone. */
+#if !defined(UNIT_TEST) && !defined(CONFIG_PREFIX_ST)
+EXPORT int
+sigaction(int number, const struct sigaction *action, struct sigaction *old)
+{
+	return watch_action(number, action, old);
+}
+
+EXPORT handler_function *
+signal(int number, handler_function *handler)
+{
+	return watch_signal(find_signal(&next_signal, "signal"), number,
+	    handler, SA_RESTART);
+}
+
+EXPORT handler_function *
+bsd_signal(int number, handler_function *handler)
+{
+	return signal(number, handler);
+}
+
+/* Weak: in a static executable libc's own may be there as well, and is better. */
+EXPORT __attribute__((weak)) handler_function *
+__sysv_signal(int number, handler_function *handler)
+{
+	return watch_signal(find_signal(&next_sysv_signal, "__sysv_signal"),
+	    number, handler, SA_RESETHAND | SA_NODEFER);
+}
+EXPORT __attribute__((weak)) handler_function *
+sigset(int number, handler_function *handler)
+{
+	return watch_signal(find_signal(&next_sigset, "sigset"), number,
+	    handler, 0);
+}
+#else
+int
+sigwatch_sigaction(int number, const struct sigaction *action,
+    struct sigaction *old)
+{
+	return watch_action(number, action, old);
+}
+
+handler_function *
+sigwatch_signal(int number, handler_function *handler)
+{
+	return watch_signal(find_signal(&next_signal, "signal"), number,
+	    handler, SA_RESTART);
+}
+#endif

@@ -1,0 +1,23 @@
+/*
+ * sigwatch.h - notices at once when the program changes the disposition of
+ * the profiler's signal.
+ *
+ * Programs install their handlers after our start, and then may be idle: the
+ * ctl page must say so before anybody signals. The kernel tells nobody, so
+ * the library stands before libc's sigaction and signal, passes every call on
+ * unchanged and looks afterwards. A program that uses the system call itself
+ * is noticed by trigger_check.
+ *
+ * Locks: none. Memory: none. Signals/fork: as async-signal-safe as what it
+ *   stands for, once sigwatch_start has looked that up.
+ */
+#ifndef STRATA_SIGWATCH_H
+#define STRATA_SIGWATCH_H
+
+/* Looks libc's functions up. */
+void sigwatch_start(void);
+
+/* changed is called after each change of a disposition but of its query. */
+void sigwatch_set(void (*changed)(int number));
+
+#endif
