@@ -560,23 +560,38 @@ cli_output(const struct cli_args *args, FILE **out)
 	return EXIT_FINE;
 }
 
+/*
+ * The reason why writing failed: stdio keeps only that it did, so one more
+ * byte is tried. The file is lost anyway.
+ */
+static int
+write_error(FILE *file)
+{
+	clearerr(file);
+	errno = 0;
+	if (fputc('\n', file) == EOF || fflush(file) != 0)
+		return errno;
+	return EIO;
+}
+
 int
 cli_output_close(const struct cli_args *args, FILE *file)
 {
 	const char *path = file == stdout ? "standard output" :
 	    cli_value(args, "output");
-	int failed = ferror(file) != 0;
 	int error = 0;
 
-	errno = 0;
-	if (fflush(file) != 0 || (file != stdout && fclose(file) != 0))
+	if (ferror(file))
+		error = write_error(file);
+	else if (fflush(file) != 0)
 		error = errno;
-	if (!failed && error == 0)
+	if (file != stdout && fclose(file) != 0 && error == 0)
+		error = errno;
+	if (file == stdout)
+		clearerr(file);		/* reported here, not by main again */
+	if (error == 0 || error == EPIPE)
 		return EXIT_FINE;
-	if (error == EPIPE)
-		return EXIT_FINE;
-	cli_error(args, "%s: %s", path,
-	    error != 0 ? strerror(error) : "write failed");
+	cli_error(args, "%s: %s", path, strerror(error));
 	return EXIT_INPUT;
 }
 

@@ -349,6 +349,8 @@ render(const struct cli_args *args, Agraph_t *g, FILE *out)
 	 * a font name of the context in a static variable.
 	 */
 	static GVC_t *gvc;
+	char *data = NULL;
+	unsigned length = 0;
 	int status = EXIT_FINE;
 
 	if (strcmp(format, "dot") == 0)
@@ -356,11 +358,15 @@ render(const struct cli_args *args, Agraph_t *g, FILE *out)
 	if (gvc == NULL)
 		gvc = gvContext();
 	if (gvLayout(gvc, g, "dot") != 0 ||
-	    gvRender(gvc, g, format, out) != 0) {
+	    gvRenderData(gvc, g, format, &data, &length) != 0) {
 		cli_error(args, "Graphviz could not write %s; is the "
 		    "graphviz package installed?", format);
 		status = EXIT_INPUT;
 	}
+	/* By way of memory: Graphviz exits where a file cannot be written. */
+	if (status == EXIT_FINE)
+		fwrite(data, 1, length, out);
+	gvFreeRenderData(data);
 	gvFreeLayout(gvc, g);
 	return status;
 }

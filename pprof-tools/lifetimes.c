@@ -490,7 +490,7 @@ write_json(const struct show *show)
 	for (uint32_t i = 0; i < show->top; i++)
 		json_array_append_new(groups, json_group(
 		    &show->life->groups[i], show->measure));
-	json_object_set_new(root, "profile",
+	json_object_set_new(root, "header",
 	    header_json(&show->view->header));
 	json_object_set_new(root, "quantiles_by",
 	    json_string(show->measure == LIFE_BYTES ? "bytes" :
