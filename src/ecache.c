@@ -107,7 +107,11 @@ ecache_put(struct ecache *ecache, struct extent *extent)
 	lock_release(&ecache->lock);
 }
 
-/* The oldest, then lowest, that is at least size and fits the limit. */
+/*
+ * The oldest, then lowest, of those between size and the limit; if there is
+ * none, one of the next larger class: runs are joined at once, so that what a
+ * program freed piece by piece may well be one large run now.
+ */
 static struct extent *
 find_locked(const struct ecache *ecache, size_t size, unsigned lg_max_fit)
 {
@@ -116,7 +120,8 @@ find_locked(const struct ecache *ecache, size_t size, unsigned lg_max_fit)
 	struct heap_node *best = NULL;
 
 	for (size_t i = bitmap_next(ecache->nonempty, SC_COUNT,
-	    sc_index(size)); i < SC_COUNT && sc_sizes[i] <= limit;
+	    sc_index(size)); i < SC_COUNT &&
+	    (best == NULL || sc_sizes[i] <= limit);
 	    i = bitmap_next(ecache->nonempty, SC_COUNT, i + 1)) {
 		struct heap_node *first =
 		    heap_first(&ecache->classes[i].heap);

@@ -45,8 +45,9 @@ void ecache_init(struct ecache *ecache, unsigned arena,
 void ecache_put(struct ecache *ecache, struct extent *extent);
 
 /*
- * A run of exactly size bytes at a multiple of align, in limbo, cut from an
- * extent of at most size << lg_max_fit bytes. NULL if there is none.
+ * A run of exactly size bytes at a multiple of align, in limbo, cut from the
+ * oldest extent of at most size << lg_max_fit bytes, or else from the next
+ * larger one. NULL if there is none.
  */
 struct extent *ecache_take(struct ecache *ecache, size_t size, size_t align,
     unsigned lg_max_fit);

@@ -260,6 +260,28 @@ test_impossible_size_is_null(void **state)
 	arena_check(arena_get(0, true));
 }
 
+/* Slabs that become empty serve again: no new address space is needed. */
+static void
+test_emptied_slabs_are_used_again(void **state)
+{
+	struct arena *arena = arena_get(2, true);
+	static void *regions[1000];
+	unsigned class = sc_index(4096);
+	size_t mapped = 0;
+
+	assert_non_null(arena);
+	for (unsigned round = 0; round < 20; round++) {
+		assert_int_equal(arena_small_fill(arena, class, regions,
+		    1000, 0), 1000);
+		arena_flush(arena, class, regions, 1000, 0);
+		if (round == 0)
+			mapped = arena->pages.address_space;
+	}
+	assert_int_equal(arena->pages.address_space, mapped);
+	assert_in_range(ecache_bytes(&arena->pages.caches[EXTENT_DIRTY]),
+	    1000 * 4096, 1100 * 4096);
+}
+
 static void
 test_sample_bits_follow_the_blocks(void **state)
 {
@@ -370,6 +392,7 @@ main(void)
 		cmocka_unit_test(test_large_grows_and_shrinks_in_place),
 		cmocka_unit_test(test_huge_alignment),
 		cmocka_unit_test(test_impossible_size_is_null),
+		cmocka_unit_test(test_emptied_slabs_are_used_again),
 		cmocka_unit_test(test_sample_bits_follow_the_blocks),
 		cmocka_unit_test(test_slab_info_counts_what_is_used),
 		cmocka_unit_test(test_reset_drops_blocks_and_their_samples),

@@ -89,16 +89,22 @@ test_old_then_low_comes_first(void **state)
 }
 
 static void
-test_a_large_run_is_not_cut_for_a_small_request(void **state)
+test_a_large_run_is_cut_if_nothing_nearer_fits(void **state)
 {
 	static struct ecache cache;
+	struct extent *extent;
 
 	setup_cache(&cache);
 	ecache_put(&cache, run_of(0, 200, 1));
-	assert_null(ecache_take(&cache, pages(1), os_page, 6));
-	assert_non_null(ecache_take(&cache, pages(4), os_page, 6));
-	assert_non_null(ecache_take(&cache, pages(1), os_page,
-	    ECACHE_ANY_FIT));
+	ecache_put(&cache, run_of(300, 2, 9));
+	extent = ecache_take(&cache, pages(1), os_page, 6);
+	assert_ptr_equal(extent->addr, area + pages(300));
+	extent = ecache_take(&cache, pages(2), os_page, 6);
+	assert_ptr_equal(extent->addr, area);
+	extent = ecache_take(&cache, pages(1), os_page, 6);
+	assert_ptr_equal(extent->addr, area + pages(301));
+	extent = ecache_take(&cache, pages(1), os_page, ECACHE_ANY_FIT);
+	assert_ptr_equal(extent->addr, area + pages(2));
 	ecache_check(&cache);
 }
 
@@ -258,7 +264,7 @@ main(void)
 		cmocka_unit_test_setup(test_old_then_low_comes_first,
 		    clear_map),
 		cmocka_unit_test_setup(
-		    test_a_large_run_is_not_cut_for_a_small_request,
+		    test_a_large_run_is_cut_if_nothing_nearer_fits,
 		    clear_map),
 		cmocka_unit_test_setup(test_alignment_gives_both_ends_back,
 		    clear_map),
