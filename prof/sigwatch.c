@@ -135,6 +135,9 @@ signal(int number, handler_function *handler)
 	    handler, SA_RESTART);
 }
 
+/* No header declares it any more. */
+handler_function *bsd_signal(int number, handler_function *handler);
+
 EXPORT handler_function *
 bsd_signal(int number, handler_function *handler)
 {

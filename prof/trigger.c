@@ -514,8 +514,10 @@ trigger_interval_get(void)
 void
 trigger_changed(void)
 {
-	if (trigger.started)
-		ask(ASK_REFRESH);
+	if (!trigger.started)
+		return;
+	atomic_fetch_or(&trigger.asked, ASK_REFRESH);
+	worker_serve_here();
 }
 
 /* What was asked for before the exit is done, if that is soon enough. */

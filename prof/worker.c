@@ -278,6 +278,9 @@ worker_serve_here(void)
 {
 	uint32_t seen;
 
+	if (worker.options.serve == NULL)
+		return false;
+	atomic_fetch_add(&worker.wakes, 1);
 	do {
 		if (!take())
 			return false;

@@ -45,8 +45,9 @@ int worker_wake(void);
 bool worker_running(void);
 
 /*
- * Where no task can be made (limits, another pid namespace): serve in this
- * thread. False if a task is running after all. Not in a signal handler.
+ * Serve in this thread: where no task can be made (limits, another pid
+ * namespace), or for what is not worth one. False if a task is at work, which
+ * will then look again. Not in a signal handler.
  */
 bool worker_serve_here(void);
 
