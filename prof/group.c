@@ -36,6 +36,7 @@ group_boot(void)
 		hash_init(&shards[i].table, &profmem_base);
 		list_init(&shards[i].groups);
 	}
+	ngroups = 0;
 }
 
 static uint64_t

@@ -7,7 +7,8 @@
  * callback, delays neither samples nor dumps. Anybody else gets the real one.
  *
  * dlclose: the real one, and then the list is read anew while profiling is
- * on: what is gone has its addresses reserved (modules.c).
+ * on: what is gone has its addresses reserved (modules.c). Until that is done
+ * another thread's dlopen may have taken them; loader_closing tells samplers.
  *
  * Locks: none. Memory: none; dlsym may call malloc.
  */
@@ -33,6 +34,7 @@ typedef int close_function(void *);
 static iterate_function *real_iterate;
 static close_function *real_close;
 static bool watching;
+static uint32_t closing;		/* threads inside our dlclose */
 /* constant after boot: */
 static const struct prof_host *host;
 
@@ -45,7 +47,9 @@ loader_boot(const struct prof_host *prof_host)
 static void *
 next_symbol(const char *name, void *linked)
 {
-	return linked != NULL ? linked : dlsym(RTLD_NEXT, name);
+	if (linked != NULL || dlsym == NULL)
+		return linked;
+	return dlsym(RTLD_NEXT, name);
 }
 
 static iterate_function *
@@ -80,6 +84,12 @@ loader_start(void)
 	find_iterate();
 	if (static_bind()->iterate_phdr == NULL)
 		find_close();
+}
+
+bool
+loader_closing(void)
+{
+	return __atomic_load_n(&closing, __ATOMIC_ACQUIRE) > 0;
 }
 
 void
@@ -139,7 +149,10 @@ dlclose(void *handle)
 		return real(handle);
 	/* first what came since the last look, else it is not missed */
 	modules_refresh();
+	/* pairs with the acquire in loader_closing */
+	__atomic_add_fetch(&closing, 1, __ATOMIC_SEQ_CST);
 	result = real(handle);
 	modules_refresh();
+	__atomic_sub_fetch(&closing, 1, __ATOMIC_RELEASE);
 	return result;
 }

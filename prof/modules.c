@@ -27,6 +27,7 @@
 #include <sys/auxv.h>
 #include <sys/uio.h>
 
+#include "hash.h"
 #include "lock.h"
 #include "maps.h"
 #include "os.h"
@@ -35,6 +36,7 @@
 
 enum {
 	ANON_MAX = 256,			/* executable ranges of no file */
+	PENDING_MAX = 1024,		/* new modules of one refresh */
 	RESERVE_MAX = 16384,		/* ranges; a process has 65530 maps */
 };
 /* Address space kept from reuse: 4 GiB, for the sake of ulimit -v. */
@@ -285,7 +287,21 @@ read_headers(struct module *module, ElfW(Phdr) *phdrs, uintptr_t start,
 	    eh.e_phnum * sizeof *phdrs))
 		return false;
 	module->phnum = eh.e_phnum;
+	module->header = start;
 	return place(module, phdrs, start, code, eh.e_type == ET_EXEC);
+}
+
+/* What tells one file from another where it is mapped. */
+static uint64_t
+identity(const struct module *module, const ElfW(Phdr) *phdrs)
+{
+	uint64_t words[MODULE_BUILD_ID_MAX / 8];
+	size_t n = module->phnum * sizeof *phdrs / 8;
+
+	_Static_assert(sizeof *phdrs % 8 == 0, "program headers are words");
+	__builtin_memcpy(words, module->build_id, sizeof words);
+	return hash_words((const uint64_t *)phdrs, n,
+	    hash_words(words, ARRAY_LEN(words), module->phnum));
 }
 
 static struct module *
@@ -309,6 +325,7 @@ make_module(const struct module *found, const ElfW(Phdr) *phdrs,
 	for (unsigned i = 0; i < module->phnum; i++)
 		if (copy[i].p_type == PT_NOTE && module->build_id_len == 0)
 			read_build_id(module, &copy[i]);
+	module->identity = identity(module, copy);
 	return module;
 }
 
@@ -322,22 +339,59 @@ struct candidate {
 
 struct refresh {
 	struct candidate candidate;
+	struct module *found[PENDING_MAX];	/* not listed yet */
+	uint32_t nfound;
 	struct range anon[ANON_MAX];
 	uint32_t nanon;
-	bool changed;
 };
+
+/* Reads its headers and build id again. */
+static bool
+is_unchanged(const struct module *module)
+{
+	struct module now = { .base = module->base };
+	ElfW(Phdr) phdrs[MODULE_PHDRS_MAX];
+	ElfW(Ehdr) eh;
+
+	if (!modules_read(module->header, &eh, sizeof eh) ||
+	    eh.e_phnum != module->phnum || !modules_read(module->header +
+	    eh.e_phoff, phdrs, eh.e_phnum * sizeof *phdrs))
+		return false;
+	now.phnum = eh.e_phnum;
+	for (unsigned i = 0; i < now.phnum; i++)
+		if (phdrs[i].p_type == PT_NOTE && now.build_id_len == 0)
+			read_build_id(&now, &phdrs[i]);
+	return identity(&now, phdrs) == module->identity;
+}
+
+bool
+modules_verify(const uintptr_t *frames, size_t depth)
+{
+	const struct module *last = NULL;
+
+	for (size_t i = 0; i < depth; i++) {
+		const struct module *module = modules_at_pc(frames[i]);
+
+		if (module == NULL || module == last)
+			continue;
+		if (!is_unchanged(module)) {
+			modules_refresh();
+			return false;
+		}
+		last = module;
+	}
+	return true;
+}
 
 /* The entry of a module that was there before, found by its start. */
 static bool
 mark_known(uintptr_t start, const struct maps_line *line)
 {
 	for (uint32_t i = 0; i < nlist; i++) {
-		if (list[i]->start != start || is_gone(list[i]) ||
+		if (list[i]->header != start || is_gone(list[i]) ||
 		    line->end > list[i]->end)
 			continue;
-		/* the same path; the build id would cost two reads a line */
-		if (__builtin_strncmp(list[i]->path, line->path,
-		    __builtin_strlen(list[i]->path)) != 0)
+		if (!is_unchanged(list[i]))
 			continue;
 		seen[i / 32] |= 1u << i % 32;
 		return true;
@@ -345,27 +399,12 @@ mark_known(uintptr_t start, const struct maps_line *line)
 	return false;
 }
 
-/* The main program stands first, as dl_iterate_phdr has it. */
-static void
-append(struct module *module)
+/* Another segment of one found just now? */
+static bool
+mark_found(const struct refresh *refresh, uintptr_t start)
 {
-	uint32_t at;
-
-	lock_acquire(&lock);
-	module->epoch = epoch;
-	for (uint32_t i = 0; i < nlist; i++)
-		if (is_gone(list[i]) && list[i]->start < module->end &&
-		    module->start < list[i]->end &&
-		    list[i]->gone_epoch >= epoch)
-			module->epoch = ++epoch;
-	at = nlist;
-	if (at < MODULES_MAX) {
-		list[at] = module;
-		seen[at / 32] |= 1u << at % 32;
-		/* pairs with the acquire in modules_count */
-		__atomic_store_n(&nlist, at + 1, __ATOMIC_RELEASE);
-	}
-	lock_release(&lock);
+	return refresh->nfound > 0 &&
+	    refresh->found[refresh->nfound - 1]->header == start;
 }
 
 static void
@@ -380,12 +419,13 @@ take_code_line(struct refresh *refresh, const struct maps_line *line)
 		return;
 	if (line->inode == 0)
 		candidate->start = line->start;
-	if (mark_known(candidate->start, line))
+	if (mark_known(candidate->start, line) ||
+	    mark_found(refresh, candidate->start))
 		return;
-	if (read_headers(&found, phdrs, candidate->start, line) &&
+	if (refresh->nfound < PENDING_MAX &&
+	    read_headers(&found, phdrs, candidate->start, line) &&
 	    (module = make_module(&found, phdrs, line)) != NULL) {
-		append(module);
-		refresh->changed = true;
+		refresh->found[refresh->nfound++] = module;
 	} else if (line->inode == 0 && refresh->nanon < ANON_MAX) {
 		refresh->anon[refresh->nanon++] =
 		    (struct range){ line->start, line->end };
@@ -435,13 +475,41 @@ retire(struct module *module)
 }
 
 static void
+append(struct module *module)
+{
+	lock_acquire(&lock);
+	if (nlist < MODULES_MAX) {
+		module->epoch = epoch;
+		list[nlist] = module;
+		/* pairs with the acquire in modules_count */
+		__atomic_store_n(&nlist, nlist + 1, __ATOMIC_RELEASE);
+	}
+	lock_release(&lock);
+}
+
+/* The main program first, as dl_iterate_phdr has it. */
+static void
+append_all(struct refresh *refresh)
+{
+	for (uint32_t i = 0; i < refresh->nfound; i++)
+		if (refresh->found[i]->is_main)
+			append(refresh->found[i]);
+	for (uint32_t i = 0; i < refresh->nfound; i++)
+		if (!refresh->found[i]->is_main)
+			append(refresh->found[i]);
+}
+
+/*
+ * What is gone first: where its addresses are taken already the epoch goes
+ * up, and what took them is listed from that epoch on.
+ */
+static void
 finish(struct refresh *refresh)
 {
 	for (uint32_t i = 0; i < nlist; i++)
-		if (!is_gone(list[i]) && !(seen[i / 32] >> i % 32 & 1)) {
+		if (!is_gone(list[i]) && !(seen[i / 32] >> i % 32 & 1))
 			retire(list[i]);
-			refresh->changed = true;
-		}
+	append_all(refresh);
 	lock_acquire(&lock);
 	__builtin_memcpy(anon, refresh->anon,
 	    refresh->nanon * sizeof *anon);
@@ -466,7 +534,8 @@ refresh_and_end(void)
 	static char buf[MAPS_LINE];
 	int error;
 
-	refresh = (struct refresh){ .nanon = 0 };
+	refresh.nanon = refresh.nfound = 0;
+	refresh.candidate = (struct candidate){ .start = 0 };
 	__builtin_memset(seen, 0, sizeof seen);
 	error = maps_read(buf, sizeof buf, take_line, &refresh);
 	if (error == 0)

@@ -22,11 +22,13 @@ struct module {
 	/* constant once listed: */
 	uintptr_t start, end;		/* all PT_LOADs, whole pages */
 	uintptr_t base;			/* what is added to p_vaddr */
+	uintptr_t header;		/* where the ELF header lies */
 	const char *path;		/* "" if there is none; "[vdso]" */
 	uint8_t build_id[MODULE_BUILD_ID_MAX];
 	uint8_t build_id_len;		/* 0: none */
 	uint16_t phnum;
 	uint32_t epoch;			/* when it was first seen */
+	uint64_t identity;		/* hash of headers and build id */
 	bool is_main, is_vdso;
 	const ElfW(Phdr) *phdrs;	/* phnum copies */
 	/* atomic: */
@@ -64,6 +66,12 @@ bool modules_known(uintptr_t pc);
 
 /* The module of today that holds pc, or NULL. */
 const struct module *modules_at_pc(uintptr_t pc);
+
+/*
+ * While a module may be going away (loader_closing): are those that hold the
+ * frames still the ones on the list? If not, the list is read anew.
+ */
+bool modules_verify(const uintptr_t *frames, size_t depth);
 
 /* Copies memory that may not be there. False: it is not. */
 bool modules_read(uintptr_t address, void *to, size_t size);

@@ -190,17 +190,35 @@ prof_thread_name_set(struct prof_thread *thread, const char *name)
 
 /* --- samples ---------------------------------------------------------------- */
 
+/*
+ * Unwinds; the epoch is the one in which the frames name their modules. One
+ * that changed its owner meanwhile raises it, and the stack is taken anew.
+ */
+static size_t
+collect(struct prof_thread *thread, uintptr_t *frames, uint32_t *epoch)
+{
+	size_t depth;
+	int tries = 4;
+
+	do {
+		*epoch = modules_epoch();
+		depth = unwind_collect(thread, frames, bt_max);
+	} while (unlikely(loader_closing()) && tries-- > 0 &&
+	    !modules_verify(frames, depth));
+	return depth;
+}
+
 /* The calling stack, interned; NULL while the gate is closed. */
 static struct stack *
 current_stack(struct prof_thread *thread)
 {
 	uintptr_t frames[bt_max];
-	uint32_t epoch = modules_epoch();
+	uint32_t epoch;
 	size_t depth;
 
 	if (!unwind_enter(thread))
 		return NULL;
-	depth = unwind_collect(thread, frames, bt_max);
+	depth = collect(thread, frames, &epoch);
 	unwind_leave(thread);
 	return stack_get(frames, depth, epoch);
 }

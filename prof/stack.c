@@ -38,6 +38,7 @@ stack_boot(void)
 		lock_init(&shards[i].lock, RANK_PROF_STACK, "prof_stack");
 		hash_init(&shards[i].table, &profmem_base);
 	}
+	nstacks = 0;
 }
 
 static size_t

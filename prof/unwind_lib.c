@@ -21,6 +21,11 @@
 #include "static_bind.h"
 #include "util.h"
 
+/* A static program has neither, and finds libunwind by static_bind. */
+#pragma weak dlopen
+#pragma weak dlsym
+#pragma weak dlerror
+
 /* constant after unwind_lib_open: */
 static struct {
 	int (*getcontext)(unw_context_t *);
@@ -37,7 +42,11 @@ static struct {
 static int
 open_shared(const char **reason)
 {
-	void *handle = dlopen("libunwind.so.8", RTLD_NOW | RTLD_LOCAL);
+	void *handle;
+
+	if (dlopen == NULL)
+		return ENOENT;
+	handle = dlopen("libunwind.so.8", RTLD_NOW | RTLD_LOCAL);
 
 	if (handle == NULL) {
 		*reason = dlerror();

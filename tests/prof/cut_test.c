@@ -1,0 +1,507 @@
+/*
+ * cut_test.c - records, groups, stacks and the cut: nothing is lost, nothing
+ * counted twice, while threads allocate, free, reset and dump.
+ */
+#include "cut.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fake_host.h"
+#include "generation.h"
+#include "lifetime.h"
+#include "os.h"
+#include "profmem.h"
+#include "sampler.h"
+#include "util.h"
+
+static struct prof_options options = { .prof = true, .active = true,
+    .lg_sample = 19, .max_memory = 256 << 20 };
+
+static int
+setup(void **state)
+{
+	memset(&fake_slab, 0, sizeof fake_slab);
+	os_init();
+	profmem_boot(options.max_memory, &fake_host);
+	stack_boot();
+	group_boot();
+	live_boot(&fake_host);
+	cut_boot(&fake_host);
+	sampler_boot(&options, &fake_host);
+	cut_reset();
+	return 0;
+}
+
+/* A record of `requested` bytes at address n, made at stack s. */
+static struct live *
+enter(uintptr_t n, uintptr_t s, uint64_t usable, uint64_t requested)
+{
+	uintptr_t frames[3] = { s, s + 1, s + 2 };
+	struct group_key key = { .stack = stack_get(frames, 3, 0),
+	    .rate = 1 << 19, .usable = usable, .generation = 1 };
+	struct live birth = { .ptr = (void *)n, .group = group_get(&key),
+	    .requested = requested, .birth_ns = os_now_ns(), .thread = 7 };
+	struct live *record = NULL;
+
+	if (birth.group != NULL)
+		record = live_insert(&birth);
+	if (record == NULL && birth.group != NULL)
+		group_put(birth.group);
+	stack_put(key.stack);
+	return record;
+}
+
+static void
+leave(uintptr_t n)
+{
+	assert_true(live_remove((void *)n, NULL, os_now_ns()));
+}
+
+struct tally {
+	uint64_t live, live_requested, freed, freed_requested;
+	double pinned;
+};
+
+static struct tally
+read_cut(struct cut *cut)
+{
+	struct cut_live live[CUT_BATCH];
+	struct cut_freed freed[CUT_BATCH];
+	struct tally t = { 0 };
+	size_t n;
+
+	while ((n = cut_live(cut, live, CUT_BATCH)) > 0)
+		for (size_t i = 0; i < n; i++) {
+			t.live++;
+			t.live_requested += live[i].requested;
+			t.pinned += live[i].pinned;
+			assert_true(live[i].since < cut->number);
+			assert_int_equal(live[i].thread, 7);
+		}
+	while ((n = cut_freed(cut, freed, CUT_BATCH)) > 0)
+		for (size_t i = 0; i < n; i++) {
+			t.freed += freed[i].samples;
+			t.freed_requested += freed[i].requested;
+			assert_true(freed[i].samples > 0);
+			assert_true(freed[i].bucket < LIFETIME_BUCKETS);
+		}
+	assert_int_equal(t.live, cut->samples_live);
+	assert_int_equal(t.freed, cut->samples_freed);
+	return t;
+}
+
+static struct tally
+take_cut(void)
+{
+	struct cut cut;
+	struct tally t;
+
+	assert_int_equal(cut_begin(&cut), 0);
+	t = read_cut(&cut);
+	cut_end(&cut);
+	live_check();
+	return t;
+}
+
+static void
+test_equal_stacks_are_one(void **state)
+{
+	uintptr_t a[] = { 1, 2, 3 }, b[] = { 1, 2, 4 };
+	struct stack *s = stack_get(a, 3, 0), *t = stack_get(a, 3, 0);
+	struct stack *other = stack_get(b, 3, 0), *epoch = stack_get(a, 3, 1);
+	struct stack *shorter = stack_get(a, 2, 0);
+
+	assert_ptr_equal(s, t);
+	assert_int_equal(s->refs, 2);
+	assert_ptr_not_equal(s, other);
+	assert_ptr_not_equal(s, epoch);
+	assert_ptr_not_equal(s, shorter);
+	assert_int_equal(stack_count(), 4);
+	stack_put(s);
+	stack_put(t);
+	stack_put(other);
+	stack_put(epoch);
+	stack_put(shorter);
+	assert_int_equal(stack_count(), 0);
+	assert_ptr_equal(stack_get(a, 0, 0), &stack_other);
+}
+
+static void
+test_signal_frames_are_looked_up_as_they_are(void **state)
+{
+	uintptr_t frames[] = { 0x1000, 0x2000 | STACK_SIGNAL };
+	struct stack *s = stack_get(frames, 2, 0);
+
+	assert_int_equal(stack_lookup(s, 0), 0xfff);
+	assert_int_equal(stack_lookup(s, 1), 0x2000);
+	assert_int_equal(stack_raw(s, 1), 0x2000);
+	stack_put(s);
+}
+
+static void
+test_a_freed_sample_moves_to_the_totals(void **state)
+{
+	struct tally t;
+
+	for (uintptr_t i = 1; i <= 1000; i++)
+		assert_non_null(enter(i * 16, i % 7, 112, 100));
+	for (uintptr_t i = 1; i <= 300; i++)
+		leave(i * 16);
+	t = take_cut();
+	assert_int_equal(t.live, 700);
+	assert_int_equal(t.live_requested, 70000);
+	assert_int_equal(t.freed, 300);
+	assert_int_equal(t.freed_requested, 30000);
+	assert_false(live_remove((void *)16, NULL, 0));
+	cut_reset();
+	for (uintptr_t i = 301; i <= 1000; i++)
+		leave(i * 16);
+}
+
+static void
+test_deaths_during_a_cut_come_later(void **state)
+{
+	struct cut cut;
+	struct tally t;
+
+	for (uintptr_t i = 1; i <= 1000; i++)
+		enter(i * 16, i % 7, 112, 100);
+	for (uintptr_t i = 1; i <= 100; i++)
+		leave(i * 16);
+	assert_int_equal(cut_begin(&cut), 0);
+	assert_int_equal(cut_begin(&(struct cut){ 0 }), EBUSY);
+	for (uintptr_t i = 101; i <= 600; i++)
+		leave(i * 16);
+	/* born and dead while it is open: not in it at all */
+	for (uintptr_t i = 2001; i <= 2400; i++) {
+		enter(i * 16, i % 5, 112, 100);
+		leave(i * 16);
+	}
+	/* an address that is used again has two records */
+	enter(101 * 16, 3, 112, 100);
+	t = read_cut(&cut);
+	assert_int_equal(t.live, 900);
+	assert_int_equal(t.freed, 100);
+	cut_end(&cut);
+	live_check();
+	t = take_cut();
+	assert_int_equal(t.live, 401);
+	assert_int_equal(t.freed, 1000);
+	leave(101 * 16);
+	for (uintptr_t i = 601; i <= 1000; i++)
+		leave(i * 16);
+	t = take_cut();
+	assert_int_equal(t.live, 0);
+	assert_int_equal(t.freed, 1401);
+}
+
+static void
+test_since_counts_the_cuts_before_birth(void **state)
+{
+	struct cut_live rows[CUT_BATCH];
+	struct cut first, last;
+
+	enter(16, 1, 112, 1);
+	assert_int_equal(cut_begin(&first), 0);
+	cut_end(&first);
+	enter(32, 1, 112, 2);
+	for (int i = 0; i < 3; i++)
+		take_cut();
+	assert_int_equal(cut_begin(&last), 0);
+	for (size_t n; (n = cut_live(&last, rows, CUT_BATCH)) > 0;)
+		for (size_t i = 0; i < n; i++)
+			assert_true((rows[i].since < first.number) ==
+			    (rows[i].requested == 1));
+	cut_end(&last);
+	assert_int_equal(last.number, first.number + 4);
+	for (int i = 0; i < 20; i++)
+		take_cut();
+	/* older than the last 16 cuts: one value for all */
+	assert_int_equal(cut_begin(&last), 0);
+	for (size_t n; (n = cut_live(&last, rows, CUT_BATCH)) > 0;)
+		for (size_t i = 0; i < n; i++)
+			assert_int_equal(rows[i].since,
+			    last.number - CUT_SINCE_KEPT);
+	cut_end(&last);
+	leave(16);
+	leave(32);
+}
+
+static void
+test_reset_forgets(void **state)
+{
+	struct cut cut;
+	struct tally t;
+
+	for (uintptr_t i = 1; i <= 100; i++)
+		enter(i * 16, 1, 112, 100);
+	for (uintptr_t i = 1; i <= 10; i++)
+		leave(i * 16);
+	assert_int_equal(cut_begin(&cut), 0);
+	cut_reset();
+	leave(11 * 16);
+	enter(200 * 16, 1, 112, 5);
+	leave(200 * 16);
+	/* the cut is of before */
+	t = read_cut(&cut);
+	assert_int_equal(t.live, 90);
+	assert_int_equal(t.freed, 10);
+	cut_end(&cut);
+	t = take_cut();
+	assert_int_equal(t.live, 0);
+	assert_int_equal(t.freed, 1);
+	assert_int_equal(t.freed_requested, 5);
+	for (uintptr_t i = 12; i <= 100; i++)
+		leave(i * 16);
+	t = take_cut();
+	assert_int_equal(t.freed, 1);
+	cut_reset();
+	take_cut();
+	assert_int_equal(group_count(), 0);
+	assert_int_equal(stack_count(), 0);
+}
+
+static void
+test_pinned_bytes_of_living_and_dying(void **state)
+{
+	struct cut cut;
+	struct tally t;
+
+	fake_slab = (struct prof_slab){ .nregs_used = 4, .nregs = 16,
+	    .free_bytes = 3000 };
+	enter(16, 1, 112, 100);
+	enter(32, 1, 112, 100);
+	assert_int_equal(cut_begin(&cut), 0);
+	leave(16);
+	t = read_cut(&cut);
+	cut_end(&cut);
+	assert_true(t.pinned == 1500);
+	leave(32);
+}
+
+static void
+test_lifetimes_go_to_their_bucket(void **state)
+{
+	struct cut_freed rows[CUT_BATCH];
+	uint64_t ns[] = { 0, 999, 1000, 1000000, 5000000000, UINT64_MAX / 2 };
+	struct cut cut;
+	size_t n;
+
+	for (uintptr_t i = 0; i < ARRAY_LEN(ns); i++) {
+		struct live *record = enter((i + 1) * 16, 1, 112, i + 1);
+
+		live_remove(record->ptr, record, record->birth_ns + ns[i]);
+	}
+	assert_int_equal(cut_begin(&cut), 0);
+	n = cut_freed(&cut, rows, CUT_BATCH);
+	assert_int_equal(n, 5);			/* 0 and 999: both under */
+	for (size_t i = 0; i < n; i++) {
+		uint64_t low = lifetime_lower(rows[i].bucket);
+		uint64_t high = lifetime_upper(rows[i].bucket);
+
+		if (rows[i].samples == 2) {
+			assert_int_equal(rows[i].bucket, LIFETIME_UNDER);
+			assert_int_equal(rows[i].requested, 3);
+			continue;
+		}
+		assert_int_equal(rows[i].samples, 1);
+		assert_true(low <= ns[rows[i].requested - 1]);
+		assert_true(ns[rows[i].requested - 1] < high);
+	}
+	cut_end(&cut);
+}
+
+static void
+test_bucket_edges(void **state)
+{
+	assert_int_equal(lifetime_bucket(0), LIFETIME_UNDER);
+	assert_int_equal(lifetime_lower(1), 1000);
+	assert_int_equal(lifetime_lower(5), 2000);
+	assert_int_equal(lifetime_upper(LIFETIME_EDGES - 1), 1000ull << 46);
+	assert_int_equal(lifetime_bucket(1000ull << 46), LIFETIME_OVER);
+	assert_int_equal(lifetime_bucket(UINT64_MAX), LIFETIME_OVER);
+	for (unsigned b = 0; b < LIFETIME_BUCKETS; b++) {
+		uint64_t low = lifetime_lower(b), high = lifetime_upper(b);
+
+		assert_true(low < high);
+		assert_int_equal(lifetime_bucket(low), b);
+		assert_int_equal(lifetime_bucket(high - 1), b);
+		if (b + 1 < LIFETIME_BUCKETS)
+			assert_int_equal(lifetime_lower(b + 1), high);
+	}
+}
+
+static void
+test_old_generations_fold(void **state)
+{
+	uintptr_t frames[] = { 1, 2 };
+	struct stack *stack = stack_get(frames, 2, 0);
+	struct cut_freed rows[CUT_BATCH];
+	struct cut cut;
+	uint64_t samples = 0, folded = 0;
+	size_t n;
+
+	for (uint32_t g = 1; g <= 40; g++) {
+		struct group_key key = { .stack = stack, .rate = 1,
+		    .usable = 16, .generation = g };
+		struct live birth = { .ptr = (void *)16,
+		    .group = group_get(&key), .requested = 1 };
+
+		live_insert(&birth);
+		leave(16);
+	}
+	stack_put(stack);
+	while (generation_current() < 40)
+		generation_advance();
+	cut_fold_generations();
+	assert_int_equal(cut_begin(&cut), 0);
+	while ((n = cut_freed(&cut, rows, CUT_BATCH)) > 0)
+		for (size_t i = 0; i < n; i++) {
+			samples += rows[i].samples;
+			if (rows[i].group->key.generation & GENERATION_FOLD) {
+				assert_int_equal(rows[i].group->key.generation
+				    & ~GENERATION_FOLD, 23);
+				folded += rows[i].samples;
+			}
+		}
+	cut_end(&cut);
+	assert_int_equal(samples, 40);
+	assert_int_equal(folded, 23);
+	assert_int_equal(group_count(), 18);
+	cut_fold_generations();
+	assert_int_equal(group_count(), 18);
+}
+
+static void
+test_the_bound_is_kept(void **state)
+{
+	uint64_t limit = 1 << 20, others;
+	uintptr_t n = 0;
+	struct tally t;
+
+	profmem_boot(limit, &fake_host);
+	stack_boot();
+	group_boot();
+	live_boot(&fake_host);
+	others = stack_others();
+	while (enter((n + 1) * 16, n * 10, 112, 100) != NULL)
+		n++;
+	assert_true(n > 1000);
+	/* the hash tables' last doubling may lie above */
+	assert_true(profmem_used() < limit + limit / 2);
+	assert_true(stack_others() > others);
+	assert_true(profmem_failures() > 0);
+	t = take_cut();
+	assert_int_equal(t.live, n);
+	/* what is given back is used again */
+	for (uintptr_t i = 0; i < n / 2; i++)
+		leave((i + 1) * 16);
+	assert_non_null(enter(16, 1, 112, 100));
+	t = take_cut();
+	assert_int_equal(t.live, n - n / 2 + 1);
+	assert_int_equal(t.freed, n / 2);
+}
+
+/* --- churn ------------------------------------------------------------------ */
+
+enum { WORKERS = 4, SLOTS = 2000, ROUNDS = 60000 };
+
+struct worker {
+	pthread_t thread;
+	uintptr_t first;		/* address of its slot 0 */
+	uint64_t seed;
+	uint64_t born, dead;
+	bool held[SLOTS];
+};
+
+static void *
+churn(void *arg)
+{
+	struct worker *w = arg;
+	uint64_t x = w->seed;
+
+	for (int i = 0; i < ROUNDS; i++) {
+		size_t slot;
+
+		x = x * 6364136223846793005ull + 1442695040888963407ull;
+		slot = (x >> 33) % SLOTS;
+		if (w->held[slot]) {
+			live_remove((void *)(w->first + slot * 16), NULL,
+			    os_now_ns());
+			w->dead++;
+		} else {
+			enter(w->first + slot * 16, x >> 60, 112, 100);
+			w->born++;
+		}
+		w->held[slot] = !w->held[slot];
+	}
+	return NULL;
+}
+
+static void
+test_cuts_under_churn_lose_nothing(void **state)
+{
+	static struct worker workers[WORKERS];
+	uint64_t born = 0, dead = 0, last_total = 0;
+	struct tally t;
+
+	for (uintptr_t i = 0; i < WORKERS; i++) {
+		workers[i].first = (i + 1) << 32;
+		workers[i].seed = i;
+		pthread_create(&workers[i].thread, NULL, churn, &workers[i]);
+	}
+	for (int i = 0; i < 40; i++) {
+		t = take_cut();
+		assert_int_equal(t.live_requested, t.live * 100);
+		assert_int_equal(t.freed_requested, t.freed * 100);
+		/* what was ever allocated only grows */
+		assert_true(t.live + t.freed >= last_total);
+		last_total = t.live + t.freed;
+	}
+	for (int i = 0; i < WORKERS; i++) {
+		pthread_join(workers[i].thread, NULL);
+		born += workers[i].born;
+		dead += workers[i].dead;
+	}
+	t = take_cut();
+	assert_int_equal(t.live, born - dead);
+	assert_int_equal(t.freed, dead);
+	for (int i = 0; i < WORKERS; i++)
+		for (size_t s = 0; s < SLOTS; s++)
+			if (workers[i].held[s])
+				leave(workers[i].first + s * 16);
+	t = take_cut();
+	assert_int_equal(t.live, 0);
+	assert_int_equal(t.freed, born);
+}
+
+int
+main(void)
+{
+#define T(f) cmocka_unit_test_setup(f, setup)
+	const struct CMUnitTest tests[] = {
+		T(test_equal_stacks_are_one),
+		T(test_signal_frames_are_looked_up_as_they_are),
+		T(test_a_freed_sample_moves_to_the_totals),
+		T(test_deaths_during_a_cut_come_later),
+		T(test_since_counts_the_cuts_before_birth),
+		T(test_reset_forgets),
+		T(test_pinned_bytes_of_living_and_dying),
+		T(test_lifetimes_go_to_their_bucket),
+		T(test_bucket_edges),
+		T(test_old_generations_fold),
+		T(test_cuts_under_churn_lose_nothing),
+		T(test_the_bound_is_kept),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
