@@ -101,6 +101,10 @@ all_free(void)
 int
 main(int argc, char **argv)
 {
+	static char buffer[BUFSIZ];
+
+	/* stdout's own buffer would be live at exit, too. */
+	setvbuf(stdout, buffer, _IOFBF, sizeof buffer);
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--keep") == 0) {
 			options.keep = true;

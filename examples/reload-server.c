@@ -108,6 +108,7 @@ static struct session *sessions[SESSION_BUCKETS];	/* sessions_lock */
 static atomic_uint nsessions;		/* written under sessions_lock */
 
 static atomic_ulong nrequests;
+static atomic_uint nreloads;		/* finished ones */
 
 /* --- small helpers ------------------------------------------------------- */
 
@@ -317,7 +318,7 @@ reply_stat(void)
 	char *reply = NULL;
 
 	if (asprintf(&reply, "STAT reload=%u routes=%zu sessions=%u "
-	    "requests=%lu live=%zu rss=%zu", config->number, config->nroutes,
+	    "requests=%lu live=%zu rss=%zu", nreloads, config->nroutes,
 	    nsessions, atomic_load(&nrequests), atomic_load(&live_bytes),
 	    resident_bytes()) < 0)
 		die("out of memory");
@@ -561,6 +562,7 @@ reload(void)
 		sessions_expire(number - options.session_reloads);
 	arena_ring_purge(number);
 	report(number - 1, built - start);
+	atomic_store(&nreloads, number - 1);
 }
 
 static void

@@ -63,7 +63,11 @@ extern "C" __attribute__((noinline)) void *
 churn_c_keep(void)
 {
 	/* Freed by free(): plain memory, as C++ plugins hand out. */
-	return ::operator new(7000, std::nothrow);
+	void *p = ::operator new(7000, std::nothrow);
+
+	/* Not a tail call, which would leave no frame of this function. */
+	__asm__ volatile("" : : "r"(p) : "memory");
+	return p;
 }
 
 extern "C" const struct churn_plugin *

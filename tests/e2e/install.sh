@@ -17,7 +17,7 @@ libdir=$(dirname "$(find "$dest" -name libstrata.a)")
 for installed in strata strata.1 strata.3 strata.conf.5 strata.h \
 	libstrata.so libstrata.so.1 libstrata.a; do
 	check "$installed is installed" \
-		test -s "$(find "$dest" -name $installed)"
+		test -s "$(find "$dest" ! -type d -name $installed)"
 done
 check_eq "the build folder is not in what is installed" "" \
 	"$(grep -l "$BUILD" "$pc" "$dest"/usr/local/share/man/*/* 2>/dev/null)"

@@ -22,7 +22,7 @@ server_start() {
 	else
 		server_conf=$(conf_of "$1")
 		shift
-		under "$server_conf" "$@" >server.log 2>&1 &
+		become "$server_conf" "$@" >server.log 2>&1 &
 	fi
 	server=$!
 	own $server

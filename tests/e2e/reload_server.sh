@@ -11,9 +11,9 @@ reloads=12
 server_start() {
 	rm -rf "$profiles"
 	mkdir "$profiles"
-	under "prof:true,prof_prefix:$profiles/p,$2" "$BUILD/bin/reload-server" \
-		--rotate "$1" --config-mib 24 --seconds 100 >server.out \
-		2>server.err &
+	become "prof:true,prof_prefix:$profiles/p,$2" \
+		"$BUILD/bin/reload-server" --rotate "$1" --config-mib 24 \
+		--seconds 100 >server.out 2>server.err &
 	server=$!
 	own $server
 	wait_for 30 grep -q '^ *0 ' server.out ||

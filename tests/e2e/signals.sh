@@ -108,7 +108,7 @@ for mode in pause epoll sleep threads; do
 	check "$mode: an idle program dumps when killed" \
 		wait_for 10 whole_like "$tmp/i.$pid.0.s"
 	check "$mode: ... and shows what it holds" \
-		shows "$tmp/i.$pid.0.s1.pb" idle_blocks
+		shows "$tmp/i.$pid.0.s0.pb" idle_blocks
 	check "$mode: ... the worker has gone again" \
 		wait_for 5 tasks $pid "$n"
 	check "$mode: ctl dumps too" "$STRATA" ctl $pid dump
@@ -143,7 +143,7 @@ kill -USR2 "$child"
 check 'a forked child dumps with its own pid' \
 	wait_for 10 whole_like "$tmp/f.$child.0.s"
 check '... and shows what it inherited' \
-	shows "$tmp/f.$child.0.s1.pb" idle_blocks
+	shows "$tmp/f.$child.0.s0.pb" idle_blocks
 check 'ctl finds the child as well' "$STRATA" ctl "$child" dump
 check_eq '... the parent has dumped nothing' 0 "$(files "$tmp"/f.$pid.*)"
 check '... the child lives' alive "$child"
@@ -170,7 +170,7 @@ if [ "$(id -u)" = 0 ]; then
 	file=$("$STRATA" ctl $pid dump)
 	check 'in a chroot the file is named as it is reached from here' \
 		whole "$file"
-	check "... in the process's root" [ -e jail/j.$pid.0.s1.pb ]
+	check "... in the process's root" [ -e jail/j.$pid.0.s0.pb ]
 	stop $pid
 else
 	skip 'a process in a chroot: not root'
@@ -270,8 +270,7 @@ check_eq '... twice is as once' false "$(status active)"
 check 'ctl on' "$STRATA" ctl $pid on
 check_eq '... status says so' true "$(status active)"
 file=$("$STRATA" ctl $pid dump)
-check_eq 'status names the last file' "$file" \
-	"/proc/$pid/root$(status last_file)"
+check_eq 'status names the last file' "$file" "$(status last_file)"
 check_eq 'status counts the dumps' 1 "$(status dumps)"
 kill -TERM $pid
 wait $pid
@@ -280,7 +279,7 @@ check_eq 'the program ends as it should' 0 $?
 start late-on.out prof:true,prof_active:false,lg_prof_sample:10 \
 	"$PROG/busy" 1
 check_eq 'prof_active:false starts with sampling off' false "$(status active)"
-"$STRATA" ctl $pid on
+"$STRATA" ctl $pid on >on.out
 samples() { holds "$(status samples_live) > 100"; }
 check '... and samples when it is switched on' wait_for 10 samples
 stop $pid
