@@ -15,6 +15,12 @@
 
 /* --- the root ------------------------------------------------------------- */
 
+EXPORT const char *
+strata_version(void)
+{
+	return STRATA_VERSION;
+}
+
 static int
 ctl_version_read(const struct ctl_call *call, union ctl_value *out)
 {
@@ -22,7 +28,7 @@ ctl_version_read(const struct ctl_call *call, union ctl_value *out)
 	 * Dashboards read a version number from the front; jemalloc's own
 	 * is major.minor.patch-rev-gid.
 	 */
-	out->text = STRATA_VERSION;
+	out->text = strata_version();
 	return 0;
 }
 

@@ -35,6 +35,16 @@ ctl_figure_read(const struct ctl_call *call, union ctl_value *out)
 	return 0;
 }
 
+/* Off until profiling has been started, as in jemalloc. */
+static int
+ctl_active_read(const struct ctl_call *call, union ctl_value *out)
+{
+	if (!CONFIG_PROF)
+		return ENOENT;
+	out->flag = prof_enabled() && prof_active_get();
+	return 0;
+}
+
 static int
 ctl_active_write(const struct ctl_call *call, const union ctl_value *in)
 {
@@ -135,14 +145,16 @@ ctl_generation(const struct ctl_call *call)
 const struct ctl_node ctl_prof[] = {
 	FLAG("thread_active_init", prof_thread_active_init_get,
 	    ctl_active_init_write),
-	FLAG("active", prof_active_get, ctl_active_write),
+	{ "active", .type = CTL_BOOL, .read = ctl_active_read,
+	    .write = ctl_active_write },
 	FLAG("gdump", prof_gdump_get, ctl_gdump_write),
 	{ "dump", .type = CTL_STRING, .write = ctl_dump_write },
 	{ "prefix", .type = CTL_STRING, .write = ctl_prefix_write },
 	{ "reset", .type = CTL_SIZE, .write = ctl_reset_write },
 	FIGURE("interval", prof_interval_get),
 	{ "lg_sample", .type = CTL_SIZE, .read = ctl_lg_sample_read },
-	{ "generation", .type = CTL_U64, .handler = ctl_generation },
+	{ "generation", .type = CTL_U64, .read = ctl_figure_read,
+	    .handler = ctl_generation, .arg = (uintptr_t)prof_generation_get },
 	FIGURE("samples", prof_samples_live),
 	FIGURE("dropped_samples", prof_dropped_samples),
 	FIGURE("dropped_bytes", prof_dropped_bytes),

@@ -15,14 +15,21 @@
 
 enum { PREFIX_MAX = 64 };
 
-/* Each of the names below prefix, as numbers. */
+/* Each of the names below prefix, as what it is. */
 static void
 json_numbers(struct stats_out *out, const char *prefix,
     const char *const *names)
 {
-	for (; *names != NULL; names++)
-		json_i64(out, *names,
-		    (int64_t)stats_get("%s.%s", prefix, *names));
+	char path[PREFIX_MAX];
+
+	for (; *names != NULL; names++) {
+		union ctl_value value = { .u64 = 0 };
+		enum ctl_type type = CTL_U64;
+
+		fmt_buf(path, sizeof path, "%s.%s", prefix, *names);
+		(void)ctl_get(path, &type, &value);
+		json_value(out, *names, type, &value);
+	}
 }
 
 static void

@@ -136,8 +136,10 @@ json_value(struct stats_out *out, const char *key, enum ctl_type type,
 		json_bool(out, key, value->flag);
 	else if (type == CTL_STRING)
 		json_string(out, key, value->text);
+	else if (type == CTL_SSIZE || type == CTL_I64)
+		json_i64(out, key, value->i64);
 	else
-		json_i64(out, key, ctl_as_i64(type, value));
+		json_u64(out, key, (uint64_t)ctl_as_i64(type, value));
 }
 
 /* --- values --------------------------------------------------------------- */

@@ -29,9 +29,11 @@ text_value(struct stats_out *out, enum ctl_type type,
 		stats_printf(out, "%s", value->flag ? "true" : "false");
 	else if (type == CTL_STRING)
 		stats_printf(out, "\"%s\"", value->text);
+	else if (type == CTL_SSIZE || type == CTL_I64)
+		stats_printf(out, "%lld", (long long)value->i64);
 	else
-		stats_printf(out, "%lld",
-		    (long long)ctl_as_i64(type, value));
+		stats_printf(out, "%llu",
+		    (unsigned long long)ctl_as_i64(type, value));
 }
 
 /* --- general -------------------------------------------------------------- */
