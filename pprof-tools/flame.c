@@ -18,6 +18,7 @@
 
 #include "commands.h"
 #include "grid.h"
+#include "shortname.h"
 #include "sites.h"
 #include "svg.h"
 #include "units.h"
@@ -171,27 +172,32 @@ frame_tooltip(const struct flame *f, uint32_t n)
 static void
 draw_frame(const struct flame *f, uint32_t n)
 {
-	const char *name = f->tree->nodes[n].name;
+	char *name = short_name(f->tree->nodes[n].name);
 	double width = node_width(f, n);
 	double y = f->top + ROW * (f->inverted ? f->depth[n] :
 	    f->max_depth - f->depth[n]);
 	char color[40], text[256];
 	char *tooltip = frame_tooltip(f, n);
 
-	frame_color(name, color, sizeof color);
+	frame_color(f->tree->nodes[n].name, color, sizeof color);
 	svg_open(f->svg, "g", "class=\"f\"");
 	svg_rect(f->svg, f->x[n], y, width, ROW - 1, color, tooltip);
 	fit_text(name, width - 6, text, sizeof text);
 	if (text[0] != '\0')
 		svg_text(f->svg, f->x[n] + 3, y + ROW - 5, "start", NULL,
 		    text);
+	/* Zooming makes room for more of a name that was cut. */
+	if (strcmp(text, name) != 0)
+		svg_text(f->svg, 0, 0, "start", "class=\"name\"", name);
 	svg_close(f->svg);
 	free(tooltip);
+	free(name);
 }
 
 static const char css[] =
     ".f text { pointer-events: none; font-size: 11px }\n"
     ".f rect { stroke: none }\n"
+    ".f .name { display: none }\n"
     ".f:hover rect { stroke: black; stroke-width: 0.7 }\n"
     ".f.hit rect { fill: #c02ee0 }\n"
     ".f.under rect { opacity: 0.45 }\n"
@@ -220,8 +226,8 @@ static const char script[] =
     "    f.g.appendChild(f.text);\n"
     "  }\n"
     "  f.text.setAttribute('x', x + 3);\n"
-    "  f.text.textContent = f.name.length <= room ? f.name :\n"
-    "    f.name.substring(0, room - 2) + '..';\n"
+    "  f.text.textContent = f.label.length <= room ? f.label :\n"
+    "    f.label.substring(0, room - 2) + '..';\n"
     "}\n"
     "function zoom(z) {\n"
     "  frames.forEach(function (f) {\n"
@@ -258,8 +264,10 @@ static const char script[] =
     "}\n"
     "document.querySelectorAll('.f').forEach(function (g) {\n"
     "  var r = g.querySelector('rect'), t = r.querySelector('title');\n"
-    "  var words = t.textContent;\n"
-    "  var f = { g: g, rect: r, text: g.querySelector('text'),\n"
+    "  var words = t.textContent, whole = g.querySelector('.name');\n"
+    "  var text = g.querySelector('text:not(.name)');\n"
+    "  var f = { g: g, rect: r, text: text,\n"
+    "    label: (whole || text).textContent,\n"
     "    x0: +r.getAttribute('x'), w0: +r.getAttribute('width'),\n"
     "    level: Math.abs(+r.getAttribute('y') - +document.querySelector(\n"
     "      '.f rect').getAttribute('y')),\n"

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "commands.h"
+#include "shortname.h"
 #include "subgraph.h"
 #include "units.h"
 #include "view.h"
@@ -148,11 +149,13 @@ node_label(const struct drawing *d, const struct site *site, char *text,
     size_t size)
 {
 	double flat = site->flat.value, cum = site->cum.value;
+	char *name = short_name(site->name);
 	struct unit value, percent;
 	size_t len;
 
 	text[0] = '\0';
-	append_name(text, size / 2, site->name);
+	append_name(text, size / 2, name);
+	free(name);
 	len = strlen(text);
 	if (flat != 0)
 		snprintf(text + len, size - len, "\\n%s (%s)",

@@ -117,12 +117,24 @@ trigger_text(const char *trigger)
 	return trigger;
 }
 
+/* ", 3 h 20 min after start"; the profile has whole seconds. */
+static void
+print_running_time(int64_t seconds, FILE *out)
+{
+	struct unit unit;
+
+	if (seconds == 0)
+		fputs(", in its first second", out);
+	else
+		fprintf(out, ", %s after start", unit_duration(&unit,
+		    1e9 * (double)seconds));
+}
+
 static void
 print_taken(const struct model *model, FILE *out, bool color,
     const char *prefix)
 {
 	const struct model_exact *exact = &model->exact;
-	struct unit unit;
 	time_t seconds = (time_t)(model->time_ns / 1000000000);
 	char text[64];
 	struct tm tm;
@@ -134,8 +146,7 @@ print_taken(const struct model *model, FILE *out, bool color,
 	label(out, color, prefix, "taken");
 	fputs(text, out);
 	if (exact->start_time_unix > 0 && seconds >= exact->start_time_unix)
-		fprintf(out, ", %s after start", unit_duration(&unit,
-		    1e9 * (double)(seconds - exact->start_time_unix)));
+		print_running_time(seconds - exact->start_time_unix, out);
 	if (exact->trigger != NULL)
 		fprintf(out, ", %s", trigger_text(exact->trigger));
 	if (model->nfiles > 1)
@@ -212,6 +223,9 @@ print_live(const struct header *header, FILE *out, bool color,
 		before = (double)exact->before_profiling;
 	label(out, color, prefix, "live");
 	fputs(unit_bytes(&unit, header->live.value), out);
+	/* Nothing sampled leaves the error unknown, not 0. */
+	if (header->live.value == 0 && header->model->period != 1)
+		error = NAN;
 	if (!isnan(error))
 		fprintf(out, " %s %s", term_unicode() ? "\u00b1" : "+-",
 		    unit_bytes(&unit, error));

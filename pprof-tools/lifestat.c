@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "units.h"
 #include "xalloc.h"
 
 enum { PER_DOUBLING = 4 };
@@ -123,6 +124,23 @@ by_bytes(const void *left, const void *right)
 	return strcmp(a->name, b->name);
 }
 
+static void
+group_name(struct life_group *group, const char *name, enum sites_by by)
+{
+	struct unit unit;
+
+	group->name = xstrdup(name);
+	group->label = by == SITES_SIZE && *name != '(' ?
+	    xstrdup(unit_bytes(&unit, strtod(name, NULL))) : xstrdup(name);
+}
+
+static void
+group_clear(struct life_group *group)
+{
+	free(group->name);
+	free(group->label);
+}
+
 /* Drops the groups that no row went to. */
 static void
 drop_empty(struct life *life)
@@ -133,7 +151,7 @@ drop_empty(struct life *life)
 		struct life_group *group = &life->groups[i];
 
 		if (group->freed.objects == 0 && group->live.objects == 0) {
-			free(group->name);
+			group_clear(group);
 			continue;
 		}
 		if (out != i)
@@ -150,6 +168,7 @@ build_one(struct life *life, const struct model *model,
 	life->n = 1;
 	life->groups = xcalloc(1, sizeof *life->groups);
 	life->groups[0].name = xstrdup("all");
+	life->groups[0].label = xstrdup("all");
 	for (uint32_t i = 0; i < model->nrows; i++) {
 		if (is_timed(&model->rows[i]))
 			add_row(&life->groups[0], types, &model->rows[i]);
@@ -167,7 +186,7 @@ build_groups(struct life *life, const struct model *model,
 	life->n = sites->n;
 	life->groups = xcalloc(sites->n + 1, sizeof *life->groups);
 	for (uint32_t i = 0; i < sites->n; i++)
-		life->groups[i].name = xstrdup(sites->items[i].name);
+		group_name(&life->groups[i], sites->items[i].name, by);
 	for (uint32_t i = 0; i < model->nrows; i++) {
 		const struct model_row *row = &model->rows[i];
 
@@ -198,7 +217,7 @@ void
 life_free(struct life *life)
 {
 	for (uint32_t i = 0; i < life->n; i++)
-		free(life->groups[i].name);
+		group_clear(&life->groups[i]);
 	free(life->groups);
 	free(life);
 }

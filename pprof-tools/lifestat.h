@@ -33,7 +33,8 @@ struct life_bucket {
 };
 
 struct life_group {
-	char *name;
+	char *name;			/* as it is in files */
+	char *label;			/* as a person reads it: "64 B" */
 	struct life_bucket buckets[LIFE_BUCKETS];
 	struct life_sum freed, live;	/* sums over the buckets */
 };

@@ -324,7 +324,7 @@ add_group(struct grid *grid, const struct show *show,
 	    life_quantile(group, true, 0.5, measure)));
 	shape(show, &lines, true, text);
 	grid_add(grid, GRID_YELLOW, text);
-	grid_add(grid, GRID_PLAIN, group->name);
+	grid_add(grid, GRID_PLAIN, group->label);
 }
 
 static void

@@ -199,7 +199,7 @@ lifetimes_svg(const struct header *header, const struct life *life,
 	for (uint32_t i = 0; i < n; i++, y += BAND) {
 		c.group = &life->groups[i];
 		svg_text(c.svg, MARGIN, y + LINE, "start",
-		    "font-weight=\"bold\"", c.group->name);
+		    "font-weight=\"bold\"", c.group->label);
 		c.y = y + 3 * LINE;
 		c.x = MARGIN;
 		c.live = false;
