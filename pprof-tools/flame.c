@@ -398,7 +398,8 @@ speedscope_frames(const struct sites *sites)
 		const struct site *site = &sites->items[i];
 		json_t *frame = json_object();
 
-		json_object_set_new(frame, "name", header_json_string(site->name));
+		json_object_set_new(frame, "name",
+		    header_json_string(site->name));
 		if (*site->file != '\0')
 			json_object_set_new(frame, "file",
 			    header_json_string(site->file));

@@ -171,7 +171,8 @@ print_row(const struct grid *grid, const struct cell *cells,
 		bool last = i + 1 == n;
 		size_t fit = 0;
 
-		if (i + 1 == grid->ncolumns && width > column + 8)	/* else it is no use */
+		/* Below eight columns a cut name is no use. */
+		if (i + 1 == grid->ncolumns && width > column + 8)
 			fit = width - column;
 		if (grid->alignment[i] == 'r')
 			pad(out, space);

@@ -12,8 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <jansson.h>
-
 #include "commands.h"
 #include "grid.h"
 #include "term.h"
@@ -369,138 +367,6 @@ write_text(const struct show *show, bool grouped)
 	print_histogram(show, all);
 }
 
-/* --- CSV and JSON ---------------------------------------------------------*/
-
-/* A field in quotes, as RFC 4180 has it. */
-static void
-csv_field(const char *text, FILE *out)
-{
-	fputc('"', out);
-	for (; *text != '\0'; text++) {
-		if (*text == '"')
-			fputc('"', out);
-		fputc(*text, out);
-	}
-	fputc('"', out);
-}
-
-static void
-csv_line(const struct life_group *group, const char *state, uint32_t i,
-    const struct life_sum *sum, FILE *out)
-{
-	if (sum->objects == 0)
-		return;
-	csv_field(group->name, out);
-	fprintf(out, ",%s,%.0f,", state, ceil(life_lower(i)));
-	if (!isinf(life_upper(i)))
-		fprintf(out, "%.0f", ceil(life_upper(i)));
-	fprintf(out, ",%.0f,%.0f,%.0f\n", sum->objects, sum->bytes,
-	    sum->samples);
-}
-
-static void
-write_csv(const struct show *show)
-{
-	fputs("group,state,from_ns,to_ns,objects,bytes,samples\n",
-	    show->out);
-	for (uint32_t g = 0; g < show->top; g++) {
-		const struct life_group *group = &show->life->groups[g];
-
-		for (uint32_t i = 0; i < LIFE_BUCKETS; i++)
-			csv_line(group, "freed", i, &group->buckets[i].freed,
-			    show->out);
-		for (uint32_t i = 0; i < LIFE_BUCKETS; i++)
-			csv_line(group, "live", i, &group->buckets[i].live,
-			    show->out);
-	}
-}
-
-static json_t *
-json_sum(const struct life_sum *sum)
-{
-	return json_pack("{s:f,s:f,s:f}", "objects", sum->objects, "bytes",
-	    sum->bytes, "samples", sum->samples);
-}
-
-/* null where it is not known or beyond what was seen */
-static json_t *
-json_time(double nanoseconds)
-{
-	return isfinite(nanoseconds) ? json_real(nanoseconds) : json_null();
-}
-
-static json_t *
-json_quantiles(const struct life_group *group, int which,
-    enum life_measure measure)
-{
-	static const double shares[] = { 0.1, 0.25, 0.5, 0.75, 0.9, 0.99 };
-	json_t *object = json_object();
-	char key[16];
-
-	for (size_t i = 0; i < sizeof shares / sizeof shares[0]; i++) {
-		snprintf(key, sizeof key, "%g", shares[i]);
-		json_object_set_new(object, key, json_time(which < 0 ?
-		    life_survival_quantile(group, shares[i], measure) :
-		    life_quantile(group, which != 0, shares[i], measure)));
-	}
-	return object;
-}
-
-static json_t *
-json_buckets(const struct life_group *group)
-{
-	json_t *buckets = json_array();
-
-	for (uint32_t i = 0; i < LIFE_BUCKETS; i++) {
-		const struct life_bucket *b = &group->buckets[i];
-
-		if (b->freed.objects == 0 && b->live.objects == 0)
-			continue;
-		json_array_append_new(buckets, json_pack(
-		    "{s:f,s:o,s:o,s:o}", "from_ns", life_lower(i), "to_ns",
-		    json_time(life_upper(i)), "freed", json_sum(&b->freed),
-		    "live", json_sum(&b->live)));
-	}
-	return buckets;
-}
-
-static json_t *
-json_group(const struct life_group *group, enum life_measure measure)
-{
-	json_t *object = json_object();
-
-	json_object_set_new(object, "name", header_json_string(group->name));
-	json_object_set_new(object, "freed", json_sum(&group->freed));
-	json_object_set_new(object, "live", json_sum(&group->live));
-	json_object_set_new(object, "lifetime_quantiles_ns",
-	    json_quantiles(group, 0, measure));
-	json_object_set_new(object, "age_quantiles_ns",
-	    json_quantiles(group, 1, measure));
-	json_object_set_new(object, "survival_quantiles_ns",
-	    json_quantiles(group, -1, measure));
-	json_object_set_new(object, "buckets", json_buckets(group));
-	return object;
-}
-
-static void
-write_json(const struct show *show)
-{
-	json_t *root = json_object(), *groups = json_array();
-
-	for (uint32_t i = 0; i < show->top; i++)
-		json_array_append_new(groups, json_group(
-		    &show->life->groups[i], show->measure));
-	json_object_set_new(root, "header",
-	    header_json(&show->view->header));
-	json_object_set_new(root, "quantiles_by",
-	    json_string(show->measure == LIFE_BYTES ? "bytes" :
-	    show->measure == LIFE_OBJECTS ? "objects" : "samples"));
-	json_object_set_new(root, "groups", groups);
-	json_dumpf(root, show->out, JSON_INDENT(1));
-	fputc('\n', show->out);
-	json_decref(root);
-}
-
 /* --- the command ----------------------------------------------------------*/
 
 static int
@@ -550,9 +416,10 @@ write_life(const struct cli_args *args, struct show *show, bool grouped)
 		lifetimes_svg(&show->view->header, show->life, show->top,
 		    show->measure, show->out);
 	else if (strcmp(format, "csv") == 0)
-		write_csv(show);
+		lifetimes_csv(show->life, show->top, show->out);
 	else
-		write_json(show);
+		lifetimes_json(&show->view->header, show->life, show->top,
+		    show->measure, show->out);
 	return cli_output_close(args, show->out);
 }
 

@@ -1,5 +1,5 @@
 /*
- * lifetimes.h - the picture of `strata lifetimes`, in a file of its own.
+ * lifetimes.h - what the files of `strata lifetimes` share.
  */
 #ifndef STRATA_LIFETIMES_H
 #define STRATA_LIFETIMES_H
@@ -16,6 +16,13 @@
  * the share that survives.
  */
 void lifetimes_svg(const struct header *header, const struct life *life,
+    uint32_t n, enum life_measure measure, FILE *out);
+
+/* The first n groups, one line for each bucket that is not empty. */
+void lifetimes_csv(const struct life *life, uint32_t n, FILE *out);
+
+/* The same with sums, quantiles and the facts of the header. */
+void lifetimes_json(const struct header *header, const struct life *life,
     uint32_t n, enum life_measure measure, FILE *out);
 
 /* "bytes", ... : the unit's name for unit_value. */

@@ -47,7 +47,8 @@ static const struct cli_option options[] = {
 	{ 0, "no-children", NULL, "programs it starts run without it" },
 	{ 0, "library", "FILE",
 	    "this libstrata.so.1 [STRATA_LIBRARY, or the one beside strata]" },
-	{ 'n', "dry-run", NULL, "show the environment and command, do not run" },
+	{ 'n', "dry-run", NULL,
+	    "show the environment and command, run nothing" },
 	{ 0, NULL, NULL, NULL }
 };
 

@@ -247,7 +247,8 @@ test_profiles_without_lifetimes_say_so(void **state)
 	output = command_run(&cmd_lifetimes, "lifetimes_test.heap");
 	unlink("lifetimes_test.heap");
 	assert_int_equal(output.status, EXIT_INPUT);
-	assert_non_null(strstr(output.err, "lifetimes_test.heap: no lifetimes"));
+	assert_non_null(strstr(output.err,
+	    "lifetimes_test.heap: no lifetimes"));
 	assert_string_equal(output.out, "");
 	output_free(&output);
 }

@@ -79,7 +79,8 @@ test_options_become_pairs(void **state)
 	assert_conf("-l 12 sh", "prof:true,lg_prof_sample:12");
 	assert_conf("--prefix=/tmp/x sh", "prof:true,prof_prefix:/tmp/x");
 	assert_conf("-i 5min sh", "prof:true,prof_interval_ms:300000");
-	assert_conf("--interval-bytes 1MiB sh", "prof:true,lg_prof_interval:20");
+	assert_conf("--interval-bytes 1MiB sh",
+	    "prof:true,lg_prof_interval:20");
 	assert_conf("--interval-bytes 1000000 sh",
 	    "prof:true,lg_prof_interval:20");
 	assert_conf("--final --format both sh",
@@ -88,7 +89,8 @@ test_options_become_pairs(void **state)
 	    "prof:true,prof_leak_error:true,prof_leak:true");
 	assert_conf("--signal none sh", "prof:true,prof_signal:none");
 	assert_conf("--no-prof sh", "prof:true,prof:false");
-	assert_conf("-c a:b -c narenas:1,c:d sh", "prof:true,a:b,narenas:1,c:d");
+	assert_conf("-c a:b -c narenas:1,c:d sh",
+	    "prof:true,a:b,narenas:1,c:d");
 }
 
 static void
@@ -106,7 +108,8 @@ test_what_is_there_stays_preloaded(void **state)
 
 	setenv("LD_PRELOAD", "", 1);
 	output = dry_run("--no-children sh -c true");
-	assert_non_null(strstr(output.out, "STRATA_NO_CHILDREN=1 sh -c true\n"));
+	assert_non_null(strstr(output.out,
+	    "STRATA_NO_CHILDREN=1 sh -c true\n"));
 	output_free(&output);
 	output = dry_run("sh");
 	assert_null(strstr(output.out, "STRATA_NO_CHILDREN"));

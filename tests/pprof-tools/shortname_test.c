@@ -29,7 +29,8 @@ test_plain_names_stay(void **state)
 static void
 test_template_arguments_go(void **state)
 {
-	assert_short("std::vector<Session, std::allocator<Session> >::push_back",
+	assert_short(
+	    "std::vector<Session, std::allocator<Session> >::push_back",
 	    "std::vector<>::push_back");
 	assert_short("a<b<c> >::d<e>(f<g>)", "a<>::d<>(f<>)");
 	assert_short("core::ptr::drop_in_place<alloc::vec::Vec<u8>>",

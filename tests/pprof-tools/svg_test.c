@@ -30,7 +30,8 @@ assert_escaped(const char *text, const char *expected)
 static void
 test_markup_is_escaped(void **state)
 {
-	assert_escaped("std::map<int, a&&>", "std::map&lt;int, a&amp;&amp;&gt;");
+	assert_escaped("std::map<int, a&&>",
+	    "std::map&lt;int, a&amp;&amp;&gt;");
 	assert_escaped("\"it's\"", "&quot;it&#39;s&quot;");
 	assert_escaped("caf\u00e9 \u65e5", "caf\u00e9 \u65e5");
 }
