@@ -41,9 +41,12 @@ enum {
 };
 /* Address space kept from reuse: 4 GiB, for the sake of ulimit -v. */
 static const uint64_t reserve_bytes_max = 4ull << 30;
-/* A miss reads the maps at most this often; doubled while it is in vain. */
-static const uint64_t miss_interval_min = 20000000, miss_interval_max =
-    5000000000;
+/*
+ * ns from a look at the maps that was in vain to the next one; doubled each
+ * time. A pc of a new module is never in vain, so none of those has to wait.
+ */
+static const uint64_t miss_interval_min = 1000000,
+    miss_interval_max = 5000000000;
 
 struct range {
 	uintptr_t start, end;
@@ -60,7 +63,7 @@ static uint32_t nanon;
 static uint32_t refreshing;		/* 1: somebody is at it */
 static uint32_t epoch;
 static uint64_t nreserved, reserved_bytes, reserve_failures;
-static uint64_t miss_last, miss_interval = 20000000;
+static uint64_t miss_last, miss_interval;
 /* the refresher's: */
 static uint32_t seen[MODULES_MAX / 32];	/* bit: still mapped */
 
@@ -579,24 +582,29 @@ miss_allowed(void)
 }
 
 bool
+modules_listed(uintptr_t pc)
+{
+	return known(pc);
+}
+
+bool
 modules_known(uintptr_t pc)
 {
-	uint64_t interval = miss_interval_min;
+	uint64_t interval = 0;
 
 	if (known(pc))
 		return true;
 	if (!miss_allowed())
 		return false;
-	if (refresh_begin())
-		refresh_and_end();
-	if (known(pc)) {
-		__atomic_store_n(&miss_interval, interval, __ATOMIC_RELAXED);
-		return true;
+	modules_refresh();
+	if (!known(pc)) {
+		interval = __atomic_load_n(&miss_interval, __ATOMIC_RELAXED);
+		interval = interval == 0 ? miss_interval_min : interval * 2;
+		if (interval > miss_interval_max)
+			interval = miss_interval_max;
 	}
-	interval = __atomic_load_n(&miss_interval, __ATOMIC_RELAXED) * 2;
-	if (interval <= miss_interval_max)
-		__atomic_store_n(&miss_interval, interval, __ATOMIC_RELAXED);
-	return false;
+	__atomic_store_n(&miss_interval, interval, __ATOMIC_RELAXED);
+	return interval == 0;
 }
 
 /* --- fork ------------------------------------------------------------------ */

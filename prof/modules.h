@@ -63,6 +63,7 @@ const struct module *modules_find(uintptr_t pc, uint32_t epoch);
  * was done a moment ago. As modules_refresh.
  */
 bool modules_known(uintptr_t pc);
+bool modules_listed(uintptr_t pc);	/* without looking anew */
 
 /* The module of today that holds pc, or NULL. */
 const struct module *modules_at_pc(uintptr_t pc);

@@ -190,10 +190,16 @@ prof_thread_name_set(struct prof_thread *thread, const char *name)
 
 /* --- samples ---------------------------------------------------------------- */
 
-/*
- * Unwinds; the epoch is the one in which the frames name their modules. One
- * that changed its owner meanwhile raises it, and the stack is taken anew.
- */
+/* Does the stack name its modules by the epoch it was taken in? */
+static bool
+is_of_epoch(const uintptr_t *frames, size_t depth, uint32_t epoch)
+{
+	if (unlikely(modules_epoch() != epoch))
+		return false;
+	return likely(!loader_closing()) || modules_verify(frames, depth);
+}
+
+/* Unwinds, again if an address changed its owner meanwhile. */
 static size_t
 collect(struct prof_thread *thread, uintptr_t *frames, uint32_t *epoch)
 {
@@ -203,8 +209,7 @@ collect(struct prof_thread *thread, uintptr_t *frames, uint32_t *epoch)
 	do {
 		*epoch = modules_epoch();
 		depth = unwind_collect(thread, frames, bt_max);
-	} while (unlikely(loader_closing()) && tries-- > 0 &&
-	    !modules_verify(frames, depth));
+	} while (!is_of_epoch(frames, depth, *epoch) && --tries > 0);
 	return depth;
 }
 

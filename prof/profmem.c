@@ -41,6 +41,8 @@ profmem_boot(size_t max_memory, const struct prof_host *prof_host)
 	limit_grows = max_memory == SIZE_MAX;
 	limit = limit_grows ? limit_least : max_memory;
 	base_init(&profmem_base, "strata-prof");
+	/* fork takes it before the allocator's locks: not among its bases */
+	lock_init(&profmem_base.lock, RANK_PROF_LEAF, "prof_base");
 }
 
 static unsigned

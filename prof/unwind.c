@@ -203,7 +203,7 @@ step_guess(struct prof_thread *thread, struct regs *regs)
 	    !read_word(thread, fp + sizeof fp, &pc))
 		return false;
 	pc = strip(pc);
-	if (pc < 4096 || !modules_known(pc - 1))
+	if (pc < 4096 || !modules_listed(pc - 1))
 		return false;
 	*regs = (struct regs){ .pc = pc, .sp = fp + 2 * sizeof fp,
 	    .fp = next };
