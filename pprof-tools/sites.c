@@ -103,6 +103,8 @@ site_row_estimate(const struct model *model, const struct model_row *row,
 	if (strcmp(name, "samples") == 0)
 		return out;		/* a count of what was seen */
 	bytes = row_object_bytes(model, row);
+	if (bytes < 0 && model->exact.version != NULL)
+		return out;		/* "(thread caches)": was counted */
 	out.unknown = true;
 	if (row->labels.rate < 0 || bytes < 0)
 		return out;

@@ -12,7 +12,8 @@
  * stands for 1/p objects adds (1 - p)/p^2 to the variance of the count and
  * u^2 times that to the variance of the bytes. Summed over the samples of a
  * row of value V that is V (1 - p)/p, or V u (1 - p)/p for bytes. A row whose
- * size or rate is not known makes its sums' error unknown.
+ * size or rate is not known makes its sums' error unknown, except for
+ * Strata's own rows without a size, which are counts and not estimates.
  */
 #ifndef STRATA_SITES_H
 #define STRATA_SITES_H

@@ -72,6 +72,8 @@ allocator_frames(const struct model *model, const struct model_stack *stack)
 {
 	uint32_t n = stack->depth < TRIM_DEPTH ? stack->depth : TRIM_DEPTH;
 
+	if (model->exact.version != NULL)
+		return 0;		/* Strata has done it */
 	while (n > 0 && !is_allocator(model, stack->locations[n - 1]))
 		n--;
 	return n == stack->depth ? 0 : n;
@@ -114,8 +116,6 @@ trim_allocator(struct model *model)
 	struct model *out, old;
 	uint32_t *locations, *stacks;
 
-	if (model->exact.version != NULL)
-		return;
 	out = model_new_like(model);
 	locations = xcalloc(model->nlocations, sizeof *locations);
 	for (uint32_t i = 0; i < model->nlocations; i++)
