@@ -47,7 +47,7 @@ header_parts(const struct model_exact *exact,
 	};
 	const size_t nall = sizeof all / sizeof all[0];
 	double other = (double)exact->rss;
-	size_t n = 0;
+	size_t n = 0, known = 0;
 
 	if (exact->rss < 0)
 		return 0;
@@ -56,9 +56,15 @@ header_parts(const struct model_exact *exact,
 			continue;
 		parts[n].name = all[i].name;
 		parts[n++].bytes = (double)all[i].bytes;
+		known++;
 		other -= (double)all[i].bytes;
 	}
-	if (n == nall) {
+	if (exact->profiler >= 0) {	/* not in every format's comments */
+		parts[n].name = "profiler";
+		parts[n++].bytes = (double)exact->profiler;
+		other -= (double)exact->profiler;
+	}
+	if (known == nall) {
 		parts[n].name = "other";
 		parts[n++].bytes = other;
 	}
@@ -73,6 +79,22 @@ label(FILE *out, bool color, const char *prefix, const char *name)
 	    name, grid_style_off(GRID_BOLD, color));
 }
 
+/* A command line may be thousands of characters long. */
+static void
+print_cut(const char *text, FILE *out)
+{
+	enum { MAX = 100 };		/* a wide terminal's line, with a pid */
+	size_t n = MAX;
+
+	if (strlen(text) <= MAX) {
+		fputs(text, out);
+		return;
+	}
+	while (n > 0 && ((unsigned char)text[n] & 0xc0) == 0x80)
+		n--;			/* whole characters */
+	fprintf(out, "%.*s...", (int)n, text);
+}
+
 static void
 print_program(const struct model *model, FILE *out, bool color,
     const char *prefix)
@@ -83,7 +105,7 @@ print_program(const struct model *model, FILE *out, bool color,
 	if (exact->command == NULL && exact->pid < 0)
 		return;
 	label(out, color, prefix, "program");
-	fprintf(out, "%s", exact->command == NULL ? "" : exact->command);
+	print_cut(exact->command == NULL ? "" : exact->command, out);
 	if (exact->pid >= 0) {
 		fprintf(out, "%spid %lld", between, (long long)exact->pid);
 		between = ", ";

@@ -56,7 +56,8 @@ enum { HEADER_PARTS = 7 };
  * Fills parts with those that the profile knows and returns their number;
  * 0 if it does not know RSS. other is what the known parts leave of RSS,
  * negative where pages in use were never touched; it is there only if all
- * the others are.
+ * the others are (but for the profiler's own memory, which old formats do
+ * not tell).
  */
 size_t header_parts(const struct model_exact *exact,
     struct header_part parts[HEADER_PARTS]);

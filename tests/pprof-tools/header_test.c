@@ -74,7 +74,8 @@ static void
 test_a_missing_part_leaves_no_other(void **state)
 {
 	struct model_exact exact = { .rss = 1000, .live = 600, .tcache = 50,
-	    .active = -1, .allocated = 650, .dirty = 100, .metadata = 50 };
+	    .active = -1, .allocated = 650, .dirty = 100, .metadata = 50,
+	    .profiler = -1 };
 	struct header_part parts[HEADER_PARTS];
 
 	assert_int_equal(header_parts(&exact, parts), 4);
@@ -90,17 +91,18 @@ static void
 test_the_parts_add_up_to_rss(void **state)
 {
 	struct model_exact exact = { .rss = 1000, .live = 600, .tcache = 50,
-	    .active = 800, .allocated = 650, .dirty = 100, .metadata = 50 };
+	    .active = 800, .allocated = 650, .dirty = 100, .metadata = 50,
+	    .profiler = 20 };
 	struct header_part parts[HEADER_PARTS];
 	size_t n = header_parts(&exact, parts);
 	double sum = 0;
 
-	assert_int_equal(n, 6);
+	assert_int_equal(n, HEADER_PARTS);
 	for (size_t i = 0; i < n; i++)
 		sum += parts[i].bytes;
 	assert_true(sum == 1000);
 	assert_string_equal(parts[n - 1].name, "other");
-	assert_true(parts[n - 1].bytes == 50);
+	assert_true(parts[n - 1].bytes == 30);
 }
 
 static void
@@ -127,6 +129,28 @@ test_untouched_pages_are_named_not_negative(void **state)
 	assert_non_null(strstr(text, "- untouched 1.00 MiB\n"));
 	assert_non_null(strstr(text, "3.00 MiB \u00b1 0 B estimated, 3.00 MiB "
 	    "exact\n"));
+	free(text);
+	model_free(model);
+}
+
+static void
+test_long_command_lines_are_cut(void **state)
+{
+	char comment[4100] = "command: ";
+	struct fixture f;
+	struct model *model;
+	char *text;
+
+	for (int i = 0; i < 1000; i++)
+		strcat(comment, "\u00e9t ");
+	fixture_init(&f, 1);
+	fixture_comment(&f, comment);
+	fixture_write(&f, "header_test.pb");
+	model = load("header_test.pb");
+	text = printed(model, "");
+	assert_true(strcspn(text, "\n") < 120);
+	assert_non_null(strstr(text, "...\n"));
+	assert_int_equal(mbstowcs(NULL, text, 0) == (size_t)-1, 0);
 	free(text);
 	model_free(model);
 }
@@ -175,6 +199,7 @@ main(void)
 		cmocka_unit_test(test_a_missing_part_leaves_no_other),
 		cmocka_unit_test(test_the_parts_add_up_to_rss),
 		cmocka_unit_test(test_untouched_pages_are_named_not_negative),
+		cmocka_unit_test(test_long_command_lines_are_cut),
 		cmocka_unit_test(test_json_holds_the_same_figures),
 		cmocka_unit_test(test_names_that_are_no_utf8_become_json),
 	};
