@@ -198,6 +198,54 @@ search(uintptr_t hdr, uintptr_t pc)
 	return low == 0 ? 0 : hdr + (uintptr_t)(intptr_t)found.fde;
 }
 
+/*
+ * A quick look for scan: with the usual encoding (pcrel, 4 bytes) the FDE's
+ * function and size are plain numbers.
+ */
+static bool
+covers(const uint8_t *entry, uint32_t length, uintptr_t pc)
+{
+	int32_t function;
+	uint32_t size;
+
+	if (length < 12)
+		return false;
+	__builtin_memcpy(&function, entry + 8, 4);
+	__builtin_memcpy(&size, entry + 12, 4);
+	return pc - ((uintptr_t)entry + 8 + (uintptr_t)(intptr_t)function) <
+	    size;
+}
+
+static bool parse_fde(uintptr_t address, uint8_t buf[FDE_MAX],
+    uint8_t cie[CIE_MAX], struct fde *fde);
+
+/*
+ * Without the table: one FDE after the other. Only a static program is like
+ * that, whose memory stays where it is and is read directly here. A result
+ * is cached by the caller, so a program pays once for each call site.
+ */
+static uintptr_t
+scan(const struct module *module, uintptr_t pc, uint8_t buf[FDE_MAX],
+    uint8_t cie[CIE_MAX])
+{
+	uintptr_t at = module->eh_frame, end = at + module->eh_frame_size;
+	struct fde fde;
+	uint32_t length, id;
+
+	while (end - at >= 8) {
+		__builtin_memcpy(&length, (const void *)at, 4);
+		__builtin_memcpy(&id, (const void *)(at + 4), 4);
+		if (length == 0 || length > end - at - 4)
+			break;
+		if (id != 0 && covers((const void *)at, length, pc) &&
+		    parse_fde(at, buf, cie, &fde) && pc >= fde.function &&
+		    pc - fde.function < fde.size)
+			return at;
+		at += 4 + length;
+	}
+	return 0;
+}
+
 /* What one letter of the augmentation string says. */
 static void
 augmentation(char letter, struct bytes *b, uint8_t *encoding,
@@ -540,8 +588,11 @@ cfi_find(uintptr_t pc, struct cfi_rule *out)
 	struct fde fde;
 
 	*out = (struct cfi_rule){ .kind = CFI_UNKNOWN };
-	if (module == NULL || !find_hdr(module, &hdr) ||
-	    (address = search(hdr, pc)) == 0)
+	if (module == NULL)
+		return;
+	address = find_hdr(module, &hdr) ? search(hdr, pc) :
+	    scan(module, pc, fde_buf, cie_buf);
+	if (address == 0)
 		return;
 	if (!parse_fde(address, fde_buf, cie_buf, &fde)) {
 		out->kind = CFI_HARD;

@@ -32,6 +32,7 @@
 #include "maps.h"
 #include "os.h"
 #include "profmem.h"
+#include "sections.h"
 #include "util.h"
 
 enum {
@@ -307,6 +308,15 @@ identity(const struct module *module, const ElfW(Phdr) *phdrs)
 	    hash_words(words, ARRAY_LEN(words), module->phnum));
 }
 
+static bool
+has_eh_frame_header(const struct module *module, const ElfW(Phdr) *phdrs)
+{
+	for (unsigned i = 0; i < module->phnum; i++)
+		if (phdrs[i].p_type == PT_GNU_EH_FRAME)
+			return true;
+	return false;
+}
+
 static struct module *
 make_module(const struct module *found, const ElfW(Phdr) *phdrs,
     const struct maps_line *line)
@@ -329,6 +339,9 @@ make_module(const struct module *found, const ElfW(Phdr) *phdrs,
 		if (copy[i].p_type == PT_NOTE && module->build_id_len == 0)
 			read_build_id(module, &copy[i]);
 	module->identity = identity(module, copy);
+	if (module->is_main && !has_eh_frame_header(module, copy))
+		sections_find("/proc/self/exe", ".eh_frame", module->base,
+		    &module->eh_frame, &module->eh_frame_size);
 	return module;
 }
 

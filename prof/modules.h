@@ -31,6 +31,9 @@ struct module {
 	uint64_t identity;		/* hash of headers and build id */
 	bool is_main, is_vdso;
 	const ElfW(Phdr) *phdrs;	/* phnum copies */
+	/* .eh_frame of a program linked without its header; else 0 */
+	uintptr_t eh_frame;
+	size_t eh_frame_size;
 	/* atomic: */
 	bool gone;			/* unloaded; never unset */
 	uint32_t gone_epoch;		/* last epoch whose stacks may name it */

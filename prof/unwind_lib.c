@@ -106,7 +106,6 @@ unwind_lib_collect(uintptr_t *frames, size_t max)
 	unw_cursor_t cursor;
 	unw_word_t pc;
 	size_t n = 0;
-	bool interrupted = false;
 
 	if (lib.step == NULL)
 		return 0;
@@ -120,8 +119,9 @@ unwind_lib_collect(uintptr_t *frames, size_t max)
 	do {
 		if (lib.get_reg(&cursor, UNW_REG_IP, &pc) != 0 || pc == 0)
 			break;
-		frames[n++] = pc | (interrupted ? STACK_SIGNAL : 0);
-		interrupted = lib.is_signal_frame(&cursor) > 0;
+		/* true of the frame that the signal interrupted */
+		frames[n++] = pc | (lib.is_signal_frame(&cursor) > 0 ?
+		    STACK_SIGNAL : 0);
 	} while (n < max && lib.step(&cursor) > 0);
 	return n;
 }
