@@ -318,6 +318,41 @@ parse_short(struct cli_args *args, int argc, char **argv, int *i)
 	return EXIT_FINE;
 }
 
+/* The suffix of --output without its dot, or NULL. */
+static const char *
+output_suffix(const struct cli_args *args)
+{
+	const char *path, *dot;
+
+	if ((args->command->groups & CLI_OUTPUT) == 0)
+		return NULL;
+	path = cli_value(args, "output");
+	dot = path == NULL ? NULL : strrchr(path, '.');
+	if (dot == NULL || strchr(dot, '/') != NULL || dot[1] == '\0')
+		return NULL;
+	return strcmp(dot, ".txt") == 0 ? "text" : dot + 1;
+}
+
+/* A picture in x.jpg that is no JPEG would surprise; x.out is all right. */
+static int
+check_suffix(const struct cli_args *args)
+{
+	static const char others[] = "csv dot eps folded gif html jpeg jpg "
+	    "json pdf png ps svg text webp";
+	const char *suffix;
+
+	if ((args->command->groups & CLI_FORMAT) == 0 ||
+	    cli_flag(args, "format"))
+		return EXIT_FINE;
+	suffix = output_suffix(args);
+	if (suffix == NULL || !word_in(others, suffix) ||
+	    word_in(args->command->formats, suffix))
+		return EXIT_FINE;
+	return cli_usage_error(args, "no format '%s' (there is: %s); if the "
+	    "name is meant, give --format too", suffix,
+	    args->command->formats);
+}
+
 static int
 check_operands(const struct cli_args *args)
 {
@@ -392,6 +427,8 @@ cli_parse(const struct cli_command *command, int argc, char **argv,
 	}
 	if (status == EXIT_FINE)
 		status = check_operands(&args);
+	if (status == EXIT_FINE)
+		status = check_suffix(&args);
 	if (status != EXIT_FINE) {
 		cli_free(&args);
 		return status;
@@ -532,15 +569,9 @@ const char *
 cli_format(const struct cli_args *args)
 {
 	const char *given = cli_value(args, "format");
-	const char *path, *suffix;
 
-	if (given != NULL)
-		return given;
-	path = (args->command->groups & CLI_OUTPUT) != 0 ?
-	    cli_value(args, "output") : NULL;
-	suffix = path == NULL ? NULL : strrchr(path, '.');
-	return format_named(args->command->formats,
-	    suffix == NULL ? NULL : suffix + 1);
+	return given != NULL ? given :
+	    format_named(args->command->formats, output_suffix(args));
 }
 
 int

@@ -162,6 +162,8 @@ test_wrong_use_is_explained(void **state)
 	assert_refused(&view, "--format png x",
 	    "unknown format 'png' (there is: text json svg)");
 	assert_refused(&view, "--format tex x", "unknown format");
+	assert_refused(&view, "-o a.jpg x",
+	    "no format 'jpg' (there is: text json svg)");
 	assert_refused(&view, "x --nope", "Try 'strata view --help'.");
 }
 
@@ -203,6 +205,8 @@ test_the_format_comes_from_option_suffix_or_first(void **state)
 		{ "-o a.svg x", "svg" }, { "-o a.b.json x", "json" },
 		{ "-o a.svg -f json x", "json" }, { "-o a.xyz x", "text" },
 		{ "-o dir.svg/a x", "text" }, { "-o - x", "text" },
+		{ "-o a.txt x", "text" }, { "-o a. x", "text" },
+		{ "-f svg -o a.jpg x", "svg" }, { "-o .svg x", "svg" },
 	};
 
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
