@@ -4,6 +4,7 @@
 #define _GNU_SOURCE
 #include "target.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -22,7 +23,11 @@
 
 #define MAP_PREFIX "/memfd:strata-ctl:"
 
-enum { READ_TRIES = 2000 };	/* of a page that changes meanwhile */
+enum {
+	READ_TRIES = 2000,	/* of a page that changes meanwhile */
+	/* A thread may block all signals for a moment: half a second of it. */
+	BLOCKED_TRIES = 50, BLOCKED_WAIT_US = 10000,
+};
 
 static int __attribute__((format(printf, 2, 3)))
 wrong(struct target *target, const char *format, ...)
@@ -79,6 +84,40 @@ proc_signal(pid_t pid, const char *mask, int signal)
 	    (strtoull(text, NULL, 16) >> (signal - 1) & 1) != 0;
 }
 
+/*
+ * No thread would take the signal now. (A thread's number names its own
+ * status file, as a process's does.)
+ */
+static bool
+proc_all_block(pid_t pid, int signal)
+{
+	char path[64];
+	struct dirent *entry;
+	bool all = true;
+	DIR *tasks;
+
+	snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
+	tasks = opendir(path);
+	while (tasks != NULL && all && (entry = readdir(tasks)) != NULL) {
+		if (entry->d_name[0] != '.')
+			all = proc_signal(atoi(entry->d_name), "SigBlk",
+			    signal);
+	}
+	if (tasks != NULL)
+		closedir(tasks);
+	return tasks != NULL && all;
+}
+
+/* True if we are the user that the process runs as. */
+static bool
+proc_same_user(pid_t pid)
+{
+	char text[64];
+
+	return proc_status(pid, "Uid", text, sizeof text) &&
+	    (uid_t)strtoul(text, NULL, 10) == getuid();
+}
+
 /* The number the process has for itself, in the innermost pid namespace. */
 static int
 proc_inner_pid(pid_t pid)
@@ -132,10 +171,14 @@ page_find(struct target *target)
 		return EXIT_FINE;
 	if (error == 0)
 		return no_profiler(target, has_library);
-	if (error == EACCES || error == EPERM)
-		return wrong(target, "process %d belongs to another user",
+	if (error != EACCES && error != EPERM)
+		return wrong(target, "no process %d", (int)target->pid);
+	/* One that has changed its user, or has a file's capabilities. */
+	if (proc_same_user(target->pid))
+		return wrong(target, "only root may look into process %d",
 		    (int)target->pid);
-	return wrong(target, "no process %d", (int)target->pid);
+	return wrong(target, "process %d belongs to another user",
+	    (int)target->pid);
 }
 
 /* --- the page ------------------------------------------------------------ */
@@ -322,6 +365,15 @@ signal_check(struct target *target, struct ctlpage *page)
 	if (!proc_signal(target->pid, "SigCgt", page->signal))
 		return wrong(target, "process %d no longer handles SIG%s",
 		    (int)target->pid, name != NULL ? name : "?");
+	/* Who blocks it may mean to read it: by signalfd or sigwait. */
+	for (int i = 0; proc_all_block(target->pid, page->signal); i++) {
+		if (i == BLOCKED_TRIES)
+			return wrong(target, "process %d blocks SIG%s in all "
+			    "its threads; start it with prof_signal:<another "
+			    "signal>", (int)target->pid,
+			    name != NULL ? name : "?");
+		usleep(BLOCKED_WAIT_US);
+	}
 	return EXIT_FINE;
 }
 
