@@ -31,6 +31,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "cli_output.h"
 #include "model.h"			/* exit statuses EXIT_FINE ... */
 
 struct cli_option {
@@ -112,21 +113,6 @@ int cli_real(const struct cli_args *args, const char *name, double min,
 /* "64k", "1.5MiB", "3 GB": bytes. "10s", "5 min", "200us": nanoseconds. */
 int cli_bytes(const struct cli_args *args, const char *name, double *out);
 int cli_duration(const struct cli_args *args, const char *name, double *out);
-
-/*
- * The format asked for: --format, else what the suffix of --output says if
- * it names one of the command's formats, else the first. Never NULL.
- * cli_parse has checked that --format is one of them.
- */
-const char *cli_format(const struct cli_args *args);
-
-/*
- * Where the view goes: --output's file, or stdout. cli_output_close flushes,
- * closes and reports a failed write (a full disk). Both return a status; a
- * reader of the pipe that went away (head) is no error.
- */
-int cli_output(const struct cli_args *args, FILE **out);
-int cli_output_close(const struct cli_args *args, FILE *file);
 
 /* "strata top: ..." on stderr; with a newline. */
 void cli_error(const struct cli_args *args, const char *format, ...)
