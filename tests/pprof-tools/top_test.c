@@ -1,0 +1,180 @@
+/*
+ * top_test.c - `strata top`, `diff`, `merge` and `convert` as commands: what
+ * they print, and how they refuse bad input.
+ */
+#include "command.h"
+
+#include <stdint.h>
+
+#include "commands.h"
+#include "fixture.h"
+#include "read.h"
+
+static const char server[] = "server.pb", later[] = "later.pb";
+
+/* The same process some dumps on: a leak grew, a generation is gone. */
+static void
+write_later(void)
+{
+	static const char *const comments[] = { "strata_version: 0.1.0",
+	    "pid: 4711", "start_time_unix: 1781999000", "sequence: 9",
+	    "live_bytes: 2100000" };
+	static const struct fixture_row rows[] = {
+		{ "main;serve;cache_put~cache_insert;entry_new", 256, 81,
+		    .live = true, .age_ns = 2000000000 },
+		{ "main;serve;session_new", 1024, 240, .live = true,
+		    .age_ns = 64000000 },
+		{ "main;reload;config_parse;node_new", 2048, 140,
+		    .live = true, .age_ns = 1 },
+	};
+	struct fixture f;
+
+	fixture_init(&f, 4096);
+	for (size_t i = 0; i < sizeof comments / sizeof *comments; i++)
+		fixture_comment(&f, comments[i]);
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		fixture_row(&f, &rows[i]);
+	fixture_write(&f, later);
+}
+
+static int
+setup(void **state)
+{
+	fixture_server(server);
+	write_later();
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	unlink(server);
+	unlink(later);
+	return 0;
+}
+
+static void
+test_top(void **state)
+{
+	golden_run(&cmd_top, "", server);
+	golden_run(&cmd_top, "--by=arena", server);
+	golden_run(&cmd_top, "--by=size --nodes=3", server);
+	golden_run(&cmd_top, "--by=generation --format=csv", server);
+	golden_run(&cmd_top, "--by=line --cum --format=csv", server);
+	golden_run(&cmd_top, "--sample-type=alloc_objects --format=json "
+	    "--focus=session", server);
+}
+
+static void
+test_diff(void **state)
+{
+	golden_run(&cmd_diff, "", "server.pb later.pb");
+	golden_run(&cmd_diff, "--cum --nodes=4 --format=csv",
+	    "server.pb later.pb");
+	golden_run(&cmd_diff, "--by=size --format=json",
+	    "server.pb later.pb");
+}
+
+static void
+test_convert(void **state)
+{
+	golden_run(&cmd_convert, "--format=folded", server);
+	golden_run(&cmd_convert, "--format=heap", server);
+	golden_run(&cmd_convert, "--format=csv", server);
+	golden_run(&cmd_convert, "--format=json --focus=session", server);
+}
+
+static int64_t
+total_of(const char *path, const char *type)
+{
+	struct model_error error;
+	struct model *model;
+	int64_t total;
+
+	if (read_profile(path, &model, &error) != 0)
+		fail_msg("%s: %s", path, error.reason);
+	total = model_total(model, model_find_type(model, type));
+	model_free(model);
+	return total;
+}
+
+static void
+test_merge_and_convert_write_files_that_add_up(void **state)
+{
+	struct output output = command_run(&cmd_merge,
+	    "-o merged.pb.gz server.pb later.pb server.pb");
+
+	assert_int_equal(output.status, EXIT_FINE);
+	assert_string_equal(output.err, "");
+	output_free(&output);
+	assert_true(total_of("merged.pb.gz", "inuse_space") ==
+	    2 * total_of(server, "inuse_space") +
+	    total_of(later, "inuse_space"));
+	output = command_run(&cmd_convert,
+	    "--format=pb -o merged.pb.gz server.pb");
+	assert_int_equal(output.status, EXIT_FINE);
+	output_free(&output);
+	assert_true(total_of("merged.pb.gz", "alloc_objects") ==
+	    total_of(server, "alloc_objects"));
+	unlink("merged.pb.gz");
+}
+
+static void
+assert_status(const struct cli_command *command, const char *line, int status,
+    const char *message)
+{
+	struct output output = command_run(command, line);
+
+	assert_int_equal(output.status, status);
+	if (strstr(output.err, message) == NULL)
+		fail_msg("not \"%s\" but \"%s\"", message, output.err);
+	output_free(&output);
+}
+
+static void
+test_bad_input(void **state)
+{
+	const struct cli_command *const all[] = { &cmd_top, &cmd_merge,
+	    &cmd_convert };
+
+	for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+		assert_status(all[i], "/dev/null", EXIT_INPUT,
+		    "strata: /dev/null: offset 0: empty file");
+		assert_status(all[i], "absent.pb", EXIT_INPUT,
+		    "absent.pb: offset 0: cannot be opened");
+		assert_status(all[i], "", EXIT_USAGE, "");
+	}
+	assert_status(&cmd_diff, "server.pb /dev/null", EXIT_INPUT,
+	    "/dev/null: offset 0: empty file");
+	assert_status(&cmd_top, "--by=colour server.pb", EXIT_USAGE,
+	    "cannot sum by 'colour'");
+	assert_status(&cmd_top, "--focus=( server.pb", EXIT_USAGE,
+	    "--focus: \"(\"");
+	assert_status(&cmd_top, "--sample-type=cpu server.pb", EXIT_USAGE,
+	    "no sample type 'cpu'");
+}
+
+static void
+test_output_that_cannot_be_written(void **state)
+{
+	assert_status(&cmd_merge, "-o /dev/full server.pb", EXIT_INPUT,
+	    "/dev/full");
+	assert_status(&cmd_convert, "-o /nowhere/x.pb server.pb", EXIT_INPUT,
+	    "/nowhere/x.pb");
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_top),
+		cmocka_unit_test(test_diff),
+		cmocka_unit_test(test_convert),
+		cmocka_unit_test(
+		    test_merge_and_convert_write_files_that_add_up),
+		cmocka_unit_test(test_bad_input),
+		cmocka_unit_test(test_output_that_cannot_be_written),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
