@@ -314,30 +314,44 @@ walk(struct prof_thread *thread, struct regs *regs, uintptr_t *frames,
 	return what != STEP_HARD;
 }
 
+/* Passes our own frames, which keep no frame pointers, by their rules. */
+static bool
+leave_own(struct prof_thread *thread, struct regs *regs)
+{
+	uint32_t epoch = modules_epoch();
+
+	unsigned own = 0;
+
+	do {
+		if (own++ == OWN_MAX || step(thread, regs, epoch) != STEP_MORE)
+			return false;
+	} while (is_own(regs->pc));
+	return true;
+}
+
 static size_t
 walk_frame_pointers(struct prof_thread *thread, struct regs *regs,
     uintptr_t *frames, size_t max)
 {
-	bool outside = false;
+	uintptr_t fp;
 	size_t n = 0;
 
-	while (n < max) {
-		uintptr_t fp = regs->fp;
+	if (!leave_own(thread, regs))
+		return 0;
+	frames[n++] = regs->pc | (regs->exact ? STACK_SIGNAL : 0);
+	/* one that leaves the stack, or goes backwards, ends the walk */
+	for (fp = regs->fp; n < max && fp % sizeof fp == 0 &&
+	    fp >= regs->sp && fp >= thread->stack_low &&
+	    fp <= thread->stack_high - 2 * sizeof fp;) {
+		uintptr_t next = ((const uintptr_t *)fp)[0];
+		uintptr_t pc = strip(((const uintptr_t *)fp)[1]);
 
-		if (outside || !is_own(regs->pc)) {
-			outside = true;
-			frames[n++] = regs->pc;
-		}
-		/* a frame pointer that leaves the stack ends the walk */
-		if (fp < thread->stack_low || fp % sizeof fp != 0 ||
-		    fp > thread->stack_high - 2 * sizeof fp)
+		if (pc < 4096)
 			break;
-		regs->pc = strip(((const uintptr_t *)fp)[1]);
-		regs->fp = ((const uintptr_t *)fp)[0];
-		if (regs->pc < 4096 || regs->fp <= fp)
-			regs->fp = 0;
-		if (regs->pc < 4096)
+		frames[n++] = pc;
+		if (next <= fp)
 			break;
+		fp = next;
 	}
 	return n;
 }
