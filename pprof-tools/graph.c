@@ -21,7 +21,7 @@
 #include "xalloc.h"
 
 /* Names longer than that are broken at their joints, and cut. */
-enum { LABEL_LINE = 36, LABEL_MAX = 160, LEGEND_LINE = 140 };
+enum { LABEL_LINE = 36, LABEL_MAX = 160, LEGEND_LINE = 80 };
 
 static const struct cli_option options[] = {
 	{ 'b', "by", "WHAT",
@@ -268,17 +268,38 @@ legend_line(char *text, size_t size, const char *line)
 	strcat(text, "\\l");
 }
 
-/* The facts of the header block, one line each. */
+/* Broken between words, so that the box does not widen the picture. */
+static void
+legend_wrapped(char *text, size_t size, const char *line)
+{
+	char part[LEGEND_LINE + 16] = "";
+
+	while (strlen(line) > LEGEND_LINE) {
+		size_t n = LEGEND_LINE;
+
+		while (n > 0 && line[n] != ' ')
+			n--;
+		if (n == 0)
+			n = LEGEND_LINE;
+		snprintf(part + strlen(part), sizeof part - strlen(part),
+		    "%.*s", (int)n, line);
+		legend_line(text, size, part);
+		strcpy(part, "          ");
+		line += n;
+	}
+	snprintf(part + strlen(part), sizeof part - strlen(part), "%s", line);
+	legend_line(text, size, part);
+}
+
+/* The facts of the header block. */
 static void
 legend_header(const struct drawing *d, char *text, size_t size)
 {
 	char *block = header_text(&d->view->header), *line, *rest;
 
 	for (rest = block; (line = strsep(&rest, "\n")) != NULL;) {
-		if (strlen(line) > LEGEND_LINE)
-			strcpy(line + LEGEND_LINE - 3, "...");
 		if (*line != '\0')
-			legend_line(text, size, line);
+			legend_wrapped(text, size, line);
 	}
 	free(block);
 }
