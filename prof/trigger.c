@@ -479,7 +479,8 @@ trigger_event(uint64_t bytes_allocated)
 			return;
 		}
 	}
-	if (waiting() && !worker_running())
+	/* What no task could be had for; the task that stays, in a child. */
+	if (!worker_running() && (trigger.interval_ms != 0 || waiting()))
 		wake_or_serve();
 }
 

@@ -12,7 +12,8 @@
  * Locks: none. The queue is a few atomic words.
  * Memory: static.
  * Signals/fork: the handler keeps errno. In a fork child the queue is empty,
- *   except for signals that the child itself has had since the fork.
+ *   except for signals that the child itself has had since the fork; interval
+ *   dumps go on there from its first thread event.
  */
 #ifndef STRATA_TRIGGER_H
 #define STRATA_TRIGGER_H

@@ -695,6 +695,39 @@ test_early_signal_in_a_fork_child(void **state)
 	in_child(early);
 }
 
+/* The task that stays is not inherited; the first event starts another. */
+static void
+forked_interval(void)
+{
+	struct prof_options options = options_here();
+	int count, status = -1;
+	pid_t pid;
+
+	options.interval_ms = 10;
+	start(&options);
+	trigger_fork_prepare();
+	pid = fork();
+	if (pid == 0) {
+		alarm(60);
+		atomic_store(&fake_open, 0);
+		trigger_fork_child();
+		trigger_event(1);
+		page = fake_page(&count);
+		while (page->dumps < 2)
+			os_sleep_ns(1000000);
+		_exit(0);
+	}
+	trigger_fork_parent();
+	waitpid(pid, &status, 0);
+	CHECK(status == 0);
+}
+
+static void
+test_interval_goes_on_in_a_fork_child(void **state)
+{
+	in_child(forked_interval);
+}
+
 static void
 vforked(void)
 {
@@ -761,6 +794,7 @@ main(void)
 		cmocka_unit_test(test_final_dump_comes_last),
 		cmocka_unit_test(test_fork_child_has_its_own_page_and_dumps),
 		cmocka_unit_test(test_early_signal_in_a_fork_child),
+		cmocka_unit_test(test_interval_goes_on_in_a_fork_child),
 		cmocka_unit_test(
 		    test_signal_to_a_vfork_child_is_not_the_parents),
 	};
