@@ -84,8 +84,8 @@ tell(int number)
 	errno = saved;
 }
 
-static int
-watch_action(int number, const struct sigaction *action,
+int
+sigwatch_action(int number, const struct sigaction *action,
     struct sigaction *old)
 {
 	action_function *next = find_action();
@@ -111,7 +111,7 @@ watch_signal(signal_function *next, int number, handler_function *handler,
 
 	if (next == NULL) {		/* static: by the other function */
 		sigemptyset(&action.sa_mask);
-		return watch_action(number, &action, &old) == 0 ?
+		return sigwatch_action(number, &action, &old) == 0 ?
 		    old.sa_handler : SIG_ERR;
 	}
 	before = next(number, handler);
@@ -120,19 +120,25 @@ watch_signal(signal_function *next, int number, handler_function *handler,
 	return before;
 }
 
+handler_function *
+sigwatch_signal(int number, handler_function *handler)
+{
+	return watch_signal(find_signal(&next_signal, "signal"), number,
+	    handler, SA_RESTART);
+}
+
 /* Unit tests and a library with prefixed names leave the program's alone. */
 #if !defined(UNIT_TEST) && !defined(CONFIG_PREFIX_ST)
 EXPORT int
 sigaction(int number, const struct sigaction *action, struct sigaction *old)
 {
-	return watch_action(number, action, old);
+	return sigwatch_action(number, action, old);
 }
 
 EXPORT handler_function *
 signal(int number, handler_function *handler)
 {
-	return watch_signal(find_signal(&next_signal, "signal"), number,
-	    handler, SA_RESTART);
+	return sigwatch_signal(number, handler);
 }
 
 /* No header declares it any more. */
@@ -141,34 +147,24 @@ handler_function *bsd_signal(int number, handler_function *handler);
 EXPORT handler_function *
 bsd_signal(int number, handler_function *handler)
 {
-	return signal(number, handler);
+	return sigwatch_signal(number, handler);
 }
 
-/* Weak: in a static executable libc's own may be there as well, and is better. */
+/*
+ * Weak: in a static executable libc's own may be there as well, and is
+ * better.
+ */
 EXPORT __attribute__((weak)) handler_function *
 __sysv_signal(int number, handler_function *handler)
 {
 	return watch_signal(find_signal(&next_sysv_signal, "__sysv_signal"),
 	    number, handler, SA_RESETHAND | SA_NODEFER);
 }
+
 EXPORT __attribute__((weak)) handler_function *
 sigset(int number, handler_function *handler)
 {
 	return watch_signal(find_signal(&next_sigset, "sigset"), number,
 	    handler, 0);
-}
-#else
-int
-sigwatch_sigaction(int number, const struct sigaction *action,
-    struct sigaction *old)
-{
-	return watch_action(number, action, old);
-}
-
-handler_function *
-sigwatch_signal(int number, handler_function *handler)
-{
-	return watch_signal(find_signal(&next_signal, "signal"), number,
-	    handler, SA_RESTART);
 }
 #endif

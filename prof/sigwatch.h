@@ -14,10 +14,17 @@
 #ifndef STRATA_SIGWATCH_H
 #define STRATA_SIGWATCH_H
 
+#include <signal.h>
+
 /* Looks libc's functions up. */
 void sigwatch_start(void);
 
 /* changed is called after each change of a disposition but of its query. */
 void sigwatch_set(void (*changed)(int number));
+
+/* What the exported sigaction and signal do. */
+int sigwatch_action(int number, const struct sigaction *action,
+    struct sigaction *old);
+void (*sigwatch_signal(int number, void (*handler)(int)))(int);
 
 #endif

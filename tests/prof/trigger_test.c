@@ -25,6 +25,7 @@
 #include "dump.h"
 #include "fake_cut.h"
 #include "fake_prof.h"
+#include "sigwatch.h"
 
 static char folder[] = "/tmp/trigger_test.XXXXXX";
 static const struct ctlpage *page;
@@ -434,11 +435,6 @@ taken_later(void)
 	CHECK((page->flags & CTLPAGE_TAKEN) != 0);
 }
 
-/* What sigaction and signal are in the library itself. */
-void (*sigwatch_signal(int number, void (*handler)(int)))(int);
-int sigwatch_sigaction(int number, const struct sigaction *action,
-    struct sigaction *old);
-
 static void
 taken_at_once(void)
 {
@@ -446,7 +442,7 @@ taken_at_once(void)
 	struct sigaction ours;
 
 	start(&options);
-	CHECK(sigwatch_sigaction(SIGUSR2, NULL, &ours) == 0);
+	CHECK(sigwatch_action(SIGUSR2, NULL, &ours) == 0);
 	CHECK((page->flags & CTLPAGE_OURS) != 0);
 	CHECK(sigwatch_signal(SIGUSR1, handler) == SIG_DFL);
 	CHECK((page->flags & CTLPAGE_OURS) != 0);
@@ -454,11 +450,11 @@ taken_at_once(void)
 	CHECK((page->flags & CTLPAGE_OURS) == 0);
 	CHECK((page->flags & CTLPAGE_TAKEN) != 0);
 	/* A program that puts back what it found gives it back. */
-	CHECK(sigwatch_sigaction(SIGUSR2, &ours, NULL) == 0);
+	CHECK(sigwatch_action(SIGUSR2, &ours, NULL) == 0);
 	CHECK((page->flags & CTLPAGE_OURS) != 0);
 	CHECK((page->flags & CTLPAGE_TAKEN) == 0);
 	errno = 0;
-	CHECK(sigwatch_sigaction(SIGKILL, &ours, NULL) == -1);
+	CHECK(sigwatch_action(SIGKILL, &ours, NULL) == -1);
 	CHECK(errno == EINVAL);
 }
 
