@@ -79,7 +79,7 @@ take_cached(struct making *making)
 	    tcache_slots(sizeclass) == 0 || making->align != 0)
 		return NULL;
 	ptr = cache_bin_pop(&cache->bins[sizeclass]);
-	if (ptr == NULL && sizeclass < SC_NSMALL) {
+	if (ptr == NULL) {
 		ptr = tcache_refill(cache, sizeclass);
 		tick(cache);
 	}
@@ -208,30 +208,19 @@ credit(struct thread *thread, size_t usable)
 	    memory_order_relaxed);
 }
 
-/* How much of a full bin stays in it. */
-static unsigned
-keep_of(unsigned sizeclass)
-{
-	unsigned div = sizeclass < SC_NSMALL ? opt.lg_tcache_flush_small_div :
-	    opt.lg_tcache_flush_large_div;
-	unsigned slots = tcache_slots(sizeclass);
-	unsigned flushed = slots >> div;
-
-	return slots - (flushed > 0 ? flushed : 1);
-}
-
 static bool
 free_into_cache(struct tcache *cache, void *ptr, unsigned sizeclass)
 {
-	struct cache_bin *bin = &cache->bins[sizeclass];
+	struct cache_bin *bin;
 
-	if (sizeclass >= cache->nbins || tcache_slots(sizeclass) == 0)
+	if (sizeclass >= cache->nbins)
 		return false;
+	bin = &cache->bins[sizeclass];
 	if (cache_bin_push(bin, ptr))
 		return true;
-	tcache_flush_bin(cache, sizeclass, keep_of(sizeclass));
 	tick(cache);
-	return cache_bin_push(bin, ptr);
+	return tcache_make_room(cache, sizeclass) &&
+	    cache_bin_push(bin, ptr);
 }
 
 /* To the cache of its domain, to the batch of others, or to its arena. */

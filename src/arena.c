@@ -10,6 +10,7 @@
 
 #include "options.h"
 #include "os.h"
+#include "tcache.h"
 
 unsigned arenas_nauto = 1;
 
@@ -321,6 +322,7 @@ each_lock_of_rank(enum lock_rank rank, void (*op)(struct lock *lock))
 		pages_each_lock(&arena->pages, rank, op);
 	}
 	slab_each_lock(rank, op);
+	tcache_each_lock(rank, op);
 	if (rank == RANK_PAGEMAP)
 		pagemap_each_lock(op);
 	if (rank == RANK_ARENAS)

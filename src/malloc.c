@@ -31,9 +31,12 @@ malloc_fast(size_t size)
 	void **head;
 	int64_t left;
 
-	if (unlikely(size > SC_LOOKUP_MAX))
+	if (likely(size <= SC_LOOKUP_MAX))
+		sizeclass = sc_lookup[(size + 7) / 8];
+	else if (size <= SC_CACHEABLE_MAX)
+		sizeclass = sc_index_large(size);
+	else
 		return NULL;
-	sizeclass = sc_lookup[(size + 7) / 8];
 	bin = &thread_tls.cache->bins[sizeclass];
 	head = bin->head;
 	left = atomic_load_explicit(&thread->countdown,

@@ -147,6 +147,7 @@ misuse_is_cached(const void *ptr, unsigned sizeclass)
 {
 	const struct thread *thread = thread_self();
 	const struct tcache *cache = thread->cache;
+	void *const *blocks;
 	unsigned n;
 
 	for (unsigned i = 0; i < thread->batch_count; i++)
@@ -154,11 +155,9 @@ misuse_is_cached(const void *ptr, unsigned sizeclass)
 			return true;
 	if (cache == NULL || sizeclass >= cache->nbins)
 		return false;
-	n = cache_bin_count(&cache->bins[sizeclass]);
-	if (n > opt.debug_double_free_max_scan)
-		n = opt.debug_double_free_max_scan;
-	for (void **at = cache->bins[sizeclass].head; n > 0; n--)
-		if (*--at == ptr)
+	n = tcache_peek(cache, sizeclass, &blocks);
+	for (unsigned i = 0; i < n && i < opt.debug_double_free_max_scan; i++)
+		if (blocks[n - 1 - i] == ptr)
 			return true;
 	return false;
 }

@@ -27,12 +27,19 @@ struct alloc_options opt = {
 	.max_background_threads = 4,
 	.mutex_max_spin = 600,
 	.tcache = true,
-	.tcache_max = 32 << 10,
-	.tcache_nslots_small_min = 20,
-	.tcache_nslots_small_max = 200,
+	/*
+	 * jemalloc: 32 KiB, 20 to 200 slots, twice a slab's regions, a gc each
+	 * 64 KiB. There the slots are taken from the start, here they are an
+	 * upper bound that a bin grows to while it overflows, within a budget
+	 * (tcache.c): batches of a thousand small blocks then stay in the
+	 * cache, as do blocks that take a new extent each time.
+	 */
+	.tcache_max = 256 << 10,
+	.tcache_nslots_small_min = 64,
+	.tcache_nslots_small_max = 2048,
 	.tcache_nslots_large = 20,
-	.lg_tcache_nslots_mul = 1,
-	.tcache_gc_incr_bytes = 64 << 10,
+	.lg_tcache_nslots_mul = 8,
+	.tcache_gc_incr_bytes = 1 << 20,
 	.lg_tcache_flush_small_div = 1,
 	.lg_tcache_flush_large_div = 1,
 	.zero_realloc = ZERO_REALLOC_FREE,

@@ -20,7 +20,8 @@
 enum {
 	SC_NSMALL = 36,			/* classes 0 .. 35 */
 	SC_COUNT = 232,
-	SC_NCACHEABLE = 73,		/* thread caches may hold: to 8 MiB */
+	SC_NCACHEABLE = 73,		/* thread caches may hold these */
+	SC_CACHEABLE_MAX = 8 << 20,
 	SC_LOOKUP_MAX = 4096,		/* sizes that have a table entry */
 	SC_SMALL_MAX = 14 << 10,
 	SC_LARGE_MIN = 16 << 10,

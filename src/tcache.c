@@ -4,6 +4,7 @@
 #include "tcache.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "base.h"
 #include "options.h"
@@ -11,28 +12,41 @@
 /* Key first: a free compares it before anything else. */
 const struct tcache tcache_none = { .key = (uint32_t)TCACHE_KEY_NONE };
 
+enum {
+	/*
+	 * What jemalloc's fixed slots add up to is 2.9 MiB; this is less, and
+	 * is only reached by a thread that uses it.
+	 */
+	TCACHE_BYTES = 2 << 20,
+	CAPACITY_MIN = 8,
+	LG_CAPACITY_MAX = 15,
+	FILL_FIRST_BYTES = 4 << 10,	/* a page's worth for a new class */
+	FILL_MAX_BYTES = 64 << 10,
+	GC_BINS = 8,			/* a call; all bins in about six */
+};
+
 /* constant after tcache_boot: */
 static unsigned slots[TCACHE_NBINS];
 static unsigned nbins;
-static size_t total_slots;
+/* Stacks of 1 << i slots. */
+static struct base_pool stacks[LG_CAPACITY_MAX + 1];
 
 static unsigned
-clamp(unsigned n, unsigned low, unsigned high)
+clamp(size_t n, unsigned low, unsigned high)
 {
-	return n < low ? low : n > high ? high : n;
+	return n < low ? low : n > high ? high : (unsigned)n;
 }
 
-/* jemalloc's rule: more slots where a slab has more regions. */
 static unsigned
 slots_small(unsigned sizeclass)
 {
 	unsigned nregs = sc_slabs[sizeclass].nregs;
 	ssize_t lg = opt.lg_tcache_nslots_mul;
-	unsigned n = lg < 0 ? nregs >> -lg : nregs << lg;
+	size_t n = lg < 0 ? (size_t)nregs >> -lg : (size_t)nregs << lg;
 
-	n = clamp(n, opt.tcache_nslots_small_min, opt.tcache_nslots_small_max);
-	/* Even, so that half of it can be flushed. */
-	return clamp((n + 1) & ~1u, 2, 1u << 15);
+	n = clamp(n, opt.tcache_nslots_small_min,
+	    opt.tcache_nslots_small_max);
+	return clamp(n, 2, 1u << LG_CAPACITY_MAX);
 }
 
 static unsigned
@@ -41,7 +55,7 @@ slots_default(unsigned sizeclass)
 	if (sc_size(sizeclass) > opt.tcache_max)
 		return 0;
 	return sizeclass < SC_NSMALL ? slots_small(sizeclass) :
-	    clamp(opt.tcache_nslots_large, 2, 1u << 15);
+	    clamp(opt.tcache_nslots_large, 2, 1u << LG_CAPACITY_MAX);
 }
 
 /* tcache_ncached_max: the last range that has the class's size wins. */
@@ -54,8 +68,8 @@ slots_of(unsigned sizeclass)
 
 	for (unsigned i = 0; i < ranges->count; i++)
 		if (size >= ranges->range[i].lo && size <= ranges->range[i].hi)
-			n = clamp((unsigned)ranges->range[i].value, 0,
-			    1u << 15);
+			n = clamp(ranges->range[i].value, 0,
+			    1u << LG_CAPACITY_MAX);
 	return n;
 }
 
@@ -63,13 +77,14 @@ void
 tcache_boot(void)
 {
 	nbins = 0;
-	total_slots = 0;
 	for (unsigned i = 0; i < TCACHE_NBINS; i++) {
 		slots[i] = slots_of(i);
-		total_slots += slots[i];
 		if (slots[i] > 0)
 			nbins = i + 1;
 	}
+	for (unsigned i = 0; i <= LG_CAPACITY_MAX; i++)
+		base_pool_init(&stacks[i], &base_meta, sizeof(void *) << i,
+		    sizeof(void *));
 }
 
 unsigned
@@ -84,51 +99,129 @@ tcache_max(void)
 	return nbins == 0 ? 0 : sc_size(nbins - 1);
 }
 
-/* Half: room is left for what the program then frees. */
-static uint32_t
-fill_most(unsigned sizeclass)
+static unsigned
+count_of(const struct tcache *cache, unsigned i)
 {
-	return sizeclass < SC_NSMALL ? (slots[sizeclass] + 1) / 2 : 1;
+	return (unsigned)(cache->bins[i].head - cache->cold[i].bottom);
+}
+
+static unsigned
+limit_of(const struct tcache *cache, unsigned i)
+{
+	return (unsigned)(cache->bins[i].limit - cache->cold[i].bottom);
+}
+
+static void
+set_limit(struct tcache *cache, unsigned i, unsigned limit)
+{
+	cache->room += ((size_t)limit - limit_of(cache, i)) * sc_size(i);
+	cache->bins[i].limit = cache->cold[i].bottom + limit;
 }
 
 /* What the bin served since the arena was last told. */
 static uint64_t
-take_requests(struct tcache *cache, unsigned sizeclass)
+take_requests(struct tcache *cache, unsigned i)
 {
-	uint64_t all = cache->bins[sizeclass].nrequests;
-	uint64_t n = all - cache->cold[sizeclass].merged;
+	uint64_t all = cache->bins[i].nrequests;
+	uint64_t n = all - cache->cold[i].merged;
 
-	cache->cold[sizeclass].merged = all;
+	cache->cold[i].merged = all;
 	return n;
 }
 
-int
+static uint32_t
+fill_first(unsigned i)
+{
+	return clamp(FILL_FIRST_BYTES / sc_size(i), 1, CAPACITY_MIN);
+}
+
+void
 tcache_init(struct tcache *cache, struct arena *arena)
 {
-	void **at;
-
-	if (cache->stacks == NULL && total_slots > 0) {
-		cache->stacks = base_alloc(&base_meta,
-		    total_slots * sizeof *cache->stacks, CACHELINE);
-		if (cache->stacks == NULL)
-			return ENOMEM;
-	}
-	at = cache->stacks;
+	cache->room = 0;
 	for (unsigned i = 0; i < TCACHE_NBINS; i++) {
 		struct cache_bin *bin = &cache->bins[i];
+		struct cache_bin_cold *cold = &cache->cold[i];
 
-		bin->head = bin->base = at;
-		bin->limit = at += slots[i];
-		bin->nrequests = 0;
-		cache->cold[i] = (struct cache_bin_cold){
-			.fill = fill_most(i) };
+		bin->head = bin->base = bin->limit = cold->bottom;
+		bin->nrequests = cold->merged = cold->gc_requests = 0;
+		cold->fill = fill_first(i);
 	}
 	cache->nbins = nbins;
 	cache->gc_next = 0;
 	cache->nticks = 0;
 	cache->arena = arena;
 	cache->key = PM_OURS | arena_domain(arena);
+}
+
+/* Moves the bin to a stack of at least n slots. 0 or ENOMEM. */
+static int
+enlarge(struct tcache *cache, unsigned i, unsigned n)
+{
+	struct cache_bin_cold *cold = &cache->cold[i];
+	struct cache_bin *bin = &cache->bins[i];
+	unsigned lg = lg_ceil(n < CAPACITY_MIN ? CAPACITY_MIN : n);
+	void **old = cold->bottom, **stack = base_pool_get(&stacks[lg]);
+
+	if (stack == NULL)
+		return ENOMEM;
+	memcpy(stack, old, count_of(cache, i) * sizeof *stack);
+	bin->head = stack + (bin->head - old);
+	bin->base = stack + (bin->base - old);
+	bin->limit = stack + (bin->limit - old);
+	cold->bottom = stack;
+	if (cold->capacity != 0)
+		base_pool_put(&stacks[lg_floor(cold->capacity)], old);
+	/*
+	 * Release: tcache_peek reads capacity first, so that it never takes
+	 * the small old stack for a large one.
+	 */
+	__atomic_store_n(&cold->capacity, 1u << lg, __ATOMIC_RELEASE);
 	return 0;
+}
+
+/* Raises the limit to n slots, if n slots may be; false if not. */
+static bool
+raise_limit(struct tcache *cache, unsigned i, unsigned n)
+{
+	unsigned limit = limit_of(cache, i);
+
+	if (n > slots[i])
+		n = slots[i];
+	if (n <= limit || (limit >= 2 && cache->room +
+	    (size_t)(n - limit) * sc_size(i) > TCACHE_BYTES))
+		return false;
+	if (n > cache->cold[i].capacity && enlarge(cache, i, n) != 0)
+		return false;
+	set_limit(cache, i, n);
+	return true;
+}
+
+/* Half of what is idle comes into use; the other half stays a measure. */
+static bool
+use_idle(struct tcache *cache, unsigned i)
+{
+	struct cache_bin *bin = &cache->bins[i];
+	size_t idle = (size_t)(bin->base - cache->cold[i].bottom);
+
+	if (idle == 0)
+		return false;
+	bin->base = cache->cold[i].bottom + idle / 2;
+	return true;
+}
+
+/* Twice as many as the last time, while that is not too much of anything. */
+static unsigned
+fill_count(struct tcache *cache, unsigned i)
+{
+	struct cache_bin_cold *cold = &cache->cold[i];
+	unsigned n = cold->fill, most;
+
+	if (n > limit_of(cache, i) && !raise_limit(cache, i, n))
+		n = limit_of(cache, i);
+	most = clamp(FILL_MAX_BYTES / sc_size(i), 1, (slots[i] + 1) / 2);
+	cold->fill = clamp((size_t)cold->fill * 2, 1, most);
+	return n;
 }
 
 void *
@@ -137,33 +230,64 @@ tcache_refill(struct tcache *cache, unsigned sizeclass)
 	struct cache_bin *bin = &cache->bins[sizeclass];
 	unsigned n;
 
-	assert(bin->head == bin->base && sizeclass < SC_NSMALL);
+	if (use_idle(cache, sizeclass))
+		return cache_bin_pop(bin);
+	if (sizeclass >= SC_NSMALL)
+		return NULL;
+	n = fill_count(cache, sizeclass);
+	if (n == 0)
+		return NULL;
 	/* The last of the array is popped first: the lowest address. */
-	n = arena_small_fill(cache->arena, sizeclass, bin->base,
-	    cache->cold[sizeclass].fill, take_requests(cache, sizeclass));
+	n = arena_small_fill(cache->arena, sizeclass, bin->base, n,
+	    take_requests(cache, sizeclass));
 	bin->head = bin->base + n;
-	cache->cold[sizeclass].gc_count = 0;
 	return cache_bin_pop(bin);
+}
+
+/* What stays of a full bin of n slots. */
+static unsigned
+keep_of(unsigned i, unsigned n)
+{
+	unsigned div = i < SC_NSMALL ? opt.lg_tcache_flush_small_div :
+	    opt.lg_tcache_flush_large_div;
+	unsigned flushed = n >> div;
+
+	return n - (flushed > 0 ? flushed : 1);
+}
+
+bool
+tcache_make_room(struct tcache *cache, unsigned sizeclass)
+{
+	unsigned limit = limit_of(cache, sizeclass);
+
+	if (slots[sizeclass] == 0)
+		return false;
+	if (raise_limit(cache, sizeclass, limit == 0 ?
+	    fill_first(sizeclass) + 1 : limit * 2))
+		return true;
+	if (limit == 0)			/* no memory for a stack */
+		return false;
+	tcache_flush_bin(cache, sizeclass, keep_of(sizeclass, limit));
+	return true;
 }
 
 void
 tcache_flush_bin(struct tcache *cache, unsigned sizeclass, unsigned keep)
 {
 	struct cache_bin *bin = &cache->bins[sizeclass];
-	unsigned count = cache_bin_count(bin);
-	unsigned n;
+	void **bottom = cache->cold[sizeclass].bottom;
+	unsigned count = count_of(cache, sizeclass), n;
+	size_t idle = (size_t)(bin->base - bottom);
 
 	if (count <= keep)
 		return;
 	n = count - keep;
 	/* arena_flush may reorder what it gives back, not what we keep. */
-	arena_flush(cache->arena, sizeclass, bin->base, n,
+	arena_flush(cache->arena, sizeclass, bottom, n,
 	    take_requests(cache, sizeclass));
-	for (unsigned i = 0; i < keep; i++)
-		bin->base[i] = bin->base[n + i];
-	bin->head = bin->base + keep;
-	if (cache->cold[sizeclass].gc_count > keep)
-		cache->cold[sizeclass].gc_count = keep;
+	memmove(bottom, bottom + n, keep * sizeof *bottom);
+	bin->head = bottom + keep;
+	bin->base = bottom + (idle > n ? idle - n : 0);
 }
 
 void
@@ -182,76 +306,95 @@ tcache_rebind(struct tcache *cache, struct arena *arena)
 }
 
 /*
- * Blocks of this bin that no pop since the last gc can have reached: the
- * count never fell below the count then less the pops since.
+ * Three quarters of what was idle for a whole round go back, and with them
+ * half of the bin's room; then the older half of the rest is on trial.
  */
-static unsigned
-unused_since_gc(const struct tcache *cache, unsigned sizeclass)
-{
-	const struct cache_bin_cold *cold = &cache->cold[sizeclass];
-	uint64_t pops = cache->bins[sizeclass].nrequests - cold->gc_requests;
-
-	return pops >= cold->gc_count ? 0 : cold->gc_count - (unsigned)pops;
-}
-
 static void
 gc_bin(struct tcache *cache, unsigned i)
 {
 	struct cache_bin *bin = &cache->bins[i];
 	struct cache_bin_cold *cold = &cache->cold[i];
-	unsigned unused = unused_since_gc(cache, i);
+	unsigned idle = (unsigned)(bin->base - cold->bottom);
+	unsigned limit = limit_of(cache, i), count;
 
-	if (unused > 0) {
-		tcache_flush_bin(cache, i,
-		    cache_bin_count(bin) - unused + (unused >> 2));
-		if (cold->fill > 1)
-			cold->fill /= 2;
-	} else if (bin->nrequests != cold->gc_requests) {
-		uint32_t most = fill_most(i);
-
-		cold->fill = cold->fill * 2 < most ? cold->fill * 2 : most;
+	if (limit == 0)
+		return;
+	if (idle > 0 || bin->nrequests == cold->gc_requests) {
+		tcache_flush_bin(cache, i, count_of(cache, i) -
+		    (idle - idle / 4));
+		count = count_of(cache, i);
+		limit = limit / 2 > count ? limit / 2 : count;
+		set_limit(cache, i, limit);
+		cold->fill = (cold->fill + 1) / 2;
 	}
-	cold->gc_count = cache_bin_count(bin);
+	bin->base = cold->bottom + (count_of(cache, i) + 1) / 2;
 	cold->gc_requests = bin->nrequests;
 }
 
-/*
- * What lay unused in a whole round is more than the thread needs: three
- * quarters of it go. Fills shrink with it, and grow again when a round uses
- * all; jemalloc's rule.
- */
 void
 tcache_gc(struct tcache *cache)
 {
-	if (cache->nbins == 0)
-		return;
-	gc_bin(cache, cache->gc_next);
-	if (++cache->gc_next >= cache->nbins)
-		cache->gc_next = 0;
+	for (unsigned n = 0; n < GC_BINS && n < cache->nbins; n++) {
+		gc_bin(cache, cache->gc_next);
+		if (++cache->gc_next >= cache->nbins)
+			cache->gc_next = 0;
+	}
+}
+
+unsigned
+tcache_peek(const struct tcache *cache, unsigned sizeclass,
+    void *const **blocks)
+{
+	const struct cache_bin_cold *cold = &cache->cold[sizeclass];
+	/* Acquire: pairs with the release in enlarge. */
+	unsigned capacity = __atomic_load_n(&cold->capacity,
+	    __ATOMIC_ACQUIRE);
+	void **bottom = cold->bottom;
+	ptrdiff_t n = cache->bins[sizeclass].head - bottom;
+
+	*blocks = bottom;
+	return n < 0 || n > (ptrdiff_t)capacity ? 0 : (unsigned)n;
 }
 
 size_t
 tcache_bytes(const struct tcache *cache)
 {
+	void *const *ignored;
 	size_t sum = 0;
 
 	for (unsigned i = 0; i < cache->nbins; i++)
-		sum += cache_bin_count(&cache->bins[i]) * sc_size(i);
+		sum += tcache_peek(cache, i, &ignored) * sc_size(i);
 	return sum;
 }
 
 void
 tcache_check(const struct tcache *cache)
 {
+	size_t room = 0;
+
 	for (unsigned i = 0; i < TCACHE_NBINS; i++) {
 		const struct cache_bin *bin = &cache->bins[i];
+		void **bottom = cache->cold[i].bottom;
 
-		must(bin->base <= bin->head && bin->head <= bin->limit);
-		for (void **at = bin->base; at < bin->head; at++) {
+		must(bottom <= bin->base && bin->base <= bin->head);
+		must(bin->head <= bin->limit);
+		must(bin->limit <= bottom + cache->cold[i].capacity);
+		must(limit_of(cache, i) <= slots[i]);
+		room += limit_of(cache, i) * sc_size(i);
+		for (void **at = bottom; at < bin->head; at++) {
 			uint64_t entry = pagemap_get(*at);
 
 			must(pagemap_sizeclass(entry) == i);
-			must((pagemap_domain(entry) | PM_OURS) == cache->key);
+			must((entry & PM_KEY & ~PM_SAMPLED) == cache->key);
 		}
 	}
+	must(room == cache->room);
+}
+
+void
+tcache_each_lock(enum lock_rank rank, void (*op)(struct lock *lock))
+{
+	if (rank == RANK_POOL)
+		for (unsigned i = 0; i <= LG_CAPACITY_MAX; i++)
+			op(&stacks[i].lock);
 }

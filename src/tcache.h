@@ -1,9 +1,14 @@
 /*
  * tcache.h - blocks that a thread keeps to itself, a stack per size class.
  *
- *   base ............ head ............ limit
- *     [ cached blocks ][ room             ]       head == base: empty
- *                                                 head == limit: full
+ *   bottom ....... base ......... head ......... limit ....... capacity
+ *     [ idle blocks ][ cached blocks ][ room       ][ room to grow ]
+ *
+ *   head == base: empty, for the fast path; what lies below base is taken
+ *     into use by tcache_refill, so that an untouched base tells tcache_gc,
+ *     at no cost to anybody, how much was not needed since the last round
+ *   head == limit: full, for the fast path; tcache_make_room raises limit as
+ *     long as the class's slots and the cache's byte budget allow
  *
  * All blocks of a cache are of its domain: key is what the pagemap entry of
  * such a block reads under PM_KEY. The cache of a thread before its start and
@@ -11,12 +16,14 @@
  * empty and full, so that the fast paths give up before they write.
  *
  * Bounds: a class has (regions of a slab) << lg_tcache_nslots_mul slots,
- *   between tcache_nslots_small_min and _max, even; large classes up to
- *   tcache_max have tcache_nslots_large. tcache_ncached_max overrides both.
+ *   between tcache_nslots_small_min and _max; large classes up to tcache_max
+ *   have tcache_nslots_large. tcache_ncached_max overrides both. Room for
+ *   TCACHE_BYTES in all is given out as it is needed: first come, and back
+ *   from what is idle.
  * Locks: none; the owner's thread only. Filling and flushing take the locks
  *   of arena.c.
- * Memory: the stacks lie in base_meta, are touched from the bottom only, and
- *   are recycled with their thread.
+ * Memory: the stacks come from pools of powers of two in base_meta; a thread
+ *   that ends leaves them to the next.
  */
 #ifndef STRATA_TCACHE_H
 #define STRATA_TCACHE_H
@@ -43,19 +50,20 @@ struct cache_bin {
 
 /* What only the slow paths of a bin look at. */
 struct cache_bin_cold {
+	void **bottom;
 	uint64_t merged;		/* nrequests told to the arena */
 	uint64_t gc_requests;		/* nrequests at the last gc */
-	uint32_t gc_count;		/* blocks at the last gc */
-	uint32_t fill;			/* blocks that a fill asks for */
+	uint32_t capacity;		/* slots; a power of two, or 0 */
+	uint32_t fill;			/* blocks that the next fill takes */
 };
 
 struct tcache {
 	uint32_t key;
 	uint32_t nbins;			/* classes with slots */
 	struct arena *arena;		/* fills come from here */
+	size_t room;			/* bytes: sum of limits * sizes */
 	unsigned gc_next;		/* bin that the next gc looks at */
 	unsigned nticks;		/* fills and flushes, for decay */
-	void **stacks;			/* all slots of all bins */
 	struct cache_bin bins[TCACHE_NBINS];
 	struct cache_bin_cold cold[TCACHE_NBINS];
 };
@@ -71,10 +79,10 @@ unsigned tcache_slots(unsigned sizeclass);
 size_t tcache_max(void);
 
 /*
- * Makes an empty cache for blocks of arena. stacks from an earlier life are
- * used again. 0 or ENOMEM.
+ * Makes an empty cache for blocks of arena. Stacks from an earlier life are
+ * used again; the first life begins with zero bytes.
  */
-int tcache_init(struct tcache *cache, struct arena *arena);
+void tcache_init(struct tcache *cache, struct arena *arena);
 
 /* Gives every block back; the cache stays usable. */
 void tcache_flush_all(struct tcache *cache);
@@ -83,28 +91,38 @@ void tcache_flush_all(struct tcache *cache);
 void tcache_rebind(struct tcache *cache, struct arena *arena);
 
 /*
- * A block of a cached class from an empty bin: fills it and takes one.
- * NULL if there is no memory.
+ * A block of a cached class whose bin is empty for the fast path: an idle one
+ * or, of a small class, the first of a fill. NULL if there is none.
  */
 void *tcache_refill(struct tcache *cache, unsigned sizeclass);
 
-/* Makes room in a full bin by giving its older part back. */
+/*
+ * Makes room in a full bin: more slots, or its older part goes back. False if
+ * the class is not cached.
+ */
+bool tcache_make_room(struct tcache *cache, unsigned sizeclass);
+
+/* Gives the oldest blocks of a bin back until keep are left. */
 void tcache_flush_bin(struct tcache *cache, unsigned sizeclass,
     unsigned keep);
 
-/* One step of shrinking what has not been used since the last round. */
+/*
+ * Shrinks some bins, each in its turn, by what they did not use since the
+ * last round.
+ */
 void tcache_gc(struct tcache *cache);
 
 /* Bytes that lie in the cache. Exact in the owner's thread, else a racy sum. */
 size_t tcache_bytes(const struct tcache *cache);
 
-static inline unsigned
-cache_bin_count(const struct cache_bin *bin)
-{
-	return (unsigned)(bin->head - bin->base);
-}
+/*
+ * The blocks of a bin, the oldest first; their number is returned. Exact in
+ * the owner's thread, else a guess that is safe to read.
+ */
+unsigned tcache_peek(const struct tcache *cache, unsigned sizeclass,
+    void *const **blocks);
 
-/* The block freed last, or NULL if the bin is empty. */
+/* The block freed last, or NULL if the bin is empty or all are idle. */
 static inline void *
 cache_bin_pop(struct cache_bin *bin)
 {
@@ -141,6 +159,9 @@ int tcaches_destroy(unsigned index);
 void tcaches_fork_prepare(void);
 void tcaches_fork_parent(void);
 void tcaches_fork_child(void);
+
+/* The pools of stacks; arena.c walks them. */
+void tcache_each_lock(enum lock_rank rank, void (*op)(struct lock *lock));
 
 void tcache_check(const struct tcache *cache);	/* debug: walks every stack */
 

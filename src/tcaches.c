@@ -31,8 +31,9 @@ make_locked(unsigned index)
 		unused[index] = cache;
 	}
 	arena = arena_get(0, true);
-	if (arena == NULL || tcache_init(cache, arena) != 0)
+	if (arena == NULL)
 		return ENOMEM;
+	tcache_init(cache, arena);
 	/* Release: pairs with tcaches_get. */
 	atomic_store_explicit(&table[index], cache, memory_order_release);
 	return 0;

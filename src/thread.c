@@ -124,11 +124,11 @@ thread_start(void)
 	if (thread == NULL)
 		return NULL;
 	thread->arena = arena_choose();
-	if (thread->arena == NULL ||
-	    tcache_init(&thread->own_cache, thread->arena) != 0) {
+	if (thread->arena == NULL) {
 		thread_give_back(thread);
 		return NULL;
 	}
+	tcache_init(&thread->own_cache, thread->arena);
 	thread->live = true;
 	thread->destructor_rounds = 0;
 	thread->exact = false;
@@ -341,13 +341,13 @@ cache_pinned(const struct tcache *cache)
 	uint64_t sum = 0;
 
 	for (unsigned i = 0; i < SC_NSMALL; i++) {
-		const struct cache_bin *bin = &cache->bins[i];
-		unsigned n = cache_bin_count(bin);
+		void *const *blocks;
+		unsigned n = tcache_peek(cache, i, &blocks);
 
-		for (unsigned k = 0; k < n && k < tcache_slots(i); k++) {
+		for (unsigned k = 0; k < n; k++) {
 			struct arena_slab slab;
 
-			if (arena_slab_info(bin->base[k], &slab))
+			if (arena_slab_info(blocks[k], &slab))
 				sum += slab.free_bytes / slab.nregs_used;
 		}
 	}

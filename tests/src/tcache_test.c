@@ -1,0 +1,262 @@
+/*
+ * tcache_test.c - caches of one thread: they grow with their use, shrink when
+ * idle, and never hold another domain's blocks.
+ */
+#include "core.h"
+
+#include "tcache.h"
+
+static struct tcache cache;
+
+static void *
+take(unsigned class)
+{
+	void *ptr = cache_bin_pop(&cache.bins[class]);
+
+	if (ptr == NULL)
+		ptr = tcache_refill(&cache, class);
+	if (ptr == NULL)
+		ptr = arena_alloc(cache.arena, class, 1, NULL);
+	assert_non_null(ptr);
+	return ptr;
+}
+
+static void
+give(void *ptr)
+{
+	uint64_t entry = pagemap_get(ptr);
+	unsigned class = pagemap_sizeclass(entry);
+
+	assert_int_equal(entry & PM_KEY, cache.key);
+	if (cache_bin_push(&cache.bins[class], ptr))
+		return;
+	if (tcache_make_room(&cache, class))
+		assert_true(cache_bin_push(&cache.bins[class], ptr));
+	else
+		arena_free(ptr, entry);
+}
+
+static unsigned
+count(unsigned class)
+{
+	void *const *blocks;
+
+	return tcache_peek(&cache, class, &blocks);
+}
+
+static int
+setup(void **state)
+{
+	tcache_init(&cache, arena_get(0, true));
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	tcache_check(&cache);
+	tcache_flush_all(&cache);
+	assert_int_equal(tcache_bytes(&cache), 0);
+	arena_check(arena_get(0, true));
+	assert_int_equal(pages_active(&arena_get(0, true)->pages), 0);
+	return 0;
+}
+
+static void
+test_the_last_freed_is_the_next_used(void **state)
+{
+	void *a = take(4), *b = take(4);
+
+	give(a);
+	give(b);
+	assert_ptr_equal(take(4), b);
+	assert_ptr_equal(take(4), a);
+	give(a);
+	give(b);
+}
+
+static void
+test_fills_come_in_address_order(void **state)
+{
+	unsigned char *a = take(4), *b = take(4);
+
+	assert_ptr_equal(b, a + 64);
+	give(b);
+	give(a);
+}
+
+static void
+test_a_batch_stays_in_the_cache(void **state)
+{
+	static void *blocks[1000];
+	struct arena *arena = arena_get(0, true);
+	unsigned class = sc_index(256);
+	struct bin_stats before, after;
+	struct lock_stats ignored;
+
+	for (unsigned round = 0; round < 5; round++) {
+		if (round == 1)
+			bin_stats_read(&arena->bins[class], &before,
+			    &ignored);
+		for (unsigned i = 0; i < 1000; i++)
+			blocks[i] = take(class);
+		for (unsigned i = 0; i < 1000; i++)
+			give(blocks[i]);
+		tcache_check(&cache);
+	}
+	bin_stats_read(&arena->bins[class], &after, &ignored);
+	assert_int_equal(after.nfills, before.nfills);
+	assert_int_equal(after.nflushes, before.nflushes);
+	assert_true(count(class) >= 1000);
+}
+
+static void
+test_the_budget_bounds_the_whole(void **state)
+{
+	static void *blocks[3000];
+
+	for (unsigned class = 0; class < SC_NSMALL; class++) {
+		unsigned n = class < 20 ? 3000 : 300;
+
+		for (unsigned i = 0; i < n; i++)
+			blocks[i] = take(class);
+		for (unsigned i = 0; i < n; i++)
+			give(blocks[i]);
+		tcache_check(&cache);
+		assert_true(count(class) <= tcache_slots(class));
+	}
+	assert_in_range(tcache_bytes(&cache), 1 << 20, 5 << 19);
+}
+
+static void
+test_what_is_idle_goes(void **state)
+{
+	static void *blocks[1000];
+	unsigned class = sc_index(64);
+	size_t before;
+
+	for (unsigned i = 0; i < 1000; i++)
+		blocks[i] = take(class);
+	for (unsigned i = 0; i < 1000; i++)
+		give(blocks[i]);
+	before = count(class);
+	for (unsigned i = 0; i < 400; i++)
+		tcache_gc(&cache);
+	assert_true(before >= 1000);
+	assert_true(count(class) <= 2);
+	assert_true(cache.room <= 64 * TCACHE_NBINS);
+}
+
+/* A busy bin keeps what it needs and loses what it does not. */
+static void
+test_gc_leaves_what_is_in_use(void **state)
+{
+	static void *blocks[1000];
+	unsigned class = sc_index(64);
+	struct bin_stats before, after;
+	struct lock_stats ignored;
+
+	for (unsigned i = 0; i < 1000; i++)
+		blocks[i] = take(class);
+	for (unsigned i = 0; i < 1000; i++)
+		give(blocks[i]);
+	for (unsigned round = 0; round < 1000; round++) {
+		if (round == 900)
+			bin_stats_read(&cache.arena->bins[class], &before,
+			    &ignored);
+		for (unsigned i = 0; i < 100; i++)
+			blocks[i] = take(class);
+		for (unsigned i = 0; i < 100; i++)
+			give(blocks[i]);
+		tcache_gc(&cache);
+		tcache_check(&cache);
+	}
+	bin_stats_read(&cache.arena->bins[class], &after, &ignored);
+	assert_in_range(count(class), 100, 260);
+	assert_int_equal(after.nfills, before.nfills);
+}
+
+static void
+test_large_blocks_are_cached(void **state)
+{
+	unsigned class = sc_index(256 << 10);
+	void *a = take(class);
+
+	give(a);
+	assert_int_equal(count(class), 1);
+	assert_ptr_equal(take(class), a);
+	give(a);
+	assert_int_equal(tcache_slots(class + 1), 0);
+	assert_false(tcache_make_room(&cache, class + 1));
+}
+
+static void
+test_requests_are_all_told(void **state)
+{
+	struct arena *arena = arena_get(0, true);
+	unsigned class = sc_index(80);
+	struct bin_stats before, after;
+	struct lock_stats ignored;
+
+	bin_stats_read(&arena->bins[class], &before, &ignored);
+	for (unsigned i = 0; i < 777; i++)
+		give(take(class));
+	tcache_flush_all(&cache);
+	bin_stats_read(&arena->bins[class], &after, &ignored);
+	assert_int_equal(after.nrequests - before.nrequests, 777);
+}
+
+static void
+test_rebinding_changes_the_domain(void **state)
+{
+	unsigned index, class = sc_index(32);
+	void *a = take(class), *b;
+
+	assert_int_equal(arena_create(&index), 0);
+	give(a);
+	tcache_rebind(&cache, arena_get(index, false));
+	assert_int_equal(count(class), 0);
+	b = take(class);
+	assert_int_equal(pagemap_domain(pagemap_get(b)), index);
+	assert_int_equal(pagemap_get(b) & PM_KEY, cache.key);
+	give(b);
+	tcache_rebind(&cache, arena_get(0, true));
+}
+
+/* No compare of the fast paths succeeds, so nothing const is written. */
+static void
+test_the_sentinel_is_empty_and_full(void **state)
+{
+	struct tcache *none = (struct tcache *)(uintptr_t)&tcache_none;
+
+	for (unsigned i = 0; i < TCACHE_NBINS; i++) {
+		assert_null(cache_bin_pop(&none->bins[i]));
+		assert_false(cache_bin_push(&none->bins[i], none));
+	}
+	for (unsigned key = 0; key <= PM_KEY; key++)
+		assert_true(none->key != key);
+}
+
+#define WITH_CACHE(test) \
+	cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WITH_CACHE(test_the_last_freed_is_the_next_used),
+		WITH_CACHE(test_fills_come_in_address_order),
+		WITH_CACHE(test_a_batch_stays_in_the_cache),
+		WITH_CACHE(test_the_budget_bounds_the_whole),
+		WITH_CACHE(test_what_is_idle_goes),
+		WITH_CACHE(test_gc_leaves_what_is_in_use),
+		WITH_CACHE(test_large_blocks_are_cached),
+		WITH_CACHE(test_requests_are_all_told),
+		WITH_CACHE(test_rebinding_changes_the_domain),
+		cmocka_unit_test(test_the_sentinel_is_empty_and_full),
+	};
+
+	core_boot();
+	tcache_boot();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
