@@ -20,8 +20,7 @@ typedef handler_function *signal_function(int, handler_function *);
 
 /* atomic: set once each; NULL: not looked up yet, or not there */
 static action_function *_Atomic next_action;
-static signal_function *_Atomic next_signal, *_Atomic next_sysv_signal,
-    *_Atomic next_sigset;
+static signal_function *_Atomic next_signal, *_Atomic next_sysv_signal;
 static void (*_Atomic changed_hook)(int number);
 
 static void *
@@ -64,7 +63,6 @@ sigwatch_start(void)
 	find_action();
 	find_signal(&next_signal, "signal");
 	find_signal(&next_sysv_signal, "__sysv_signal");
-	find_signal(&next_sigset, "sigset");
 }
 
 void
@@ -159,12 +157,5 @@ __sysv_signal(int number, handler_function *handler)
 {
 	return watch_signal(find_signal(&next_sysv_signal, "__sysv_signal"),
 	    number, handler, SA_RESETHAND | SA_NODEFER);
-}
-
-EXPORT __attribute__((weak)) handler_function *
-sigset(int number, handler_function *handler)
-{
-	return watch_signal(find_signal(&next_sigset, "sigset"), number,
-	    handler, 0);
 }
 #endif
