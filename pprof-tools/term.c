@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
 static enum term_color_mode color_mode = TERM_COLOR_AUTO;
@@ -54,28 +53,12 @@ term_unicode(void)
 void
 term_progress(const char *label, size_t done, size_t total)
 {
-	static struct timespec last;
-	static bool shown;
-	struct timespec now;
-	long ms;
-
 	if (isatty(STDERR_FILENO) != 1)
 		return;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	ms = (now.tv_sec - last.tv_sec) * 1000 +
-	    (now.tv_nsec - last.tv_nsec) / 1000000;
-	if (done == total && total != 0) {
-		if (shown)
-			fputs("\r\033[K", stderr);
-		shown = false;
-		return;
-	}
-	if (ms < 100)			/* ten a second are enough to read */
-		return;
-	last = now;
-	shown = true;
-	if (total != 0)
-		fprintf(stderr, "\r\033[K%s %zu of %zu", label, done, total);
+	if (done < total)
+		fprintf(stderr, "\r\033[K%s %zu of %zu", label, done + 1,
+		    total);
 	else
-		fprintf(stderr, "\r\033[K%s %zu", label, done);
+		fputs("\r\033[K", stderr);
+	fflush(stderr);
 }
