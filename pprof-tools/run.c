@@ -403,7 +403,7 @@ static const char *const library_dirs[] = {
 	".",
 };
 
-/* Beside this program, in the build tree or where it was installed. */
+/* Beside this program, in the build tree or where it was installed to. */
 static bool
 find_beside(char *path)
 {
@@ -421,7 +421,7 @@ find_beside(char *path)
 		if (realpath(file, path) != NULL)
 			return true;
 	}
-	return false;
+	return realpath(STRATA_LIBDIR "/libstrata.so.1", path) != NULL;
 }
 
 static int
