@@ -347,7 +347,7 @@ run(const struct cli_args *args)
 const struct cli_command cmd_convert = {
 	.name = "convert",
 	.operands = "FILE...",
-	.summary = "a profile in another format",
+	.summary = "write a profile in another format",
 	.about = "pb is pprof's format with functions and lines filled in "
 	    "(--no-symbols leaves addresses), heap the text that jeprof "
 	    "reads, folded one line a stack, json and csv every row with its "

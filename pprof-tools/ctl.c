@@ -407,7 +407,7 @@ static const struct cli_option options[] = {
 const struct cli_command cmd_ctl = {
 	.name = "ctl",
 	.operands = "PID dump|on|off|stats|status",
-	.summary = "asks a running program for a profile, or for its state",
+	.summary = "ask a running program for a profile, or for its state",
 	.about =
 	    "  dump    writes a profile and prints the file's name, as it is\n"
 	    "          reached from here\n"

@@ -318,7 +318,7 @@ run(const struct cli_args *args)
 const struct cli_command cmd_diff = {
 	.name = "diff",
 	.operands = "OLD NEW",
-	.summary = "what changed between two profiles, and what is noise",
+	.summary = "tell what changed between two profiles from noise",
 	.about = "Compares two profiles site by site: of one process, of two "
 	    "runs, or of two builds. Every difference has its standard "
 	    "error; what two dumps of one process share cancels out of it.",

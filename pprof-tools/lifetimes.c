@@ -472,7 +472,7 @@ const struct cli_command cmd_lifetimes = {
 	.name = "lifetimes",
 	.operands = "FILE...",
 	.min_operands = 1,
-	.summary = "histograms of how long objects live",
+	.summary = "show how long objects live",
 	.about = "Freed objects stand by their lifetime, live ones apart by "
 	    "their age: what is\nstill alive has not died at that age. "
 	    "Quantiles are estimated within a bucket\n(four a doubling); the "

@@ -34,7 +34,7 @@ run(const struct cli_args *args)
 const struct cli_command cmd_merge = {
 	.name = "merge",
 	.operands = "FILE...",
-	.summary = "several profiles as one, in pprof's format",
+	.summary = "add several profiles up, in pprof's format",
 	.about = "Adds up the rows of all files that have the same stack and "
 	    "labels. Addresses stay addresses; strata convert gives them "
 	    "names.",

@@ -303,7 +303,7 @@ run(const struct cli_args *args)
 const struct cli_command cmd_top = {
 	.name = "top",
 	.operands = "FILE...",
-	.summary = "the sites that hold the most memory",
+	.summary = "list the sites that hold the most memory",
 	.about = "Reads heap profiles, several of them merged, and lists "
 	    "their sites: flat is what a site allocated itself, cum includes "
 	    "what it called. Every figure has its standard error.",
