@@ -117,11 +117,18 @@ number_of(struct reader *r, Dwarf_Die die, Dwarf_Half attribute,
 {
 	Dwarf_Attribute attr;
 	Dwarf_Unsigned value;
+	Dwarf_Signed constant;
 	bool good;
 
 	if (dwarf_attr(die, attribute, &attr, NULL) != DW_DLV_OK)
 		return false;
 	good = dwarf_formudata(attr, &value, NULL) == DW_DLV_OK;
+	/* libdwarf has DW_FORM_implicit_const as signed only. */
+	if (!good && dwarf_formsdata(attr, &constant, NULL) == DW_DLV_OK &&
+	    constant >= 0) {
+		value = (Dwarf_Unsigned)constant;
+		good = true;
+	}
 	dwarf_dealloc_attribute(attr);
 	if (good)
 		*out = value;
@@ -537,7 +544,7 @@ covers(void *context, uint64_t low, uint64_t high)
 	return vaddr >= low && vaddr < high;
 }
 
-/* 1 and a deeper entry, 0 if the entry is passed over. */
+/* True if the entry is one to look into; an inlined call is noted. */
 static bool
 enter_block(struct reader *r, const struct unit *unit, Dwarf_Die die,
     struct chain *chain)
@@ -736,10 +743,15 @@ dwarf_lines(const char *path, struct symbol *symbols, size_t n,
     struct strpool *pool)
 {
 	struct reader r = { .pool = pool, .symbols = symbols, .n = n };
+	Dwarf_Error error = NULL;
 
+	/* Without a place for the error, a failing start aborts. */
 	if (dwarf_init_path(path, NULL, 0, DW_DLC_READ, DW_GROUPNUMBER_ANY,
-	    ignore_error, &r, &r.dbg, NULL, 0, NULL, NULL) != DW_DLV_OK)
+	    ignore_error, &r, &r.dbg, NULL, 0, NULL, &error) != DW_DLV_OK) {
+		if (error != NULL)
+			dwarf_dealloc(NULL, error, DW_DLA_ERROR);
 		return 0;
+	}
 	find_units(&r);
 	for (size_t i = 0; i < r.nunits; i++)
 		read_unit(&r, r.units[i]);

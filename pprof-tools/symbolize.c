@@ -23,6 +23,7 @@
 #include "dwarf_lines.h"
 #include "elf_file.h"
 #include "symcache.h"
+#include "term.h"
 #include "xalloc.h"
 
 /* One address of a module. */
@@ -593,9 +594,11 @@ symbolize_model(struct model *model, const struct symbolize_options *options,
 		want(&s, i);
 	modules = xcalloc(s.nmodules, sizeof *modules);
 	for (size_t i = 0; i < s.nmodules; i++) {
+		term_progress("symbolizing module", i, s.nmodules);
 		resolve(&s, &s.modules[i]);
 		modules[i] = finish(&s, &s.modules[i]);
 	}
+	term_progress("symbolizing module", s.nmodules, s.nmodules);
 	if (report != NULL)
 		*report = (struct symbolize_report){ modules, s.nmodules };
 	else
