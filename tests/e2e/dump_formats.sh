@@ -102,8 +102,8 @@ check 'the C library is one, with its build id' \
 # pprof lists the mappings that samples lie in
 check_eq 'no sample lies in the allocator' 0 "$(grep -c libstrata raw)"
 check 'pprof names a line of the source' \
-	sh -c "go tool pprof -symbolize=force -list site_odd '$program' \
-	'$native' 2>/dev/null | grep -q 'malloc(5000)'"
+	sh -c "go tool pprof -source_path='$SRCDIR' -list site_odd \
+	'$program' '$native' 2>/dev/null | grep -q 'malloc(5000)'"
 
 # --- names and modes ---------------------------------------------------------
 
