@@ -36,6 +36,7 @@ enum {
 struct background_thread {
 	pthread_t id;
 	unsigned number;
+	uint32_t word;			/* wake's value while it is to run */
 };
 
 static struct lock background_lock = LOCK_INITIALIZER(RANK_BACKGROUND,
@@ -90,12 +91,13 @@ static void *
 background_main(void *arg)
 {
 	struct background_thread *self = arg;
-	/* Acquire: pairs with the release in background_start_locked. */
-	uint32_t word = atomic_load_explicit(&wake, memory_order_acquire);
 	unsigned n = atomic_load_explicit(&nthreads, memory_order_relaxed);
 
-	while (atomic_load_explicit(&wake, memory_order_acquire) == word)
-		background_sleep(word, background_round(self->number, n));
+	/* Acquire: pairs with the release in background_stop_locked. */
+	while (atomic_load_explicit(&wake, memory_order_acquire) ==
+	    self->word)
+		background_sleep(self->word,
+		    background_round(self->number, n));
 	return NULL;
 }
 
@@ -127,24 +129,24 @@ background_stop_locked(void)
 }
 
 /*
- * The threads must not see a number that is not final, nor the word change
- * under them: the number is set before the first is made, and if one cannot
- * be made all are stopped.
+ * Each is told its word: one that starts after they were stopped again must
+ * not take the new word for its own. If one cannot be made all are stopped.
  */
 static int
 background_start_locked(void)
 {
 	unsigned n = background_count_locked(), made = 0;
+	uint32_t word = atomic_load_explicit(&wake, memory_order_relaxed);
 	sigset_t all, old;
 	int error = 0;
 
 	atomic_store_explicit(&nthreads, n, memory_order_relaxed);
-	atomic_fetch_add_explicit(&wake, 1, memory_order_release);
 	sigfillset(&all);
 	(void)thread_guard_enter();
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	for (; made < n && error == 0; made += error == 0) {
 		threads[made].number = made;
+		threads[made].word = word;
 		error = pthread_create(&threads[made].id, NULL,
 		    background_main, &threads[made]);
 	}
