@@ -69,7 +69,7 @@ equal(const struct hash_node *node, const void *opaque)
 static struct group *
 make_locked(struct shard *shard, const struct group_key *key, uint64_t hash)
 {
-	struct group *group = profmem_alloc(sizeof *group);
+	struct group *group = profmem_alloc(sizeof *group, PROFMEM_TOTALS);
 
 	if (group == NULL)
 		return NULL;
@@ -140,7 +140,7 @@ cell_of_locked(struct group *group, uint32_t bucket)
 	for (; cell != NULL; cell = cell->next)
 		if (cell->bucket == bucket)
 			return cell;
-	cell = profmem_alloc(sizeof *cell);
+	cell = profmem_alloc(sizeof *cell, PROFMEM_TOTALS);
 	if (cell == NULL)
 		return &group->cells;
 	cell->bucket = bucket;

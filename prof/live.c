@@ -144,7 +144,8 @@ live_insert(const struct live *birth)
 {
 	uint64_t hash = hash_of(birth->ptr);
 	struct shard *shard = shard_of(hash);
-	struct live *record = profmem_alloc(sizeof *record), *stale;
+	struct live *record = profmem_alloc(sizeof *record, PROFMEM_RECORDS);
+	struct live *stale;
 
 	if (record == NULL)
 		return NULL;

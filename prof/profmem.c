@@ -96,9 +96,8 @@ profmem_limit_update(void)
 	return true;
 }
 
-/* The larger the part of the bound that may be used, the larger eighths. */
-static void *
-alloc_within(size_t size, unsigned eighths)
+void *
+profmem_alloc(size_t size, enum profmem_share share)
 {
 	unsigned list = list_of(size);
 	void *piece;
@@ -108,7 +107,7 @@ alloc_within(size_t size, unsigned eighths)
 	piece = lists[list];
 	if (piece != NULL) {
 		lists[list] = *(void **)piece;
-	} else if (profmem_used() + size <= profmem_limit() / 8 * eighths) {
+	} else if (profmem_used() + size <= profmem_limit() / 8 * share) {
 		piece = base_alloc(&profmem_base, rounded(size), STEP);
 	}
 	lock_release(&lock);
@@ -117,18 +116,6 @@ alloc_within(size_t size, unsigned eighths)
 	else
 		__builtin_memset(piece, 0, size);
 	return piece;
-}
-
-void *
-profmem_alloc(size_t size)
-{
-	return alloc_within(size, 8);
-}
-
-void *
-profmem_alloc_spare(size_t size)
-{
-	return alloc_within(size, 7);
 }
 
 void

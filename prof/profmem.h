@@ -16,11 +16,18 @@
 #include "prof.h"
 
 void profmem_boot(size_t max_memory, const struct prof_host *host);
-/* Zeroed memory aligned to 8 (16 from 16 bytes on), or NULL. */
-void *profmem_alloc(size_t size);
+/*
+ * How much of the bound something may use, in eighths: what is small and
+ * keeps totals right can still be had when what can be spared cannot.
+ */
+enum profmem_share {
+	PROFMEM_STACKS = 6,
+	PROFMEM_RECORDS = 7,
+	PROFMEM_TOTALS = 8,
+};
+/* Zeroed memory aligned to 16, or NULL. */
+void *profmem_alloc(size_t size, enum profmem_share share);
 void profmem_free(void *ptr, size_t size);
-/* As profmem_alloc, but only up to 7/8 of the bound: for what can be spared. */
-void *profmem_alloc_spare(size_t size);
 /* For tables and for what is never freed: counted, not bounded. */
 extern struct base profmem_base;
 

@@ -67,7 +67,8 @@ equal(const struct hash_node *node, const void *opaque)
 static struct stack *
 make_locked(struct shard *shard, const struct key *key, uint64_t hash)
 {
-	struct stack *stack = profmem_alloc_spare(stack_size(key->depth));
+	struct stack *stack = profmem_alloc(stack_size(key->depth),
+	    PROFMEM_STACKS);
 
 	if (stack == NULL)
 		return NULL;
