@@ -20,7 +20,7 @@
 #include <sys/stat.h>
 
 #include "demangle.h"
-#include "dwarf_lines.h"
+#include "dwarf_child.h"
 #include "elf_file.h"
 #include "symcache.h"
 #include "term.h"
@@ -398,7 +398,7 @@ add_lines(struct symbolizer *s, struct module *module, const char *path)
 	for (size_t i = 0; i < module->n; i++)
 		if (i == 0 || symbols[i].vaddr != symbols[n - 1].vaddr)
 			symbols[n++] = symbols[i];
-	filled = dwarf_lines(path, symbols, n, &s->pool);
+	filled = dwarf_child_lines(path, symbols, n, &s->pool);
 	for (size_t i = 0; i < module->n; i++) {
 		struct symcache found = { .symbols = symbols, .n = n };
 		struct symbol *from = find_symbol(&found,

@@ -129,18 +129,32 @@ put_cache(struct bytes *out, const struct symcache *cache)
 	strpool_free(&strings);
 }
 
+char *
+symcache_pack(const struct symcache *cache, size_t *length)
+{
+	struct bytes body = { 0 }, file = { 0 };
+
+	put_cache(&body, cache);
+	put(&file, magic, sizeof magic);
+	put_number(&file, table_hash(body.at, body.n, 0));
+	put(&file, body.at, body.n);
+	free(body.at);
+	*length = file.n;
+	return file.at;
+}
+
 /* Writes beside the path and renames. */
 static int
-replace_file(const char *path, const struct bytes *bytes)
+replace_file(const char *path, const char *bytes, size_t length)
 {
 	char *beside = xasprintf("%s.%ld", path, (long)getpid());
 	int fd = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	int error = fd < 0 ? errno : 0;
 
 	if (error == 0) {
-		ssize_t n = write(fd, bytes->at, bytes->n);
+		ssize_t n = write(fd, bytes, length);
 
-		if (n != (ssize_t)bytes->n)
+		if (n != (ssize_t)length)
 			error = n < 0 ? errno : ENOSPC;
 		if (close(fd) != 0 && error == 0)
 			error = errno;
@@ -157,22 +171,18 @@ int
 symcache_save(const char *dir, const char *build_id,
     const struct symcache *cache)
 {
-	struct bytes body = { 0 }, file = { 0 };
-	char *path;
+	size_t length;
+	char *path, *file;
 	int error;
 
 	if (!is_hex(build_id))
 		return EINVAL;
-	put_cache(&body, cache);
-	put(&file, magic, sizeof magic);
-	put_number(&file, table_hash(body.at, body.n, 0));
-	put(&file, body.at, body.n);
+	file = symcache_pack(cache, &length);
 	path = path_of(dir, build_id);
 	make_folders(path);
-	error = replace_file(path, &file);
+	error = replace_file(path, file, length);
 	free(path);
-	free(body.at);
-	free(file.at);
+	free(file);
 	return error;
 }
 
@@ -304,11 +314,9 @@ int
 symcache_load(const char *dir, const char *build_id, struct strpool *pool,
     struct symcache *out)
 {
-	struct rest rest;
-	uint64_t hash;
 	char *path, *bytes;
 	size_t n = 0;
-	int error = EINVAL;
+	int error;
 
 	if (!is_hex(build_id))
 		return EINVAL;
@@ -317,13 +325,25 @@ symcache_load(const char *dir, const char *build_id, struct strpool *pool,
 	free(path);
 	if (bytes == NULL)
 		return ENOENT;
-	memcpy(&hash, bytes + sizeof magic, sizeof hash);
-	rest = (struct rest){ bytes + HEADER_BYTES, bytes + n };
-	if (memcmp(bytes, magic, sizeof magic) == 0 &&
-	    table_hash(rest.at, n - HEADER_BYTES, 0) == hash)
-		error = get_cache(&rest, pool, out);
+	error = symcache_unpack(bytes, n, pool, out);
 	free(bytes);
 	return error;
+}
+
+int
+symcache_unpack(const char *bytes, size_t length, struct strpool *pool,
+    struct symcache *out)
+{
+	struct rest rest = { bytes + HEADER_BYTES, bytes + length };
+	uint64_t hash;
+
+	if (length < HEADER_BYTES ||
+	    memcmp(bytes, magic, sizeof magic) != 0)
+		return EINVAL;
+	memcpy(&hash, bytes + sizeof magic, sizeof hash);
+	if (table_hash(rest.at, length - HEADER_BYTES, 0) != hash)
+		return EINVAL;
+	return get_cache(&rest, pool, out);
 }
 
 void

@@ -35,4 +35,9 @@ int symcache_save(const char *dir, const char *build_id,
     const struct symcache *cache);
 void symcache_free(struct symcache *cache);
 
+/* The bytes of such a file, malloc'ed; and back, 0 or EINVAL. */
+char *symcache_pack(const struct symcache *cache, size_t *length);
+int symcache_unpack(const char *bytes, size_t length, struct strpool *pool,
+    struct symcache *out);
+
 #endif
