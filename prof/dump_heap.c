@@ -55,13 +55,13 @@ put_stack(struct sink *sink, const struct stack *stack)
 static size_t
 put_site(struct sink *sink, const struct report *report, size_t i)
 {
-	const struct stack *stack = report->rows[i]->group->key.stack;
+	const struct stack *stack = report->rows[i]->key.stack;
 	uint64_t objects[2] = { 0 }, space[2] = { 0 };	/* live, freed */
 
 	for (; i < report->nrows; i++) {
 		const struct report_row *row = report->rows[i];
 
-		if (row->group->key.stack != stack)
+		if (row->key.stack != stack)
 			break;
 		objects[row->freed] += row->objects;
 		space[row->freed] += row->space;

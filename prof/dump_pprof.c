@@ -444,7 +444,7 @@ label_generation(struct writer *w, uint32_t generation)
 static void
 labels(struct writer *w, const struct report_row *row)
 {
-	const struct group_key *key = &row->group->key;
+	const struct group_key *key = &row->key;
 	char text[80];
 
 	label_number(w, "bytes", key->usable, "bytes");
@@ -466,7 +466,7 @@ labels(struct writer *w, const struct report_row *row)
 static void
 emit_row(struct writer *w, const struct report_row *row)
 {
-	const struct stack *stack = row->group->key.stack;
+	const struct stack *stack = row->key.stack;
 	uint64_t values[VALUES] = { 0 }, other;
 
 	values[V_ALLOC_OBJECTS] = row->objects;

@@ -198,6 +198,42 @@ rows_sort(struct report_row **rows, size_t n)
 	}
 }
 
+/* --- copies -------------------------------------------------------------- */
+
+static struct stack *
+stack_copy(struct report *report, const struct stack *stack)
+{
+	size_t size = sizeof *stack + stack->depth * sizeof stack->frames[0];
+	struct stack *copy = scratch_alloc(&report->scratch, size);
+
+	if (copy != NULL)
+		memcpy(copy, stack, size);
+	return copy;
+}
+
+/* Sorted rows of one stack share one copy of it. */
+static int
+rows_detach(struct report *report)
+{
+	const struct stack *stack = NULL;
+	struct stack *copy = NULL;
+
+	for (size_t i = 0; i < report->nrows; i++) {
+		struct report_row *row = report->rows[i];
+
+		row->key = row->group->key;
+		if (row->key.stack != stack) {
+			stack = row->key.stack;
+			copy = stack_copy(report, stack);
+			if (copy == NULL)
+				return ENOMEM;
+		}
+		row->key.stack = copy;
+		row->group = NULL;
+	}
+	return 0;
+}
+
 /* --- weights ------------------------------------------------------------- */
 
 struct carry {
@@ -229,7 +265,7 @@ struct carries {
 static void
 row_weigh(struct report_row *row, struct carries *carries)
 {
-	const struct group_key *key = &row->group->key;
+	const struct group_key *key = &row->key;
 	double weight = 1 / estimate_probability(key->usable, key->rate);
 	double objects = (double)row->samples * weight;
 
@@ -250,8 +286,8 @@ rows_weigh(struct report *report)
 	for (size_t i = 0; i < report->nrows; i++) {
 		struct report_row *row = report->rows[i];
 
-		if (row->group->key.stack != stack) {
-			stack = row->group->key.stack;
+		if (row->key.stack != stack) {
+			stack = row->key.stack;
 			memset(carries, 0, sizeof carries);
 		}
 		row_weigh(row, &carries[row->freed]);
@@ -316,18 +352,20 @@ report_open(struct report *report)
 	error = read_live(report);
 	if (error == 0)
 		error = read_freed(report);
-	if (error != 0) {
-		report_close(report);
-		return error;
+	if (error == 0) {
+		rows_sort(report->rows, report->nrows);
+		error = rows_detach(report);
 	}
-	rows_sort(report->rows, report->nrows);
-	rows_weigh(report);
-	return 0;
+	cut_end(&report->cut);
+	if (error == 0)
+		rows_weigh(report);
+	else
+		report_close(report);
+	return error;
 }
 
 void
 report_close(struct report *report)
 {
-	cut_end(&report->cut);
 	scratch_release(&report->scratch);
 }

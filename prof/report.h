@@ -14,7 +14,10 @@
  *
  * so that no row is negative and each stack's sum is within 1 of the truth.
  *
- * Memory: a scratch of its own. Stacks stay as they are until cut_end.
+ * The cut is closed again before anybody writes: rows and stacks are copies,
+ * so that a slow disk keeps no record of a dead object.
+ *
+ * Locks: none between calls. Memory: a scratch of its own.
  */
 #ifndef STRATA_REPORT_H
 #define STRATA_REPORT_H
@@ -27,7 +30,8 @@
 #include "scratch.h"
 
 struct report_row {
-	const struct group *group;
+	const struct group *group;	/* NULL once the cut is closed */
+	struct group_key key;		/* stack: the report's own copy */
 	uint32_t bucket;		/* lifetime.h: lifetime, or age */
 	uint32_t since;			/* live rows; see cut.h */
 	bool freed;
@@ -41,7 +45,7 @@ struct report_row {
 
 struct report {
 	struct scratch scratch;
-	struct cut cut;			/* closed, or to be closed */
+	struct cut cut;			/* its figures; closed */
 	struct report_row **rows;
 	size_t nrows;
 	/* sums of what the rows say: */
@@ -54,9 +58,9 @@ struct report {
 };
 
 /*
- * Takes a cut and reads it to its end. On 0 the caller writes what it wants
- * and then calls report_close. EBUSY: another cut is open; ENOMEM: all is
- * closed again.
+ * Takes a cut, reads it to its end and closes it. On 0 the caller writes what
+ * it wants and then calls report_close. EBUSY: another cut is open; ENOMEM:
+ * nothing to close.
  */
 int report_open(struct report *report);
 void report_close(struct report *report);

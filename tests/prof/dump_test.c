@@ -21,6 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -818,6 +819,46 @@ test_cut_in_use_elsewhere(void **state)
 	assert_int_equal(dump_now(NULL, PROF_TRIGGER_SIGNAL, NULL), 0);
 }
 
+/* A pipe nobody reads for now: the cut does not wait for it. */
+static void *
+dump_to(void *name)
+{
+	return (void *)(intptr_t)dump_now(name, PROF_TRIGGER_MALLCTL, NULL);
+}
+
+static void
+test_cut_is_closed_before_writing(void **state)
+{
+	char name[32], drain[65536];
+	pthread_t thread;
+	void *error;
+	int fds[2], waiting = 0;
+
+	for (int i = 0; i < FAKE_ROWS; i++) {
+		uintptr_t frames[] = { 0x401000 + (uintptr_t)i };
+
+		fake_add_live(fake_group(fake_stack(1, frames), 64, 1), 64,
+		    0, 0, 0);
+	}
+	boot_prefix("slow", PROF_FORMAT_PPROF);
+	assert_int_equal(pipe(fds), 0);
+	snprintf(name, sizeof name, "/dev/fd/%d", fds[1]);
+	pthread_create(&thread, NULL, dump_to, name);
+	while (waiting < 65536)		/* what a pipe holds */
+		ioctl(fds[0], FIONREAD, &waiting);
+	assert_false(dump_wait(1));
+	assert_int_equal(atomic_load(&fake_open), 0);
+	fcntl(fds[0], F_SETFL, O_NONBLOCK);
+	while (!dump_wait(1)) {
+		while (read(fds[0], drain, sizeof drain) > 0)
+			continue;
+	}
+	pthread_join(thread, &error);
+	assert_null(error);
+	close(fds[0]);
+	close(fds[1]);
+}
+
 /* --- several at a time --------------------------------------------------- */
 
 static void *
@@ -939,6 +980,7 @@ main(void)
 		TEST(test_interval_dumps_complain_once),
 		TEST(test_file_size_limit_neither_kills_nor_leaves_a_file),
 		TEST(test_cut_in_use_elsewhere),
+		TEST(test_cut_is_closed_before_writing),
 		TEST(test_dumps_follow_one_another),
 		TEST(test_fork_during_a_dump),
 	};
