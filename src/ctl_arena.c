@@ -9,7 +9,7 @@
 
 #include "arena.h"
 #include "boot.h"
-#include "ctl.h"
+#include "mallctl.h"
 #include "options.h"
 #include "os.h"
 #include "prof.h"

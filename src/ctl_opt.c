@@ -10,7 +10,7 @@
 #include "arena.h"
 #include "boot.h"
 #include "conf.h"
-#include "ctl.h"
+#include "mallctl.h"
 #include "options.h"
 #include "util.h"
 

@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "ctl.h"
+#include "mallctl.h"
 #include "prof.h"
 #include "util.h"
 

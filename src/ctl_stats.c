@@ -19,7 +19,7 @@
 #include "background.h"
 #include "base.h"
 #include "boot.h"
-#include "ctl.h"
+#include "mallctl.h"
 #include "foreign.h"
 #include "os.h"
 #include "thread.h"

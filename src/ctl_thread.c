@@ -7,7 +7,7 @@
 
 #include "arena.h"
 #include "boot.h"
-#include "ctl.h"
+#include "mallctl.h"
 #include "event.h"
 #include "prof.h"
 #include "thread.h"

@@ -14,7 +14,7 @@
 
 #include "arena.h"
 #include "background.h"
-#include "ctl.h"
+#include "mallctl.h"
 #include "fork.h"
 #include "prof.h"
 #include "thread.h"

@@ -24,7 +24,7 @@
 enum lock_rank {
 	RANK_NONE,		/* unchecked */
 	RANK_INIT,		/* malloc.c: first use */
-	RANK_CTL,		/* ctl.c */
+	RANK_CTL,		/* ctl_stats.c */
 	RANK_BACKGROUND,	/* background.c */
 	RANK_PROF_DUMP,		/* dump.c: one dump at a time */
 	RANK_PROF_TRIGGER,	/* trigger.c, worker.c: the request queue */

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "ctl.h"
+#include "mallctl.h"
 #include "message.h"
 #include "options.h"
 #include "os.h"

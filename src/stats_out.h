@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "ctl.h"
+#include "mallctl.h"
 #include "fmt.h"
 
 enum { STATS_BUFFER = 4096 };

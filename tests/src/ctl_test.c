@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "arena.h"
-#include "ctl.h"
+#include "mallctl.h"
 #include "os.h"
 #include "names.h"
 

@@ -1,5 +1,5 @@
 /*
- * ctl.c - mallctl: names to MIBs to leaves, sizes, copying.
+ * mallctl.c - names to MIBs to leaves, sizes, copying.
  *
  * Locks: none here; what must be consistent is ctl_stats.c's snapshot.
  * Memory: none.
@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "background.h"
-#include "ctl.h"
+#include "mallctl.h"
 #include "fmt.h"
 #include "util.h"
 #include "names.h"

@@ -1,19 +1,19 @@
 /*
- * ctl.h - mallctl: a tree of named controls.
+ * mallctl.h - a tree of named controls.
  *
  *   "arena.3.purge"  ->  MIB {4, 3, 2}  ->  struct ctl_node  ->  its functions
  *
  * The tree is data; the leaves of one topic stand together with the functions
  * that read and write them: ctl_thread.c, ctl_arena.c, ctl_stats.c,
- * ctl_prof.c, ctl_opt.c. ctl.c walks it, checks sizes and copies values.
+ * ctl_prof.c, ctl_opt.c. mallctl.c walks it, checks sizes and copies values.
  *
  * Results are jemalloc's: ENOENT no such name, or the feature is off; EPERM
  * not readable or not writable; EINVAL a size that does not fit (what fits
  * was copied); EFAULT the action failed; EAGAIN no memory.
  * Locks: RANK_CTL around the snapshot that stats.* are read from.
  */
-#ifndef STRATA_CTL_H
-#define STRATA_CTL_H
+#ifndef STRATA_MALLCTL_H
+#define STRATA_MALLCTL_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -83,7 +83,7 @@ struct ctl_node {
 	uintptr_t arg;			/* the functions' own */
 };
 
-/* The root is ctl.c's; the branches that the other files define: */
+/* The root is mallctl.c's; the branches that the other files define: */
 extern const struct ctl_node ctl_root[];
 extern const struct ctl_node ctl_thread[];
 extern const struct ctl_node ctl_tcache[];
