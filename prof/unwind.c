@@ -113,25 +113,40 @@ rule_of(uintptr_t pc, uint32_t epoch)
 
 /* --- stack memory ---------------------------------------------------------- */
 
-/* Reads a word; the page was read before, or is tried with care. */
+/*
+ * The stack goes on upwards: every page from the known part to the address,
+ * which a large frame may have passed over, is tried once.
+ */
+static bool
+extend_stack(struct prof_thread *thread, uintptr_t address)
+{
+	enum { PAGES_MAX = 256 };	/* 1 MiB; a read each */
+	uintptr_t byte_at = thread->stack_high;
+	char byte;
+
+	if (address < byte_at || (address - byte_at) / os_page_system >=
+	    PAGES_MAX)
+		return false;
+	for (; byte_at <= address; byte_at += os_page_system) {
+		if (!modules_read(byte_at, &byte, 1))
+			return false;
+		thread->stack_high = byte_at + os_page_system;
+	}
+	return true;
+}
+
+/* Reads a word; its page was read before, or is tried with care. */
 static bool
 read_word(struct prof_thread *thread, uintptr_t address, uintptr_t *out)
 {
 	if (unlikely(address % sizeof *out != 0))
 		return false;
 	if (likely(address >= thread->stack_low &&
-	    address < thread->stack_high)) {
+	    address < thread->stack_high) || extend_stack(thread, address)) {
 		*out = *(const uintptr_t *)address;
 		return true;
 	}
-	if (!modules_read(address, out, sizeof *out))
-		return false;
-	/* the stack goes on in the next page */
-	if (address - thread->stack_high < os_page_system &&
-	    address >= thread->stack_low)
-		thread->stack_high = align_down(address, os_page_system) +
-		    os_page_system;
-	return true;
+	return modules_read(address, out, sizeof *out);
 }
 
 /*
