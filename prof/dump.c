@@ -436,6 +436,13 @@ error_text(int error)
 	return "failed";
 }
 
+static bool
+nobody_asked(enum prof_trigger trigger)
+{
+	return trigger != PROF_TRIGGER_MALLCTL &&
+	    trigger != PROF_TRIGGER_SIGNAL;
+}
+
 /*
  * One line on stderr. Dumps that come by themselves say the same thing once
  * until one succeeds: an interval on a full disk must not flood a log.
@@ -443,8 +450,8 @@ error_text(int error)
 static void
 tell(int error, const char *name, enum prof_trigger trigger)
 {
-	bool automatic = trigger == PROF_TRIGGER_BYTES ||
-	    trigger == PROF_TRIGGER_TIME || trigger == PROF_TRIGGER_GDUMP;
+	bool automatic = nobody_asked(trigger) &&
+	    trigger != PROF_TRIGGER_FINAL;
 	bool again = dumper.told == error;
 	char line[sizeof dumper.last_error];
 
@@ -509,6 +516,8 @@ dump_busy(const char *filename, enum prof_trigger trigger,
 
 	if (filename == NULL) {
 		error = name_stem(stem, sizeof stem);
+		if (error != 0 && nobody_asked(trigger))
+			return error;	/* prof_prefix:"" asks for that */
 		id = name_next(trigger);
 	}
 	if (error == 0)

@@ -603,6 +603,33 @@ test_heap_v2(void **state)
 	free(said);
 }
 
+/* --- what is said ------------------------------------------------------- */
+
+static int saved_stderr = -1;
+
+static void
+stderr_to_file(void)
+{
+	int fd = open("stderr", O_RDWR | O_CREAT | O_TRUNC, 0600);
+
+	saved_stderr = dup(2);
+	dup2(fd, 2);
+	close(fd);
+}
+
+/* What was said meanwhile; static. */
+static const char *
+stderr_back(void)
+{
+	static char said[4096];
+	ssize_t n = pread(2, said, sizeof said - 1, 0);
+
+	said[n > 0 ? n : 0] = '\0';
+	dup2(saved_stderr, 2);
+	close(saved_stderr);
+	return said;
+}
+
 /* --- names and files ----------------------------------------------------- */
 
 static void
@@ -668,7 +695,13 @@ test_empty_prefix_means_no_automatic_dumps(void **state)
 	struct prof_options options = fake_options("");
 
 	boot(&options);
+	stderr_to_file();
+	assert_int_equal(dump_now(NULL, PROF_TRIGGER_FINAL, NULL), EINVAL);
+	assert_int_equal(dump_now(NULL, PROF_TRIGGER_TIME, NULL), EINVAL);
+	assert_int_equal(dump_errors(), 0);
 	assert_int_equal(dump_now(NULL, PROF_TRIGGER_SIGNAL, NULL), EINVAL);
+	assert_string_equal(stderr_back(), "<strata>: Error writing heap "
+	    "profile: no prof_prefix (22)\n");
 	assert_int_equal(dump_now("named", PROF_TRIGGER_MALLCTL, NULL), 0);
 	assert_int_equal(matches("named"), 1);
 }
@@ -710,31 +743,6 @@ test_pipe_is_written_to_and_not_replaced(void **state)
 }
 
 /* --- failures ------------------------------------------------------------ */
-
-static int saved_stderr = -1;
-
-static void
-stderr_to_file(void)
-{
-	int fd = open("stderr", O_RDWR | O_CREAT | O_TRUNC, 0600);
-
-	saved_stderr = dup(2);
-	dup2(fd, 2);
-	close(fd);
-}
-
-/* What was said meanwhile; static. */
-static const char *
-stderr_back(void)
-{
-	static char said[4096];
-	ssize_t n = pread(2, said, sizeof said - 1, 0);
-
-	said[n > 0 ? n : 0] = '\0';
-	dup2(saved_stderr, 2);
-	close(saved_stderr);
-	return said;
-}
 
 static int
 lines(const char *said)
