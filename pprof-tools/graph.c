@@ -32,6 +32,8 @@ static const struct cli_option options[] = {
 	{ 0, "edge-fraction", "F",
 	    "leave out edges below this share of the total [0.001]" },
 	{ 0, "no-sizes", NULL, "no boxes for the sizes of objects" },
+	{ 0, "base", "FILE",
+	    "draw what changed since this profile: red grew, green shrank" },
 	{ 0, NULL, NULL, NULL }
 };
 
@@ -39,8 +41,10 @@ struct drawing {
 	Agraph_t *g;
 	const struct view *view;
 	const struct subgraph *graph;
+	double whole;			/* shares are of it */
 	double max_flat;
 	bool sizes;
+	const struct model *base;	/* NULL: no difference is drawn */
 };
 
 /* --- attributes -----------------------------------------------------------*/
@@ -133,13 +137,16 @@ append_name(char *out, size_t size, const char *name)
 static double
 share_of(const struct drawing *d, double value)
 {
-	return d->graph->total == 0 ? 0 : value / d->graph->total;
+	return d->whole == 0 ? 0 : value / d->whole;
 }
 
 static const char *
 value_text(const struct drawing *d, struct unit *unit, double value)
 {
-	return unit_value(unit, value, view_type(d->view)->unit);
+	const char *name = view_type(d->view)->unit;
+
+	return d->base == NULL ? unit_value(unit, value, name) :
+	    unit_delta(unit, value, name);
 }
 
 /* --- nodes, edges, tags ---------------------------------------------------*/
@@ -304,6 +311,29 @@ legend_header(const struct drawing *d, char *text, size_t size)
 	free(block);
 }
 
+static double
+total_of(const struct model *model, const char *type)
+{
+	uint32_t index = model_find_type(model, type);
+
+	return index == MODEL_NONE ? 0 : (double)model_total(model, index);
+}
+
+/* What the difference is one of; percentages are of the larger. */
+static void
+legend_change(const struct drawing *d, char *text, size_t size)
+{
+	const struct model_type *type = view_type(d->view);
+	struct unit old, new;
+	char line[256];
+
+	snprintf(line, sizeof line, "change from %s to %s",
+	    unit_value(&old, total_of(d->base, type->type), type->unit),
+	    unit_value(&new, total_of(d->view->model, type->type),
+	    type->unit));
+	legend_line(text, size, line);
+}
+
 static void
 draw_legend(struct drawing *d)
 {
@@ -313,6 +343,8 @@ draw_legend(struct drawing *d)
 	char text[4096] = "", line[256];
 
 	legend_header(d, text, sizeof text);
+	if (d->base != NULL)
+		legend_change(d, text, sizeof text);
 	snprintf(line, sizeof line, "%s: %s of %s (%s) in %u nodes",
 	    view_type(d->view)->type, value_text(d, &shown, graph->shown),
 	    value_text(d, &total, graph->total),
@@ -396,27 +428,100 @@ render(const struct cli_args *args, Agraph_t *g, FILE *out)
 }
 
 static int
-write_graph(const struct cli_args *args, const struct view *view,
+write_graph(const struct cli_args *args, struct drawing *d)
+{
+	FILE *out;
+	int status = cli_output(args, &out), closed;
+
+	if (status != EXIT_FINE)
+		return status;
+	d->sizes = !cli_flag(args, "no-sizes");
+	d->g = agopen((char *)"profile", Agstrictdirected, NULL);
+	draw(d);
+	status = render(args, d->g, out);
+	agclose(d->g);
+	closed = cli_output_close(args, out);
+	return status != EXIT_FINE ? status : closed;
+}
+
+static int
+draw_view(const struct cli_args *args, const struct view *view,
     const struct subgraph_options *cut)
 {
-	struct drawing d = { .view = view };
 	struct subgraph *graph = subgraph_build(view->model, view->type, cut);
-	FILE *out;
-	int status, closed;
+	struct drawing d = { .view = view, .graph = graph,
+	    .whole = fabs(graph->total) };
+	int status = write_graph(args, &d);
 
-	d.graph = graph;
-	d.sizes = !cli_flag(args, "no-sizes");
-	status = cli_output(args, &out);
-	if (status == EXIT_FINE) {
-		d.g = agopen((char *)"profile", Agstrictdirected, NULL);
-		draw(&d);
-		status = render(args, d.g, out);
-		agclose(d.g);
-		closed = cli_output_close(args, out);
-		if (status == EXIT_FINE)
-			status = closed;
-	}
 	subgraph_free(graph);
+	return status;
+}
+
+/* new - old; the facts of the picture stay those of new. */
+static struct model *
+difference(const struct model *new, struct model *old)
+{
+	struct model *delta = model_new();
+	struct model_error error;
+
+	for (uint32_t i = 0; i < old->nrows; i++) {
+		for (uint32_t t = 0; t < old->ntypes; t++)
+			old->rows[i].values[t] = -old->rows[i].values[t];
+	}
+	if (model_merge(delta, new, &error) != 0 ||
+	    model_merge(delta, old, &error) != 0) {
+		model_free(delta);
+		delta = NULL;
+	}
+	for (uint32_t i = 0; i < old->nrows; i++) {
+		for (uint32_t t = 0; t < old->ntypes; t++)
+			old->rows[i].values[t] = -old->rows[i].values[t];
+	}
+	return delta;
+}
+
+static int
+draw_difference(const struct cli_args *args, const struct view *view,
+    struct model *old, struct subgraph_options *cut)
+{
+	const char *type = view_type(view)->type;
+	struct model *delta = difference(view->model, old);
+	struct drawing d = { .view = view, .base = old };
+	struct subgraph *graph;
+	int status;
+
+	if (delta == NULL || model_find_type(delta, type) == MODEL_NONE ||
+	    model_find_type(old, type) == MODEL_NONE) {
+		cli_error(args, "%s: has no %s", cli_value(args, "base"),
+		    type);
+		model_free(delta);
+		return EXIT_INPUT;
+	}
+	cut->whole = d.whole = fmax(fabs(total_of(view->model, type)),
+	    fabs(total_of(old, type)));
+	graph = subgraph_build(delta, model_find_type(delta, type), cut);
+	d.graph = graph;
+	status = write_graph(args, &d);
+	subgraph_free(graph);
+	model_free(delta);
+	return status;
+}
+
+static int
+draw_with_base(const struct cli_args *args, const struct view *view,
+    struct subgraph_options *cut)
+{
+	char *path = (char *)cli_value(args, "base");
+	struct view base;
+	int status;
+
+	if (path == NULL)
+		return draw_view(args, view, cut);
+	status = view_load_files(args, &path, 1, &base);
+	if (status != EXIT_FINE)
+		return status;
+	status = draw_difference(args, view, base.model, cut);
+	view_free(&base);
 	return status;
 }
 
@@ -451,7 +556,7 @@ run(const struct cli_args *args)
 	status = view_load(args, &view);
 	if (status != EXIT_FINE)
 		return status;
-	status = write_graph(args, &view, &cut);
+	status = draw_with_base(args, &view, &cut);
 	view_free(&view);
 	return status;
 }

@@ -29,6 +29,13 @@ struct cut {
 	struct edges edges;
 };
 
+static double
+whole(const struct cut *cut)
+{
+	return cut->options->whole > 0 ? cut->options->whole :
+	    fabs(cut->tree->sites->total.value);
+}
+
 /* --- edges ----------------------------------------------------------------*/
 
 static bool
@@ -198,7 +205,7 @@ static void
 choose_nodes(struct cut *cut)
 {
 	const struct sites *sites = cut->tree->sites;
-	double least = cut->options->node_fraction * fabs(sites->total.value);
+	double least = cut->options->node_fraction * whole(cut);
 	uint32_t max = cut->options->max_nodes;
 	uint32_t n = 0;
 	struct ranked *ranked;
@@ -265,7 +272,7 @@ choose_edges(struct cut *cut, struct subgraph *graph)
 {
 	struct edges *edges = &cut->edges;
 	uint32_t nsites = cut->tree->sites->n;
-	double least = cut->options->edge_fraction * fabs(graph->total);
+	double least = cut->options->edge_fraction * whole(cut);
 	bool *seen = xcalloc(nsites + 1, sizeof *seen);
 	uint32_t n = 0;
 

@@ -26,6 +26,9 @@ struct subgraph_options {
 	double node_fraction;		/* of the total, 0..1 */
 	double edge_fraction;
 	uint32_t max_nodes;		/* 0: no limit */
+	double whole;			/* what the fractions are of; 0: the
+					   total. For differences, whose total
+					   may be nothing. */
 };
 
 struct subgraph_tag {

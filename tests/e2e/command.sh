@@ -6,6 +6,7 @@
 
 "$PROG/make_profile" server.pb || exit 1
 gzip -c server.pb >server.pb.gz
+: >empty
 
 # status EXPECTED NAME COMMAND...: one test of an exit status; output in out,
 # err
@@ -79,6 +80,10 @@ check "graph's svg is well-formed" xmllint --noout graph.svg
 check "graph's svg has text" grep -q '>node_new<' graph.svg
 status 0 "graph -o png" "$STRATA" graph server.pb -o graph.png
 check "graph's png is one" sh -c 'head -c 4 graph.png | grep -q PNG'
+status 0 "graph --base" "$STRATA" graph --base server.pb -f dot server.pb
+check "of a profile and itself has no node" sh -c '! grep -q N1 out'
+status 3 "graph --base of a damaged file" \
+	"$STRATA" graph --base empty server.pb
 status 0 "graph to a pipe" sh -c '"$0" graph -f dot server.pb | dot -Tplain' \
 	"$STRATA"
 check "graph's dot is read by dot" grep -q '^node N1 ' out

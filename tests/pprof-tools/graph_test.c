@@ -260,6 +260,44 @@ test_dot_is_as_before(void **state)
 	    "graph_test.pb");
 }
 
+/* A profile taken earlier: no reload yet, and more sessions. */
+static void
+write_base(const char *path)
+{
+	struct fixture f;
+
+	fixture_init(&f, 4096);
+	fixture_row(&f, &(struct fixture_row){
+	    .path = "main;serve;cache_put~cache_insert;entry_new",
+	    .bytes = 256, .samples = 80, .live = true, .age_ns = 1000000 });
+	fixture_row(&f, &(struct fixture_row){
+	    .path = "main;serve;session_new", .bytes = 1024, .samples = 300,
+	    .live = true });
+	fixture_write(&f, path);
+}
+
+static void
+test_a_base_is_subtracted(void **state)
+{
+	struct output output;
+
+	setlocale(LC_ALL, "C.UTF-8");
+	write_base("graph_base.pb");
+	golden_run(&cmd_graph, "--format=dot --base=graph_base.pb",
+	    "graph_test.pb");
+	output = command_run(&cmd_graph,
+	    "--format dot --base graph_test.pb graph_test.pb");
+	assert_int_equal(output.status, EXIT_FINE);
+	assert_non_null(strstr(output.out, "change from 1.80 MiB to 1.80"));
+	assert_null(strstr(output.out, "N1"));	/* nothing changed */
+	output_free(&output);
+	output = command_run(&cmd_graph, "--base nowhere.pb graph_test.pb");
+	assert_int_equal(output.status, EXIT_INPUT);
+	assert_non_null(strstr(output.err, "nowhere.pb"));
+	output_free(&output);
+	unlink("graph_base.pb");
+}
+
 static void
 test_svg_shows_every_function(void **state)
 {
@@ -371,6 +409,7 @@ main(void)
 	};
 	const struct CMUnitTest pictures[] = {
 		cmocka_unit_test(test_dot_is_as_before),
+		cmocka_unit_test(test_a_base_is_subtracted),
 		cmocka_unit_test(test_svg_shows_every_function),
 		cmocka_unit_test(test_the_suffix_names_the_format),
 		cmocka_unit_test(test_an_empty_profile_is_drawn),
