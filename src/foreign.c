@@ -15,6 +15,9 @@
  * the chunk behind it says that this one is in use. The last is what frees
  * of wild pointers fail on.
  *
+ * Pages of ours that are not in use, where a block was freed before, have an
+ * entry and are not foreign: a double free.
+ *
  * Memory is read by process_vm_readv on ourselves, which cannot fault. Where
  * that is forbidden (a sandbox) nothing is known, and the address is left
  * alone: a leak is better than a crash.
@@ -32,6 +35,7 @@
 #include "misuse.h"
 #include "options.h"
 #include "os.h"
+#include "pagemap.h"
 #include "util.h"
 #include "names.h"
 
@@ -67,7 +71,9 @@ foreign_is_chunk(uintptr_t p)
 	uintptr_t head[2], next[2], heap[2];
 	size_t size;
 
+	/* pages of ours that are not in use are nobody's chunks */
 	if (p % 16 != 0 || p < CHUNK_HEAD ||
+	    pagemap_get((const void *)p) != 0 ||
 	    !foreign_read(p - CHUNK_HEAD, head))
 		return false;
 	size = head[1] & ~(size_t)CHUNK_FLAGS;
@@ -115,6 +121,16 @@ foreign_boot(void)
 	    (const void *)free);
 }
 
+/* Neither in use nor glibc's: what the checks say, if they are on. */
+static void
+foreign_check(const void *ptr)
+{
+	if (pagemap_get(ptr) != 0 && opt.check_double_free)
+		misuse_double_free(ptr);
+	if (opt.check_invalid_free)
+		misuse_invalid_free(ptr);
+}
+
 static void
 foreign_leak(const void *ptr)
 {
@@ -122,8 +138,8 @@ foreign_leak(const void *ptr)
 	    memory_order_relaxed);
 
 	if (before == 0)
-		message("free of %p, which is neither Strata's nor glibc's: "
-		    "left alone (further ones are only counted)", ptr);
+		message("free of %p, which is no block of Strata's or "
+		    "glibc's: left alone (further ones are only counted)", ptr);
 }
 
 void
@@ -135,8 +151,7 @@ foreign_free(void *ptr)
 		atomic_fetch_add_explicit(&handed, 1, memory_order_relaxed);
 		glibc_free(ptr);
 	} else {
-		if (opt.check_invalid_free)
-			misuse_invalid_free(ptr);
+		foreign_check(ptr);
 		foreign_leak(ptr);
 	}
 	errno = saved;
@@ -149,9 +164,8 @@ foreign_realloc(void *ptr, size_t size)
 	void *copy;
 
 	if (glibc_usable_size == NULL || !foreign_is_chunk((uintptr_t)ptr)) {
-		if (opt.check_invalid_free)
-			misuse_invalid_free(ptr);
-		message("realloc of %p, which is neither Strata's nor "
+		foreign_check(ptr);
+		message("realloc of %p, which is no block of Strata's or "
 		    "glibc's: refused", ptr);
 		errno = ENOMEM;
 		return NULL;
