@@ -88,17 +88,38 @@ unpack(uint64_t word)
 	};
 }
 
+static inline uint64_t
+key_of(uintptr_t pc, uint32_t epoch)
+{
+	return pc ^ (uint64_t)epoch << 48;
+}
+
+static inline struct cached *
+entry_of(uint64_t key)
+{
+	_Static_assert(CACHE_SIZE == 1 << (64 - 51), "the top bits choose");
+	return &cache[(key * 0x9e3779b97f4a7c15ull) >> 51];
+}
+
+/* The packed rule, or 0. */
+static inline uint64_t
+cached_rule(uint64_t key)
+{
+	const struct cached *entry = entry_of(key);
+	uint64_t check = __atomic_load_n(&entry->check, __ATOMIC_RELAXED);
+	uint64_t word = __atomic_load_n(&entry->rule, __ATOMIC_RELAXED);
+
+	return (check ^ word) == key ? word : 0;
+}
+
 static struct cfi_rule
 rule_of(uintptr_t pc, uint32_t epoch)
 {
-	uint64_t key = pc ^ (uint64_t)epoch << 48;
-	struct cached *entry = &cache[(key * 0x9e3779b97f4a7c15ull) >> 51];
-	uint64_t check = __atomic_load_n(&entry->check, __ATOMIC_RELAXED);
-	uint64_t word = __atomic_load_n(&entry->rule, __ATOMIC_RELAXED);
+	uint64_t key = key_of(pc, epoch), word = cached_rule(key);
+	struct cached *entry = entry_of(key);
 	struct cfi_rule rule;
 
-	_Static_assert(CACHE_SIZE == 1 << (64 - 51), "the top bits choose");
-	if (likely((check ^ word) == key && word != 0))
+	if (word != 0)
 		return unpack(word);
 	if (!modules_known(pc))
 		return (struct cfi_rule){ .kind = CFI_UNKNOWN };
@@ -259,6 +280,42 @@ step_rule(struct prof_thread *thread, struct regs *regs,
 	return next.pc != 0;
 }
 
+/*
+ * The usual step, without a call: a rule from the cache, CFA from sp or fp,
+ * the saved words below it in the known part of the stack. False: nothing is
+ * changed, step() does it.
+ */
+static inline __attribute__((always_inline)) bool
+step_usual(const struct prof_thread *thread, struct regs *regs,
+    uint32_t epoch)
+{
+	uint64_t word = cached_rule(key_of(regs->pc - 1, epoch));
+	unsigned kind = word & 15, fp_save = word >> 4 & 3;
+	uintptr_t cfa = (uintptr_t)(intptr_t)((int32_t)(uint32_t)word >> 8);
+	intptr_t fp = (int16_t)(word >> 32), ra = (int64_t)word >> 48;
+	uintptr_t pc;
+
+	/* kind, fp_save and ra_save in their usual combinations */
+	if (unlikely(kind - CFI_CFA_SP > CFI_CFA_FP - CFI_CFA_SP ||
+	    fp_save > CFI_AT_CFA || (word >> 6 & 3) != CFI_AT_CFA ||
+	    regs->exact))
+		return false;
+	cfa += kind == CFI_CFA_SP ? regs->sp : regs->fp;
+	if (unlikely(cfa <= regs->sp || cfa > thread->stack_high ||
+	    (cfa & 7) != 0 || ((fp | ra) & 7) != 0 || ra >= 0 ||
+	    cfa + (uintptr_t)ra < thread->stack_low || (fp_save != CFI_SAME &&
+	    (fp >= 0 || cfa + (uintptr_t)fp < thread->stack_low))))
+		return false;
+	pc = strip(*(const uintptr_t *)(cfa + (uintptr_t)ra));
+	if (unlikely(pc == 0))
+		return false;
+	if (fp_save != CFI_SAME)
+		regs->fp = *(const uintptr_t *)(cfa + (uintptr_t)fp);
+	regs->pc = pc;
+	regs->sp = cfa;
+	return true;
+}
+
 enum step { STEP_DONE, STEP_MORE, STEP_HARD };
 
 static enum step
@@ -323,7 +380,9 @@ walk(struct prof_thread *thread, struct regs *regs, uintptr_t *frames,
 			frames[n++] = regs->pc |
 			    (regs->exact ? STACK_SIGNAL : 0);
 		}
-		what = n < max ? step(thread, regs, epoch) : STEP_DONE;
+		what = n == max ? STEP_DONE :
+		    likely(step_usual(thread, regs, epoch)) ? STEP_MORE :
+		    step(thread, regs, epoch);
 	} while (what == STEP_MORE);
 	*out = n;
 	return what != STEP_HARD;
