@@ -23,7 +23,7 @@
 #include "symbolize.h"
 #include "xalloc.h"
 
-enum { ADDRESSES = 4000, MUTATIONS = 300 };
+enum { ADDRESSES = 4000, MUTATIONS = 300, DEBUG_MUTATIONS = 60 };
 
 static char dir[256];			/* absolute */
 
@@ -708,6 +708,59 @@ test_mutated_elf_headers_never_crash(void **state)
 	free(bad);
 }
 
+/* Where the debug sections begin and end; they stand in one piece. */
+static void
+debug_sections(const char *name, size_t *start, size_t *end)
+{
+	char *command = xasprintf("cd '%s' && readelf -SW '%s' | sed "
+	    "'s/^ *\\[ *[0-9]*\\]//' | awk '$1 ~ /^\\.debug_/ { "
+	    "if (!n++) print $4; } $1 == \".symtab\" { print $4 }'", dir,
+	    name);
+	FILE *pipe = popen(command, "r");
+
+	assert_non_null(pipe);
+	assert_int_equal(fscanf(pipe, "%zx %zx", start, end), 2);
+	assert_true(*start < *end);
+	pclose(pipe);
+	free(command);
+}
+
+static void
+test_damaged_debug_information_never_crashes(void **state)
+{
+	char *whole = path_of("whole"), *bytes;
+	size_t n, start, end, by_lines = 0;
+	FILE *file;
+
+	build_whole();
+	debug_sections("whole", &start, &end);
+	file = fopen(whole, "r");
+	bytes = xmalloc(1 << 20);
+	n = fread(bytes, 1, 1 << 20, file);
+	fclose(file);
+	for (uint64_t seed = 0; seed < DEBUG_MUTATIONS; seed++) {
+		uint64_t base = UINT64_C(0x555555554000), random = seed;
+		struct model *model = new_model("whole", "", base);
+		char *damaged = xmalloc(n);
+
+		memcpy(damaged, bytes, n);
+		for (int i = 0; i < 20; i++)
+			damaged[start + mutate_below(&random, end - start)]
+			    ^= (char)mutate_random(&random);
+		file = fopen(whole, "w");
+		fwrite(damaged, 1, n, file);
+		fclose(file);
+		free(damaged);
+		add_vaddr(model, base, symbol_of("whole", "serve") + 4);
+		by_lines += state_after(model, "") == SYMBOLIZE_LINES;
+		model_free(model);
+	}
+	print_message("%zu of %d damaged files (seeds from 0) had lines\n",
+	    by_lines, DEBUG_MUTATIONS);
+	free(bytes);
+	free(whole);
+}
+
 int
 main(void)
 {
@@ -732,6 +785,8 @@ main(void)
 		cmocka_unit_test(
 		    test_cache_that_cannot_be_written_is_no_error),
 		cmocka_unit_test(test_mutated_elf_headers_never_crash),
+		cmocka_unit_test(
+		    test_damaged_debug_information_never_crashes),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
