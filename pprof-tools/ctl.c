@@ -4,7 +4,7 @@
  *
  *   read the page -> may we? -> signal with a request id -> wait for the ack
  *                                 ^                |
- *                                 +-- every second, until the time-out
+ *                                 +-- now and then, until the time-out
  *
  * The process serves a request once, however often it is repeated, and its
  * page says what came of it (prof/ctlpage.h, target.h).
@@ -28,7 +28,8 @@
 #include "units.h"
 
 enum {
-	REPEAT_MS = 1000,	/* between repeats of an unanswered request */
+	/* Until an unanswered request is repeated: doubles, up to a second. */
+	REPEAT_FIRST_MS = 20, REPEAT_LAST_MS = 1000,
 	POLL_MS = 2,		/* between looks at the page */
 	FILES_MAX = 2,		/* of one dump */
 };
@@ -115,6 +116,7 @@ ask(struct request *request)
 	struct target *target = &request->target;
 	uint64_t end = now_ms() + (uint64_t)(request->timeout_s * 1000);
 	uint64_t value = CTL_SI_VALUE(request->verb, request->id), repeat = 0;
+	uint64_t pause = REPEAT_FIRST_MS;
 	int status = EXIT_FINE;
 
 	while (status == EXIT_FINE && !answered(request)) {
@@ -124,7 +126,9 @@ ask(struct request *request)
 			return no_answer(request);
 		if (now >= repeat && request->page.current != request->id) {
 			status = target_signal(target, value);
-			repeat = now + REPEAT_MS;
+			repeat = now + pause;
+			if (pause < REPEAT_LAST_MS)
+				pause *= 2;
 		}
 		if (status == EXIT_FINE && target_wait(target, POLL_MS)) {
 			cli_error(request->args, "process %d ended before it "
