@@ -124,11 +124,15 @@ map_extent_locked(struct pages *pages, size_t size, size_t align)
 	return extent;
 }
 
-/* Maps at least size bytes; what is not asked for becomes retained. */
+/*
+ * Maps at least size bytes; what is not asked for becomes retained. Not by
+ * the slab even if nothing is retained later: the kernel limits the number of
+ * mappings.
+ */
 static struct extent *
 grow_locked(struct pages *pages, size_t size, size_t align)
 {
-	size_t step = retains() ? pages->grow_next : size;
+	size_t step = retains() ? pages->grow_next : GROW_MIN;
 	struct extent *extent = NULL, *rest;
 
 	if (align < WINDOW_ALIGN)
@@ -185,15 +189,18 @@ pages_alloc(struct pages *pages, size_t size, size_t align)
 	return extent;
 }
 
-static void
+/* False if the kernel refuses: a hole may need one mapping too many. */
+static bool
 unmap(struct pages *pages, struct extent *extent)
 {
 	/* The entries first: the addresses may be another's at once. */
 	pagemap_set_range(extent->addr, extent->size, 0);
-	os_unmap(extent->addr, extent->size);
+	if (os_unmap(extent->addr, extent->size) != 0)
+		return false;
 	atomic_fetch_sub_explicit(&pages->address_space, extent->size,
 	    memory_order_relaxed);
 	base_pool_put(&pages->pool, extent);
+	return true;
 }
 
 /*
@@ -203,10 +210,8 @@ unmap(struct pages *pages, struct extent *extent)
 static void
 retire(struct pages *pages, struct extent *extent)
 {
-	if (!retains()) {
-		unmap(pages, extent);
+	if (!retains() && unmap(pages, extent))
 		return;
-	}
 	extent->zeroed = os_purge(extent->addr, extent->size) == 0;
 	ecache_put(&pages->caches[EXTENT_RETAINED], extent);
 }
