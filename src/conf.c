@@ -482,7 +482,8 @@ conf_check_only(const struct conf_option *option, const char *text, size_t len)
 	union {
 		uint64_t number;
 		char text[64];
-	} sink;
+		struct option_ranges ranges;
+	} sink = { .ranges = { .count = 0 } };
 
 	if (copy.type == CONF_STRING)
 		copy.max = sizeof sink.text;

@@ -13,17 +13,10 @@ struct alloc_options opt = {
 	.check_sized_free = STRATA_DEBUG,
 	.debug_double_free_max_scan = 32,
 	.narenas_ratio = 4 << 16,
-	/*
-	 * jemalloc: 8 MiB, whose arena purges at once; blocks of that size
-	 * that come and go then cost one page fault a page each time.
-	 */
-	.oversize_threshold = 0,
 	.retain = true,
-	.dss = DSS_SECONDARY,
 	.dirty_decay_ms = 10000,
 	.muzzy_decay_ms = 0,
 	.lg_extent_max_active_fit = 6,
-	.calloc_madvise_threshold = (size_t)8 << 20,
 	.max_background_threads = 4,
 	.mutex_max_spin = 600,
 	.tcache = true,

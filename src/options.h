@@ -19,10 +19,6 @@ enum {
 	OPTION_LETTERS_MAX = 16,	/* letters of malloc_stats_print */
 };
 
-enum option_dss { DSS_DISABLED, DSS_PRIMARY, DSS_SECONDARY };
-enum option_thp { THP_DEFAULT, THP_ALWAYS, THP_NEVER };
-enum option_metadata_thp { META_THP_DISABLED, META_THP_AUTO, META_THP_ALWAYS };
-enum option_percpu { PERCPU_DISABLED, PERCPU_CPU, PERCPU_PHYCPU };
 enum option_zero_realloc { ZERO_REALLOC_ALLOC, ZERO_REALLOC_FREE,
     ZERO_REALLOC_ABORT };
 
@@ -49,23 +45,13 @@ struct alloc_options {
 	/* arenas */
 	unsigned narenas;		/* 0: narenas_ratio * CPUs */
 	uint32_t narenas_ratio;		/* 16.16 fixed point */
-	enum option_percpu percpu_arena;
-	size_t oversize_threshold;	/* bytes; 0: no arena of their own */
-	struct option_ranges bin_shards;	/* value: shards */
 	struct option_ranges slab_sizes;	/* value: pages of 4 KiB */
 
 	/* memory from the system */
 	bool retain;			/* keep unused address space */
-	bool trust_madvise;
-	bool cache_oblivious;
-	enum option_dss dss;
-	enum option_thp thp;
-	enum option_metadata_thp metadata_thp;
 	ssize_t dirty_decay_ms;		/* -1: never */
 	ssize_t muzzy_decay_ms;
 	size_t lg_extent_max_active_fit;
-	size_t process_madvise_max_batch;
-	size_t calloc_madvise_threshold;
 	bool background_thread;
 	size_t max_background_threads;
 	size_t debug_page_size;		/* 0: the system's; else simulated */
@@ -82,7 +68,6 @@ struct alloc_options {
 	ssize_t lg_tcache_nslots_mul;
 	struct option_ranges tcache_ncached_max;	/* value: slots */
 	size_t tcache_gc_incr_bytes;
-	size_t tcache_gc_delay_bytes;
 	unsigned lg_tcache_flush_small_div;
 	unsigned lg_tcache_flush_large_div;
 
@@ -91,7 +76,6 @@ struct alloc_options {
 	bool junk_free;			/* 0x5a */
 	bool zero;
 	enum option_zero_realloc zero_realloc;
-	bool disable_large_size_classes;
 
 	/* statistics */
 	bool stats_print;

@@ -167,7 +167,7 @@ test_options_have_leaves(void **state)
 	    sizeof(ssize_t)), -1);
 	assert_int_equal(get("opt.tcache", sizeof(bool)), true);
 	assert_int_equal(mallctl("opt.dss", &text, &len, NULL, 0), 0);
-	assert_string_equal(text, "secondary");
+	assert_string_equal(text, "disabled");
 	assert_int_equal(mallctl("opt.prof_format", &text, &len, NULL, 0),
 	    0);
 	assert_string_equal(text, "pprof");
