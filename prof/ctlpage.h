@@ -29,7 +29,7 @@
 enum {
 	CTLPAGE_VERSION = 1,
 	CTLPAGE_BYTES = 16384,		/* of the mapping; a page of any size */
-	CTLPAGE_ACKS = 4,		/* the last requests, a ring */
+	CTLPAGE_ACKS = 8,		/* the last requests, a ring */
 	CTLPAGE_PATH = 1280,		/* prefix, pid namespace, pid, numbers */
 	CTLPAGE_LINE = 256,
 };

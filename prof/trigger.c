@@ -30,7 +30,7 @@
 enum {
 	ASK_SIGNAL = 1, ASK_BYTES = 2, ASK_TIME = 4, ASK_GDUMP = 8,
 	ASK_REFRESH = 16,		/* only the ctl page */
-	REQUESTS = 8,			/* more than ctl processes at a time */
+	REQUESTS = CTLPAGE_ACKS,	/* each gets its ack in one pass */
 	CHECK_NS = 100 * 1000000,	/* between looks at the disposition */
 	EXIT_WAIT_MS = 10000,		/* for a dump under way at exit */
 };

@@ -88,14 +88,16 @@ test_state_is_published(void **state)
 static void
 test_acks_are_a_ring(void **state)
 {
-	for (uint32_t id = 1; id <= 6; id++) {
+	const uint32_t last = CTLPAGE_ACKS + 2;
+
+	for (uint32_t id = 1; id <= last; id++) {
 		ctlpub_ack(id, CTL_DUMP, 0, CTLPAGE_PB, "/a/file");
 		assert_true(ctlpub_acked(id));
 	}
 	assert_false(ctlpub_acked(2));
 	assert_true(ctlpub_acked(3));
-	assert_int_equal(page->acked, 6);
-	assert_int_equal(page->acks[5 % CTLPAGE_ACKS].id, 6);
+	assert_int_equal(page->acked, last);
+	assert_int_equal(page->acks[(last - 1) % CTLPAGE_ACKS].id, last);
 	assert_string_equal(page->acks[0].file, "/a/file");
 }
 
