@@ -9,20 +9,20 @@ conf=prof:true,lg_prof_sample:0,prof_prefix:$tmp/p
 forks() { under "$conf" timeout -s KILL 120 "$PROG/fork_unwind" "$@"; }
 
 check '1,000 forks, each child samples' forks 1000 sites
-check '300 forks, children dump' forks 300 sites dump
+check '200 forks, children dump' forks 200 sites dump
 check '... each in a file of its own' \
 	holds "$(ls p.*.m0.pb 2>/dev/null | sed 's/^p\.\([0-9]*\)\..*/\1/' |
-		sort -u | wc -l) == 19"
+		sort -u | wc -l) == 13"
 whole=0
 for file in p.*.pb; do
 	if "$STRATA" top --cum "$file" | grep -q child_allocates; then
 		whole=$((whole + 1))
 	fi
 done
-check_eq "... that shows the child's own allocations" 19 $whole
+check_eq "... that shows the child's own allocations" 13 $whole
 rm -f p.*
-check '300 forks against dlopen and dlclose, children dump' forks 300 loader \
+check '150 forks against dlopen and dlclose, children dump' forks 150 loader \
 	"$PROG/churn_a.so" "$PROG/churn_b.so" dump
 conf=prof:true,lg_prof_sample:0,prof_unwind:fp,prof_prefix:$tmp/p
-check '300 forks, stacks by frame pointers' forks 300 sites dump
+check '200 forks, stacks by frame pointers' forks 200 sites dump
 finish

@@ -34,7 +34,7 @@ for how in return exit quick; do
 	survives "allocating before and after main ($how)" 20 \
 		"$PROG/around_main" $how
 done
-survives 'forks with threads in every state' 120 "$PROG/fork_states" 100
+survives 'forks with threads in every state' 120 "$PROG/fork_states" 60
 
 # Not with background_thread, which outlives the last thread of the program.
 modes="prof:false $sampled"
