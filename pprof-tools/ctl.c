@@ -100,7 +100,8 @@ no_answer(struct request *request)
 
 	if (request->page.current == request->id)
 		cli_error(request->args, "process %d is still at work on "
-		    "it after %g s", (int)request->target.pid, request->timeout_s);
+		    "it after %g s", (int)request->target.pid,
+		    request->timeout_s);
 	else
 		cli_error(request->args, "process %d %s: no answer in %g s",
 		    (int)request->target.pid,
@@ -421,8 +422,8 @@ const struct cli_command cmd_ctl = {
 	    "  status  version, sampling, period, samples, drops, last file\n"
 	    "\n"
 	    "The program must run under Strata with prof:true. A process that\n"
-	    "does not, or that uses the signal itself, is told apart and never\n"
-	    "signalled.",
+	    "does not, or that uses the signal itself, is told apart and\n"
+	    "never signalled.",
 	.options = options,
 	.groups = CLI_FORMAT,
 	.formats = "text json",

@@ -30,7 +30,7 @@ enum {
 	CTLPAGE_VERSION = 1,
 	CTLPAGE_BYTES = 16384,		/* of the mapping; a page of any size */
 	CTLPAGE_ACKS = 8,		/* the last requests, a ring */
-	CTLPAGE_PATH = 1280,		/* prefix, pid namespace, pid, numbers */
+	CTLPAGE_PATH = 1280,		/* prefix, namespace, pid, numbers */
 	CTLPAGE_LINE = 256,
 };
 
@@ -42,7 +42,7 @@ enum ctlpage_verb {
 	CTL_LEAKS = 4,
 	CTL_STATS = 5,
 	CTL_ROTATE = 6,
-	CTL_STATUS = 7,			/* brings the page's figures up to date */
+	CTL_STATUS = 7,			/* brings the page up to date */
 	CTL_VERBS = 8,
 };
 
@@ -61,7 +61,7 @@ enum ctlpage_verb {
 /* Bits of ctlpage.flags. */
 enum {
 	CTLPAGE_OURS = 1,		/* the signal's handler is Strata's */
-	CTLPAGE_TAKEN = 2,		/* the program has it: before, or since */
+	CTLPAGE_TAKEN = 2,		/* the program has it, or had it first */
 	CTLPAGE_ACTIVE = 4,		/* sampling now */
 };
 
@@ -73,7 +73,7 @@ struct ctlpage_ack {
 	uint32_t id;			/* 0: no request yet */
 	uint32_t verb;
 	int32_t error;			/* 0, or an errno: why it failed */
-	uint32_t formats;		/* of a dump: CTLPAGE_PB, CTLPAGE_HEAP */
+	uint32_t formats;		/* of a dump: CTLPAGE_PB or _HEAP */
 	char file[CTLPAGE_PATH];	/* what it wrote; "" if nothing. Of a
 					   dump in two formats the .pb */
 };

@@ -13,7 +13,7 @@
 
 struct sink {
 	int fd;				/* -1: only counts */
-	int error;			/* 0, or the errno of the first failure */
+	int error;			/* 0, or the first failure's errno */
 	char *buf;
 	size_t used, size;
 	uint64_t total;			/* bytes put so far */

@@ -321,9 +321,9 @@ worker_wait(unsigned timeout_ms)
 extern const ElfW(Ehdr) __ehdr_start __attribute__((visibility("hidden")));
 
 struct tls_image {
-	const char *image;		/* what every thread's block begins as */
+	const char *image;		/* what a thread's block begins as */
 	size_t file_size, memory_size;
-	long offset;			/* of the block from the thread pointer */
+	long offset;			/* of the block from its tp */
 };
 
 static char *
