@@ -17,6 +17,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "fast.h"
 #include "message.h"
 #include "options.h"
 #include "util.h"
@@ -168,9 +169,32 @@ cxx_nothrow_slow(size_t size, size_t align, const void *nothrow)
 }
 
 static inline void *
+cxx_malloc(size_t size)
+{
+	void *ptr;
+
+	return likely(fast_malloc(size, &ptr)) ? ptr : malloc(size);
+}
+
+static inline void
+cxx_delete(void *ptr)
+{
+	if (unlikely(!fast_free(ptr)))
+		free(ptr);
+}
+
+/* The size only matters where it is checked: then fast_free fails. */
+static inline void
+cxx_delete_sized(void *ptr, size_t size)
+{
+	if (unlikely(!fast_free(ptr)))
+		free_sized(ptr, size);
+}
+
+static inline void *
 cxx_new(size_t size)
 {
-	void *ptr = malloc(size);
+	void *ptr = cxx_malloc(size);
 
 	return likely(ptr != NULL) ? ptr : cxx_new_slow(size, 0);
 }
@@ -186,7 +210,7 @@ cxx_new_aligned(size_t size, size_t align)
 static inline void *
 cxx_new_nothrow(size_t size, const void *nothrow)
 {
-	void *ptr = malloc(size);
+	void *ptr = cxx_malloc(size);
 
 	return likely(ptr != NULL) ? ptr : cxx_nothrow_slow(size, 0, nothrow);
 }
@@ -280,63 +304,63 @@ _ZnamSt11align_val_tRKSt9nothrow_t(size_t size, size_t align,
 void
 _ZdlPv(void *ptr)
 {
-	free(ptr);
+	cxx_delete(ptr);
 }
 
 void
 _ZdaPv(void *ptr)
 {
-	free(ptr);
+	cxx_delete(ptr);
 }
 
 void
 _ZdlPvRKSt9nothrow_t(void *ptr, const void *nothrow)
 {
-	free(ptr);
+	cxx_delete(ptr);
 }
 
 void
 _ZdaPvRKSt9nothrow_t(void *ptr, const void *nothrow)
 {
-	free(ptr);
+	cxx_delete(ptr);
 }
 
 void
 _ZdlPvm(void *ptr, size_t size)
 {
-	free_sized(ptr, size);
+	cxx_delete_sized(ptr, size);
 }
 
 void
 _ZdaPvm(void *ptr, size_t size)
 {
-	free_sized(ptr, size);
+	cxx_delete_sized(ptr, size);
 }
 
 void
 _ZdlPvSt11align_val_t(void *ptr, size_t align)
 {
-	free(ptr);
+	cxx_delete(ptr);
 }
 
 void
 _ZdaPvSt11align_val_t(void *ptr, size_t align)
 {
-	free(ptr);
+	cxx_delete(ptr);
 }
 
 void
 _ZdlPvSt11align_val_tRKSt9nothrow_t(void *ptr, size_t align,
     const void *nothrow)
 {
-	free(ptr);
+	cxx_delete(ptr);
 }
 
 void
 _ZdaPvSt11align_val_tRKSt9nothrow_t(void *ptr, size_t align,
     const void *nothrow)
 {
-	free(ptr);
+	cxx_delete(ptr);
 }
 
 void

@@ -1,12 +1,5 @@
 /*
- * malloc.c - the libc family, and the two fast paths.
- *
- *   malloc  class by table -> bin of the thread's cache -> countdown -> pop
- *   free    entry by pagemap -> the cache's domain, not sampled -> push
- *
- * Neither takes a lock, divides, or writes memory that another thread reads
- * but for its own counters. Whatever else there is to do (no cache, an event,
- * a sample, another domain, a foreign address) is alloc.c's.
+ * malloc.c - the libc family: the fast paths of fast.h, then alloc.c.
  *
  * Signals/fork: not async-signal-safe, as any malloc.
  */
@@ -14,41 +7,13 @@
 #include <string.h>
 
 #include "alloc.h"
+#include "fast.h"
 #include "message.h"
 #include "misuse.h"
 #include "names.h"
 #include "options.h"
 #include "os.h"
 #include "thread.h"
-
-/* The whole malloc of most calls; NULL: take the slow path. */
-static inline void *
-malloc_fast(size_t size)
-{
-	struct thread *thread = thread_tls.self;
-	unsigned sizeclass;
-	struct cache_bin *bin;
-	void **head;
-	int64_t left;
-
-	if (likely(size <= SC_LOOKUP_MAX))
-		sizeclass = sc_lookup[(size + 7) / 8];
-	else if (size <= SC_CACHEABLE_MAX)
-		sizeclass = sc_index_large(size);
-	else
-		return NULL;
-	bin = &thread_tls.cache->bins[sizeclass];
-	head = bin->head;
-	left = atomic_load_explicit(&thread->countdown,
-	    memory_order_relaxed) - (int64_t)sc_sizes[sizeclass];
-	/* Both fail in the const sentinels, before anything is written. */
-	if (unlikely(head == bin->base) || unlikely(left < 0))
-		return NULL;
-	atomic_store_explicit(&thread->countdown, left, memory_order_relaxed);
-	bin->head = --head;
-	bin->nrequests++;
-	return *head;
-}
 
 static __attribute__((noinline)) void *
 malloc_slow(size_t size)
@@ -61,9 +26,9 @@ malloc_slow(size_t size)
 EXPORT void *
 malloc(size_t size)
 {
-	void *ptr = malloc_fast(size);
+	void *ptr;
 
-	return likely(ptr != NULL) ? ptr : malloc_slow(size);
+	return likely(fast_malloc(size, &ptr)) ? ptr : malloc_slow(size);
 }
 
 static __attribute__((noinline)) void
@@ -75,28 +40,8 @@ free_slow(void *ptr)
 static inline void
 free_inline(void *ptr)
 {
-	struct thread *thread = thread_tls.self;
-	struct tcache *cache = thread_tls.cache;
-	uint64_t entry = pagemap_get(ptr);
-	unsigned sizeclass = pagemap_sizeclass(entry);
-	struct cache_bin *bin = &cache->bins[sizeclass];
-	void **head;
-
-	/* Not sampled, of our domain, of a cached class: one compare. */
-	if (unlikely((entry & PM_KEY) != cache->key)) {
+	if (unlikely(!fast_free(ptr)))
 		free_slow(ptr);
-		return;
-	}
-	head = bin->head;
-	if (unlikely(head == bin->limit)) {
-		free_slow(ptr);
-		return;
-	}
-	*head = ptr;
-	bin->head = head + 1;
-	atomic_store_explicit(&thread->deallocated,
-	    atomic_load_explicit(&thread->deallocated, memory_order_relaxed) +
-	    sc_sizes[sizeclass], memory_order_relaxed);
 }
 
 EXPORT void
@@ -115,8 +60,7 @@ calloc(size_t count, size_t size)
 		errno = ENOMEM;
 		return NULL;
 	}
-	ptr = malloc_fast(request.size);
-	if (likely(ptr != NULL))
+	if (likely(fast_malloc(request.size, &ptr)))
 		return memset(ptr, 0, request.size);
 	return alloc_new(&request);
 }
@@ -232,20 +176,27 @@ cfree(void *ptr)
 	free_inline(ptr);
 }
 
+/* Where sizes are checked the fast path is off. */
+static __attribute__((noinline)) void
+free_sized_slow(void *ptr, size_t size, size_t align)
+{
+	if (misuse_wanted() && ptr != NULL)
+		misuse_check_free(ptr, size, align);
+	alloc_free(ptr, NULL);
+}
+
 EXPORT void
 free_sized(void *ptr, size_t size)
 {
-	if (unlikely(misuse_wanted()) && ptr != NULL)
-		misuse_check_free(ptr, size, 0);
-	free_inline(ptr);
+	if (unlikely(!fast_free(ptr)))
+		free_sized_slow(ptr, size, 0);
 }
 
 EXPORT void
 free_aligned_sized(void *ptr, size_t align, size_t size)
 {
-	if (unlikely(misuse_wanted()) && ptr != NULL)
-		misuse_check_free(ptr, size, align);
-	free_inline(ptr);
+	if (unlikely(!fast_free(ptr)))
+		free_sized_slow(ptr, size, align);
 }
 
 EXPORT size_t

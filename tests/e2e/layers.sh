@@ -22,7 +22,7 @@ layer() {
 		echo 3a ;;
 	alloc.* | background.* | boot.* | conf.* | conf_table.* | \
 	    mallctl.* | ctl_*.* | cxx.* | deepbind.* | deepbind_none.* | env.* | \
-	    event.* | foreign.* | fork.* | malloc.* | mallocx.* | \
+	    event.* | fast.* | foreign.* | fork.* | malloc.* | mallocx.* | \
 	    message.* | misuse.* | stats.* | stats_*.* | thread.*)
 		echo 4 ;;
 	*) echo unknown ;;
