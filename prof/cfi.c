@@ -23,11 +23,7 @@ enum { REG_FP = 6, REG_SP = 7, REG_RA = 16 };
 enum { REG_FP = 29, REG_SP = 31, REG_RA = 30 };
 #endif
 
-enum {
-	FDE_MAX = 2048,			/* longer ones are CFI_HARD */
-	CIE_MAX = 256,
-	REMEMBER_MAX = 8,
-};
+enum { REMEMBER_MAX = 8 };
 
 enum {	/* pointer encodings */
 	PE_ABSPTR = 0x00, PE_UDATA4 = 0x03, PE_SDATA4 = 0x0b,
@@ -35,11 +31,9 @@ enum {	/* pointer encodings */
 	PE_DATAREL_SDATA4 = 0x3b, PE_OMIT = 0xff,
 };
 
-/* Bytes read from the module, with their address there. */
+/* What is left of an entry. */
 struct bytes {
 	const uint8_t *at, *end;
-	const uint8_t *start;
-	uintptr_t address;		/* of start */
 	bool bad;			/* read past the end */
 };
 
@@ -119,7 +113,7 @@ skip(struct bytes *b, uint64_t n)
 static uintptr_t
 pointer(struct bytes *b, uint8_t encoding)
 {
-	uintptr_t place = b->address + (uintptr_t)(b->at - b->start), value;
+	uintptr_t place = (uintptr_t)b->at, value;
 
 	switch (encoding & 0x0f) {
 	case PE_ABSPTR:
@@ -146,13 +140,47 @@ pointer(struct bytes *b, uint8_t encoding)
 
 /* --- from pc to its FDE ---------------------------------------------------- */
 
+/*
+ * A module that was verified to be there is read directly; what its tables
+ * say is held against its segments.
+ */
 static bool
-read_bytes(uintptr_t address, uint8_t *buf, size_t size, struct bytes *out)
+is_inside(const struct module *module, uintptr_t address, size_t size)
 {
-	if (!modules_read(address, buf, size))
+	for (unsigned i = 0; i < module->phnum; i++) {
+		const ElfW(Phdr) *ph = &module->phdrs[i];
+		uintptr_t offset = address - (module->base + ph->p_vaddr);
+
+		if (ph->p_type == PT_LOAD && (ph->p_flags & PF_R) &&
+		    offset <= ph->p_memsz && size <= ph->p_memsz - offset)
+			return true;
+	}
+	return false;
+}
+
+static bool
+read_module(const struct module *module, uintptr_t address, void *to,
+    size_t size)
+{
+	if (!is_inside(module, address, size))
 		return false;
-	*out = (struct bytes){ .at = buf, .start = buf, .end = buf + size,
-	    .address = address };
+	__builtin_memcpy(to, (const void *)address, size);
+	return true;
+}
+
+/* An entry of .eh_frame behind its length. */
+static bool
+open_entry(const struct module *module, uintptr_t address, struct bytes *out)
+{
+	const uint8_t *start = (const uint8_t *)address + 4;
+	uint32_t length;
+
+	/* 0xffffffff: the 64-bit format, which nobody writes */
+	if (!read_module(module, address, &length, sizeof length) ||
+	    length < 8 || length == UINT32_MAX ||
+	    !is_inside(module, address + 4, length))
+		return false;
+	*out = (struct bytes){ .at = start, .end = start + length };
 	return true;
 }
 
@@ -169,7 +197,7 @@ find_hdr(const struct module *module, uintptr_t *hdr)
 
 /* Address of the FDE whose function starts at or before pc; 0: none. */
 static uintptr_t
-search(uintptr_t hdr, uintptr_t pc)
+search(const struct module *module, uintptr_t hdr, uintptr_t pc)
 {
 	struct { int32_t function, fde; } entry, found = { 0, 0 };
 	uint8_t head[12];
@@ -177,7 +205,7 @@ search(uintptr_t hdr, uintptr_t pc)
 	uintptr_t table = hdr + sizeof head;
 
 	/* version, encodings: eh_frame pointer, count, table; pointer, count */
-	if (!modules_read(hdr, head, sizeof head) || head[0] != 1 ||
+	if (!read_module(module, hdr, head, sizeof head) || head[0] != 1 ||
 	    ((head[1] & 0x0f) != PE_SDATA4 && (head[1] & 0x0f) != PE_UDATA4) ||
 	    head[2] != PE_UDATA4 || head[3] != PE_DATAREL_SDATA4)
 		return 0;
@@ -185,8 +213,8 @@ search(uintptr_t hdr, uintptr_t pc)
 	while (low < high) {
 		uint32_t middle = low + (high - low) / 2;
 
-		if (!modules_read(table + middle * sizeof entry, &entry,
-		    sizeof entry))
+		if (!read_module(module, table + middle * sizeof entry,
+		    &entry, sizeof entry))
 			return 0;
 		if (hdr + (uintptr_t)(intptr_t)entry.function <= pc) {
 			found = entry;
@@ -216,8 +244,8 @@ covers(const uint8_t *entry, uint32_t length, uintptr_t pc)
 	    size;
 }
 
-static bool parse_fde(uintptr_t address, uint8_t buf[FDE_MAX],
-    uint8_t cie[CIE_MAX], struct fde *fde);
+static bool parse_fde(const struct module *module, uintptr_t address,
+    struct fde *fde);
 
 /*
  * Without the table: one FDE after the other. Only a static program is like
@@ -225,8 +253,7 @@ static bool parse_fde(uintptr_t address, uint8_t buf[FDE_MAX],
  * is cached by the caller, so a program pays once for each call site.
  */
 static uintptr_t
-scan(const struct module *module, uintptr_t pc, uint8_t buf[FDE_MAX],
-    uint8_t cie[CIE_MAX])
+scan(const struct module *module, uintptr_t pc)
 {
 	uintptr_t at = module->eh_frame, end = at + module->eh_frame_size;
 	struct fde fde;
@@ -238,8 +265,8 @@ scan(const struct module *module, uintptr_t pc, uint8_t buf[FDE_MAX],
 		if (length == 0 || length > end - at - 4)
 			break;
 		if (id != 0 && covers((const void *)at, length, pc) &&
-		    parse_fde(at, buf, cie, &fde) && pc >= fde.function &&
-		    pc - fde.function < fde.size)
+		    parse_fde(module, at, &fde) &&
+		    pc >= fde.function && pc - fde.function < fde.size)
 			return at;
 		at += 4 + length;
 	}
@@ -276,16 +303,13 @@ augmentation(char letter, struct bytes *b, uint8_t *encoding,
 }
 
 static bool
-parse_cie(uintptr_t address, uint8_t buf[CIE_MAX], uint8_t *encoding,
+parse_cie(const struct module *module, uintptr_t address, uint8_t *encoding,
     struct fde *fde)
 {
-	struct bytes b;
 	const char *letters;
-	uint32_t length;
+	struct bytes b;
 
-	if (!modules_read(address, &length, sizeof length) || length < 8 ||
-	    length > CIE_MAX ||
-	    !read_bytes(address + 4, buf, length, &b) || fixed(&b, 4) != 0 ||
+	if (!open_entry(module, address, &b) || fixed(&b, 4) != 0 ||
 	    fixed(&b, 1) != 1)
 		return false;
 	letters = (const char *)b.at;
@@ -293,7 +317,7 @@ parse_cie(uintptr_t address, uint8_t buf[CIE_MAX], uint8_t *encoding,
 		continue;
 	fde->code_align = uleb(&b);
 	fde->data_align = sleb(&b);
-	if (uleb(&b) != REG_RA || *letters != 'z')
+	if (b.bad || uleb(&b) != REG_RA || *letters != 'z')
 		return false;
 	*encoding = PE_ABSPTR;
 	uleb(&b);			/* length of what the letters say */
@@ -304,18 +328,14 @@ parse_cie(uintptr_t address, uint8_t buf[CIE_MAX], uint8_t *encoding,
 }
 
 static bool
-parse_fde(uintptr_t address, uint8_t buf[FDE_MAX], uint8_t cie[CIE_MAX],
-    struct fde *fde)
+parse_fde(const struct module *module, uintptr_t address, struct fde *fde)
 {
 	uint8_t encoding;
-	uint32_t length;
 	struct bytes b;
 
 	*fde = (struct fde){ .function = 0 };
-	if (!modules_read(address, &length, sizeof length) || length < 8 ||
-	    length > FDE_MAX || !read_bytes(address + 4, buf, length, &b) ||
-	    !parse_cie(address + 4 - (uint32_t)fixed(&b, 4), cie, &encoding,
-	    fde))
+	if (!open_entry(module, address, &b) || !parse_cie(module,
+	    address + 4 - (uint32_t)fixed(&b, 4), &encoding, fde))
 		return false;
 	fde->function = pointer(&b, encoding);
 	fde->size = pointer(&b, encoding & 0x0f);
@@ -578,23 +598,32 @@ finish(struct machine *m, struct cfi_rule *out)
 #endif
 }
 
+/*
+ * pc is on a stack, so its module stays where it is while we read; but the
+ * list may be of before, if the module that it names was closed unseen.
+ */
+static bool
+is_there(const struct module *module, uintptr_t pc)
+{
+	return module->is_main || module->is_vdso || modules_verify(&pc, 1);
+}
+
 void
 cfi_find(uintptr_t pc, struct cfi_rule *out)
 {
 	const struct module *module = modules_at_pc(pc);
-	uint8_t fde_buf[FDE_MAX], cie_buf[CIE_MAX];
 	struct machine m = { .at = 0 };
 	uintptr_t hdr, address;
 	struct fde fde;
 
 	*out = (struct cfi_rule){ .kind = CFI_UNKNOWN };
-	if (module == NULL)
+	if (module == NULL || !is_there(module, pc))
 		return;
-	address = find_hdr(module, &hdr) ? search(hdr, pc) :
-	    scan(module, pc, fde_buf, cie_buf);
+	address = find_hdr(module, &hdr) ? search(module, hdr, pc) :
+	    scan(module, pc);
 	if (address == 0)
 		return;
-	if (!parse_fde(address, fde_buf, cie_buf, &fde)) {
+	if (!parse_fde(module, address, &fde)) {
 		out->kind = CFI_HARD;
 		return;
 	}

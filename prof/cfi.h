@@ -37,8 +37,9 @@ struct cfi_rule {
 };
 
 /*
- * The rule in force at pc (inside the instruction, not behind it). Reads
- * memory by modules_read only, so a stale list of modules does no harm.
+ * The rule in force at pc (inside the instruction, not behind it), which is
+ * on the caller's stack. Whether its module is still the one on the list is
+ * looked at first.
  */
 void cfi_find(uintptr_t pc, struct cfi_rule *out);
 

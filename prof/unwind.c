@@ -36,7 +36,8 @@
 #include "util.h"
 
 enum {
-	CACHE_SIZE = 8192,		/* 128 KiB; touched as it is used */
+	CACHE_SIZE = 32768,		/* 512 KiB; touched as it is used */
+	CACHE_WAYS = 4,			/* a cache line */
 	FRAME_MAX = 8 << 20,		/* bytes; a larger frame is damage */
 	OWN_MAX = 64,			/* frames of ours to look past */
 };
@@ -52,7 +53,8 @@ struct cached {
 	uint64_t check, rule;
 };
 
-static struct cached cache[CACHE_SIZE];	/* atomic words */
+static struct cached cache[CACHE_SIZE]	/* atomic words */
+    __attribute__((aligned(CACHELINE)));
 /* constant after unwind_start: */
 static bool ready;
 static bool by_frame_pointer;
@@ -95,28 +97,55 @@ key_of(uintptr_t pc, uint32_t epoch)
 }
 
 static inline struct cached *
-entry_of(uint64_t key)
+set_of(uint64_t key)
 {
-	_Static_assert(CACHE_SIZE == 1 << (64 - 51), "the top bits choose");
-	return &cache[(key * 0x9e3779b97f4a7c15ull) >> 51];
+	_Static_assert(CACHE_SIZE / CACHE_WAYS == 1 << (64 - 51),
+	    "the top bits choose");
+	return &cache[((key * 0x9e3779b97f4a7c15ull) >> 51) * CACHE_WAYS];
 }
 
 /* The packed rule, or 0. */
 static inline uint64_t
 cached_rule(uint64_t key)
 {
-	const struct cached *entry = entry_of(key);
-	uint64_t check = __atomic_load_n(&entry->check, __ATOMIC_RELAXED);
-	uint64_t word = __atomic_load_n(&entry->rule, __ATOMIC_RELAXED);
+	const struct cached *set = set_of(key);
 
-	return (check ^ word) == key ? word : 0;
+	for (int i = 0; i < CACHE_WAYS; i++) {
+		uint64_t check = __atomic_load_n(&set[i].check,
+		    __ATOMIC_RELAXED);
+		uint64_t word = __atomic_load_n(&set[i].rule,
+		    __ATOMIC_RELAXED);
+
+		if ((check ^ word) == key)
+			return word;
+	}
+	return 0;
+}
+
+static void
+store(struct cached *entry, uint64_t check, uint64_t word)
+{
+	__atomic_store_n(&entry->check, check, __ATOMIC_RELAXED);
+	__atomic_store_n(&entry->rule, word, __ATOMIC_RELAXED);
+}
+
+/* The newest stands first, the oldest goes. */
+static void
+cache_rule(uint64_t key, uint64_t word)
+{
+	struct cached *set = set_of(key);
+
+	for (int i = CACHE_WAYS - 1; i > 0; i--)
+		store(&set[i], __atomic_load_n(&set[i - 1].check,
+		    __ATOMIC_RELAXED), __atomic_load_n(&set[i - 1].rule,
+		    __ATOMIC_RELAXED));
+	store(&set[0], key ^ word, word);
 }
 
 static struct cfi_rule
 rule_of(uintptr_t pc, uint32_t epoch)
 {
 	uint64_t key = key_of(pc, epoch), word = cached_rule(key);
-	struct cached *entry = entry_of(key);
 	struct cfi_rule rule;
 
 	if (word != 0)
@@ -126,9 +155,7 @@ rule_of(uintptr_t pc, uint32_t epoch)
 	cfi_find(pc, &rule);
 	if (rule.kind == CFI_UNKNOWN)	/* memory and registers decide */
 		return rule;
-	word = pack(&rule);
-	__atomic_store_n(&entry->check, key ^ word, __ATOMIC_RELAXED);
-	__atomic_store_n(&entry->rule, word, __ATOMIC_RELAXED);
+	cache_rule(key, pack(&rule));
 	return rule;
 }
 
