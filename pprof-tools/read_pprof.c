@@ -89,9 +89,13 @@ id_equal(const void *context, uint32_t index, const void *key)
 static const struct id_entry *
 id_find(const struct ids *ids, uint64_t id)
 {
-	uint32_t i = table_find(&ids->table, table_hash(&id, sizeof id, 0),
-	    id_equal, ids, &id);
+	uint32_t i;
 
+	/* Nearly all producers number their items 1, 2, ... */
+	if (id - 1 < ids->n && ids->entries[id - 1].id == id)
+		return &ids->entries[id - 1];
+	i = table_find(&ids->table, table_hash(&id, sizeof id, 0), id_equal,
+	    ids, &id);
 	return i == TABLE_NONE ? NULL : &ids->entries[i];
 }
 

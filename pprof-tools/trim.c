@@ -66,15 +66,21 @@ is_allocator(const struct model *model, uint32_t location)
 	    place->lines[place->nlines - 1].function);
 }
 
+/* What is worked out once for each location. */
+struct trimmed {
+	uint32_t copy;			/* in the new model */
+	uint32_t innermost;		/* the same, as the innermost frame */
+	bool is_allocator;
+};
+
 /* How many innermost frames are the allocator's. */
 static uint32_t
-allocator_frames(const struct model *model, const struct model_stack *stack)
+allocator_frames(const struct model_stack *stack,
+    const struct trimmed *locations)
 {
 	uint32_t n = stack->depth < TRIM_DEPTH ? stack->depth : TRIM_DEPTH;
 
-	if (model->exact.version != NULL)
-		return 0;		/* Strata has done it */
-	while (n > 0 && !is_allocator(model, stack->locations[n - 1]))
+	while (n > 0 && !locations[stack->locations[n - 1]].is_allocator)
 		n--;
 	return n == stack->depth ? 0 : n;
 }
@@ -93,36 +99,61 @@ copy_innermost(const struct model *from, struct model *to, uint32_t index)
 	return model_add_location(to, &place);
 }
 
+/* frames has room for the deepest stack. */
 static uint32_t
-copy_stack(const struct model *from, struct model *to, uint32_t index,
-    const uint32_t *locations)
+copy_stack(const struct model_stack *stack, struct model *to,
+    const struct trimmed *locations, uint32_t *frames)
 {
-	const struct model_stack *stack = from->stacks[index];
-	uint32_t skip = allocator_frames(from, stack), copied;
+	uint32_t skip = allocator_frames(stack, locations);
 	uint32_t depth = stack->depth - skip;
-	uint32_t *frames = xcalloc(depth, sizeof *frames);
 
 	for (uint32_t i = 0; i < depth; i++)
-		frames[i] = i > 0 ? locations[stack->locations[skip + i]] :
-		    copy_innermost(from, to, stack->locations[skip]);
-	copied = model_add_stack(to, frames, depth);
+		frames[i] = locations[stack->locations[skip + i]].copy;
+	if (depth > 0)
+		frames[0] = locations[stack->locations[skip]].innermost;
+	return model_add_stack(to, frames, depth);
+}
+
+static struct trimmed *
+trim_locations(const struct model *from, struct model *to)
+{
+	/* Strata has trimmed its own stacks. */
+	bool foreign = from->exact.version == NULL;
+	struct trimmed *out = xcalloc(from->nlocations, sizeof *out);
+
+	for (uint32_t i = 0; i < from->nlocations; i++)
+		out[i] = (struct trimmed){
+			model_add_location(to, &from->locations[i]),
+			copy_innermost(from, to, i),
+			foreign && is_allocator(from, i),
+		};
+	return out;
+}
+
+static uint32_t *
+trim_stacks(const struct model *from, struct model *to,
+    const struct trimmed *locations)
+{
+	uint32_t *out = xcalloc(from->nstacks, sizeof *out), *frames;
+	uint32_t deepest = 0;
+
+	for (uint32_t i = 0; i < from->nstacks; i++)
+		if (from->stacks[i]->depth > deepest)
+			deepest = from->stacks[i]->depth;
+	frames = xcalloc(deepest, sizeof *frames);
+	for (uint32_t i = 0; i < from->nstacks; i++)
+		out[i] = copy_stack(from->stacks[i], to, locations, frames);
 	free(frames);
-	return copied;
+	return out;
 }
 
 void
 trim_allocator(struct model *model)
 {
-	struct model *out, old;
-	uint32_t *locations, *stacks;
+	struct model *out = model_new_like(model), old;
+	struct trimmed *locations = trim_locations(model, out);
+	uint32_t *stacks = trim_stacks(model, out, locations);
 
-	out = model_new_like(model);
-	locations = xcalloc(model->nlocations, sizeof *locations);
-	for (uint32_t i = 0; i < model->nlocations; i++)
-		locations[i] = model_add_location(out, &model->locations[i]);
-	stacks = xcalloc(model->nstacks, sizeof *stacks);
-	for (uint32_t i = 0; i < model->nstacks; i++)
-		stacks[i] = copy_stack(model, out, i, locations);
 	for (uint32_t i = 0; i < model->nrows; i++)
 		model_add_row(out, stacks[model->rows[i].stack],
 		    &model->rows[i].labels, model->rows[i].values);
