@@ -89,7 +89,8 @@ const struct conf_option conf_options[] = {
 	    &opt.debug_double_free_max_scan, LIMITS(0, UINT_MAX), false),
 
 	/* arenas */
-	NUMBER("narenas", CONF_NARENAS, &opt.narenas, LIMITS(1, 4094), true),
+	NUMBER("narenas", CONF_NARENAS, &opt.narenas, LIMITS(1, UINT_MAX),
+	    true),	/* cut down with a word, by conf_boot */
 	NUMBER("narenas_ratio", CONF_FXP, &opt.narenas_ratio, ANY, false),
 	SPECIAL("slab_sizes", CONF_RANGES, &opt.slab_sizes),
 
