@@ -318,7 +318,7 @@ worker_wait(unsigned timeout_ms)
 /* --- memory set aside ---------------------------------------------------- */
 
 /* Our module's own ELF header, wherever it is loaded. */
-extern const ElfW(Ehdr) __ehdr_start __attribute__((visibility("hidden")));
+extern const char __ehdr_start[] __attribute__((visibility("hidden")));
 
 struct tls_image {
 	const char *image;		/* what a thread's block begins as */
@@ -336,14 +336,16 @@ thread_pointer(void)
 static int
 tls_find(struct tls_image *out)
 {
-	const char *start = (const char *)&__ehdr_start;
-	const ElfW(Phdr) *phdr = (const void *)(start + __ehdr_start.e_phoff);
+	const ElfW(Ehdr) *header = (const void *)__ehdr_start;
+	const ElfW(Phdr) *phdr = (const void *)(__ehdr_start +
+	    header->e_phoff);
 	ElfW(Addr) base = 0;
 	const ElfW(Phdr) *tls = NULL;
 
-	for (size_t i = 0; i < __ehdr_start.e_phnum; i++) {
+	for (size_t i = 0; i < header->e_phnum; i++) {
 		if (phdr[i].p_type == PT_LOAD && phdr[i].p_offset == 0)
-			base = (ElfW(Addr))start - phdr[i].p_vaddr;
+			base = (ElfW(Addr))__ehdr_start -
+			    phdr[i].p_vaddr;
 		if (phdr[i].p_type == PT_TLS)
 			tls = &phdr[i];
 	}
