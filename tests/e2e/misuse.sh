@@ -61,4 +61,15 @@ passes stack prof:false
 check "a foreign address costs a line" \
 	grep -q "^<strata>: free of .*no block of Strata's or glibc's" err
 passes nowhere prof:false
+
+# Blocks of libc's own malloc are no misuse: they go back to it.
+for conf in prof:false $all prof:true,lg_prof_sample:0,prof_prefix:; do
+	under "$conf" timeout 60 "$PROG/foreign" >out 2>err
+	case $conf in
+	$all) # its fakes are caught
+		check "blocks of libc's: $conf" grep -q "$invalid" err ;;
+	*)
+		check_eq "blocks of libc's: $conf" ok "$(cat out)" ;;
+	esac
+done
 finish
