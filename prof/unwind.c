@@ -556,7 +556,6 @@ unwind_ready(void)
 int
 unwind_start(enum prof_unwind how)
 {
-	uintptr_t frames[16];
 	const char *reason;
 
 	modules_refresh();
@@ -568,9 +567,8 @@ unwind_start(enum prof_unwind how)
 			    reason != NULL ? reason : "no libunwind.so.8");
 			return ENOENT;
 		}
-		/* primed: whatever it sets up at its first use is set up */
-		unwind_lib_collect(frames, ARRAY_LEN(frames));
 		modules_refresh();
+		unwind_lib_prime();
 	}
 	/* pairs with the acquire in unwind_ready */
 	__atomic_store_n(&ready, true, __ATOMIC_RELEASE);

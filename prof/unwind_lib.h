@@ -14,6 +14,9 @@
  */
 int unwind_lib_open(const char **reason);
 
+/* Its first use: whatever it sets up then is set up. No lock held. */
+void unwind_lib_prime(void);
+
 /*
  * The caller's stack, innermost first, each frame as stack.h has it. Takes
  * libunwind's own mutex: only inside the gate.

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -36,12 +37,26 @@ enum { MAX = 600 };
 static uintptr_t ours[MAX], theirs[MAX];
 static size_t nours, ntheirs;
 
+/* How many descriptors are open. */
+static int
+count_descriptors(void)
+{
+	int n = 0;
+
+	for (int fd = 0; fd < 256; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
+static int descriptors_before;
+
 static int
 setup(void **state)
 {
 	os_init();
 	profmem_boot(256 << 20, &fake_host);
 	loader_boot(&fake_host);
+	descriptors_before = count_descriptors();
 	fake_host_guard_enter();
 	assert_int_equal(unwind_start(PROF_UNWIND_LIBUNWIND), 0);
 	fake_host_guard_leave();
@@ -184,6 +199,13 @@ test_no_more_than_asked_for(void **state)
 		unwind_leave(&fake_thread);
 		assert_int_equal(frames[max], 42);
 	}
+}
+
+static void
+test_no_descriptor_stays_open(void **state)
+{
+	look();
+	assert_int_equal(count_descriptors(), descriptors_before);
 }
 
 /* --- signals ----------------------------------------------------------------- */
@@ -440,6 +462,7 @@ main(void)
 		cmocka_unit_test(test_through_libc),
 		cmocka_unit_test(test_in_a_thread),
 		cmocka_unit_test(test_no_more_than_asked_for),
+		cmocka_unit_test(test_no_descriptor_stays_open),
 		cmocka_unit_test(test_through_a_signal),
 		cmocka_unit_test(test_from_an_alternate_stack),
 		cmocka_unit_test(test_rules_of_every_function_of_libc),
