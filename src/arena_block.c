@@ -113,7 +113,8 @@ flush_large(struct arena *arena, unsigned sizeclass, void **ptrs,
 {
 	struct arena_large_stats *stats = large_stats(arena, sizeclass);
 
-	count(&stats->nrequests, nrequests);
+	if (nrequests > 0)
+		count(&stats->nrequests, nrequests);
 	count(&stats->nflushes, 1);
 	for (unsigned i = 0; i < n; i++)
 		large_free(pagemap_extent(pagemap_get(ptrs[i])));
@@ -134,11 +135,35 @@ arena_flush(struct arena *arena, unsigned sizeclass, void **ptrs, unsigned n,
 	}
 }
 
+/* Moves the blocks of one class to the front; returns how many there are. */
+static unsigned
+gather_class(void **ptrs, unsigned n, unsigned sizeclass)
+{
+	unsigned found = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		void *ptr = ptrs[i];
+
+		if (pagemap_sizeclass(pagemap_get(ptr)) != sizeclass)
+			continue;
+		ptrs[i] = ptrs[found];
+		ptrs[found++] = ptr;
+	}
+	return found;
+}
+
 void
 arena_flush_mixed(void **ptrs, unsigned n)
 {
-	for (unsigned i = 0; i < n; i++)
-		arena_free(ptrs[i], pagemap_get(ptrs[i]));
+	while (n > 0) {
+		uint64_t entry = pagemap_get(ptrs[0]);
+		unsigned sizeclass = pagemap_sizeclass(entry);
+		unsigned found = gather_class(ptrs, n, sizeclass);
+
+		arena_flush(arena_of(entry), sizeclass, ptrs, found, 0);
+		ptrs += found;
+		n -= found;
+	}
 }
 
 void

@@ -218,6 +218,28 @@ test_flush_sends_each_block_home(void **state)
 }
 
 static void
+test_mixed_flush_takes_any_class_and_arena(void **state)
+{
+	struct arena *arenas[2] = { arena_get(0, true), arena_get(1, true) };
+	void *mixed[64];
+
+	for (unsigned round = 0; round < 200; round++) {
+		unsigned n = 1 + (unsigned)core_below(64);
+
+		for (unsigned i = 0; i < n; i++) {
+			mixed[i] = arena_alloc(arenas[core_below(2)],
+			    (unsigned)core_below(45), 1, NULL);
+			assert_non_null(mixed[i]);
+		}
+		arena_flush_mixed(mixed, n);
+		assert_int_equal(pages_active(&arenas[0]->pages), 0);
+		assert_int_equal(pages_active(&arenas[1]->pages), 0);
+	}
+	arena_check(arenas[0]);
+	arena_check(arenas[1]);
+}
+
+static void
 test_large_grows_and_shrinks_in_place(void **state)
 {
 	struct arena *arena = arena_get(0, true);
@@ -389,6 +411,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_fill_gives_distinct_regions_lowest_last),
 		cmocka_unit_test(test_flush_sends_each_block_home),
+		cmocka_unit_test(test_mixed_flush_takes_any_class_and_arena),
 		cmocka_unit_test(test_large_grows_and_shrinks_in_place),
 		cmocka_unit_test(test_huge_alignment),
 		cmocka_unit_test(test_impossible_size_is_null),
