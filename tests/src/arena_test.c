@@ -242,11 +242,15 @@ test_mixed_flush_takes_any_class_and_arena(void **state)
 static void
 test_large_grows_and_shrinks_in_place(void **state)
 {
-	struct arena *arena = arena_get(0, true);
-	bool zeroed;
 	unsigned class = sc_index(64 << 10), bigger = sc_index(1 << 20);
-	unsigned char *p = arena_alloc(arena, class, 1, &zeroed);
+	struct arena *arena;
+	unsigned char *p;
+	unsigned index;
 
+	/* A new arena: what follows its first block is free. */
+	assert_int_equal(arena_create(&index), 0);
+	arena = arena_get(index, false);
+	p = arena_alloc(arena, class, 1, NULL);
 	memset(p, 0xaa, 64 << 10);
 	assert_int_equal(arena_resize_large(p, pagemap_get(p), bigger, true),
 	    0);
