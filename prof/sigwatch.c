@@ -18,17 +18,31 @@ typedef int action_function(int, const struct sigaction *,
 typedef void handler_function(int);
 typedef handler_function *signal_function(int, handler_function *);
 
-/* atomic: set once each; NULL: not looked up yet, or not there */
+/* atomic: set once each; NULL: before that, and in a static executable */
 static action_function *_Atomic next_action;
 static signal_function *_Atomic next_signal, *_Atomic next_sysv_signal;
 static void (*_Atomic changed_hook)(int number);
 
-static void *
-next_symbol(const char *name)
+/* libc's other name for it; in a static executable static_bind.c has it. */
+int __sigaction(int number, const struct sigaction *action,
+    struct sigaction *old) __attribute__((weak));
+
+/*
+ * Whoever comes after us in the search order. Only looked up here: the calls
+ * below may stand in a signal handler or in a child that forked while another
+ * thread held the loader's lock.
+ */
+void
+sigwatch_start(void)
 {
-	/* A static executable has no loader to ask. */
-	return static_bind()->sigaction != NULL ? NULL :
-	    dlsym(RTLD_NEXT, name);
+	if (static_bind()->sigaction != NULL)
+		return;			/* and no loader to ask */
+	atomic_store(&next_action,
+	    (action_function *)dlsym(RTLD_NEXT, "sigaction"));
+	atomic_store(&next_signal,
+	    (signal_function *)dlsym(RTLD_NEXT, "signal"));
+	atomic_store(&next_sysv_signal,
+	    (signal_function *)dlsym(RTLD_NEXT, "__sysv_signal"));
 }
 
 static action_function *
@@ -36,33 +50,9 @@ find_action(void)
 {
 	action_function *f = atomic_load(&next_action);
 
-	if (f != NULL)
-		return f;
-	f = (action_function *)static_bind()->sigaction;
 	if (f == NULL)
-		f = (action_function *)next_symbol("sigaction");
-	atomic_store(&next_action, f);
-	return f;
-}
-
-static signal_function *
-find_signal(signal_function *_Atomic *slot, const char *name)
-{
-	signal_function *f = atomic_load(slot);
-
-	if (f == NULL) {
-		f = (signal_function *)next_symbol(name);
-		atomic_store(slot, f);
-	}
-	return f;
-}
-
-void
-sigwatch_start(void)
-{
-	find_action();
-	find_signal(&next_signal, "signal");
-	find_signal(&next_sysv_signal, "__sysv_signal");
+		f = (action_function *)static_bind()->sigaction;
+	return f != NULL ? f : __sigaction;
 }
 
 void
@@ -107,7 +97,7 @@ watch_signal(signal_function *next, int number, handler_function *handler,
 	    .sa_flags = flags }, old;
 	handler_function *before;
 
-	if (next == NULL) {		/* static: by the other function */
+	if (next == NULL) {		/* by the other function */
 		sigemptyset(&action.sa_mask);
 		return sigwatch_action(number, &action, &old) == 0 ?
 		    old.sa_handler : SIG_ERR;
@@ -121,12 +111,19 @@ watch_signal(signal_function *next, int number, handler_function *handler,
 handler_function *
 sigwatch_signal(int number, handler_function *handler)
 {
-	return watch_signal(find_signal(&next_signal, "signal"), number,
-	    handler, SA_RESTART);
+	return watch_signal(atomic_load(&next_signal), number, handler,
+	    SA_RESTART);
 }
 
 /* Unit tests and a library with prefixed names leave the program's alone. */
 #if !defined(UNIT_TEST) && !defined(CONFIG_PREFIX_ST)
+/* Also without a profiler: the functions below are in every process. */
+static void __attribute__((constructor))
+sigwatch_load(void)
+{
+	sigwatch_start();
+}
+
 EXPORT int
 sigaction(int number, const struct sigaction *action, struct sigaction *old)
 {
@@ -155,7 +152,7 @@ bsd_signal(int number, handler_function *handler)
 EXPORT __attribute__((weak)) handler_function *
 __sysv_signal(int number, handler_function *handler)
 {
-	return watch_signal(find_signal(&next_sysv_signal, "__sysv_signal"),
-	    number, handler, SA_RESETHAND | SA_NODEFER);
+	return watch_signal(atomic_load(&next_sysv_signal), number, handler,
+	    SA_RESETHAND | SA_NODEFER);
 }
 #endif

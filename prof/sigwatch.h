@@ -9,14 +9,14 @@
  * is noticed by trigger_check.
  *
  * Locks: none. Memory: none. Signals/fork: as async-signal-safe as what it
- *   stands for, once sigwatch_start has looked that up.
+ *   stands for.
  */
 #ifndef STRATA_SIGWATCH_H
 #define STRATA_SIGWATCH_H
 
 #include <signal.h>
 
-/* Looks libc's functions up. */
+/* Looks libc's functions up; the library's constructor does. */
 void sigwatch_start(void);
 
 /* changed is called after each change of a disposition but of its query. */

@@ -451,7 +451,6 @@ trigger_start(void)
 	trigger.started = true;
 	atomic_store(&trigger.pid, os_pid());
 	ctlpub_start();		/* without it only ctl does not find us */
-	sigwatch_start();
 	handler_start();
 	sigwatch_set(disposition_changed);
 	page_write(0);
