@@ -134,13 +134,6 @@ misuse_sized_free(const void *ptr, size_t given)
 	misuse_report(what, ptr);
 }
 
-bool
-misuse_wanted(void)
-{
-	return opt.check_invalid_free || opt.check_double_free ||
-	    opt.check_sized_free;
-}
-
 /* Among the newest of the class in this thread's cache, or in its batch. */
 static bool
 misuse_is_cached(const void *ptr, unsigned sizeclass)

@@ -12,10 +12,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "options.h"
+
 #define MISUSE_UNSIZED SIZE_MAX		/* the size of an unsized free */
 
 /* True if frees must be checked: layer 4 then keeps them off the fast path. */
-bool misuse_wanted(void);
+static inline bool
+misuse_wanted(void)
+{
+	return opt.check_invalid_free | opt.check_double_free |
+	    opt.check_sized_free;
+}
 
 /*
  * Before ptr (not NULL) is freed: returns if it is a block in use whose size
