@@ -14,7 +14,7 @@
  */
 enum cfi_kind {
 	CFI_UNKNOWN,		/* no description: try frame pointers */
-	CFI_HARD,		/* described, but not for us: ask libunwind */
+	CFI_HARD,		/* described, but beyond three registers */
 	CFI_END,		/* the outermost frame */
 	CFI_SIGNAL,		/* a signal's frame: registers lie at sp */
 	CFI_CFA_SP,		/* CFA = sp + cfa */

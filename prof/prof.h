@@ -27,7 +27,8 @@ enum { PROF_PREFIX_MAX = 1024 };	/* bytes, with the final NUL */
 
 enum prof_format { PROF_FORMAT_PPROF = 1, PROF_FORMAT_HEAP_V2 = 2,
     PROF_FORMAT_BOTH = 3 };
-enum prof_unwind { PROF_UNWIND_LIBUNWIND, PROF_UNWIND_FP };
+/* The default: our own reader of .eh_frame; see prof/unwind.c. */
+enum prof_unwind { PROF_UNWIND_DWARF, PROF_UNWIND_FP, PROF_UNWIND_LIBUNWIND };
 
 /* What started a dump; the letter stands in the file's name. */
 enum prof_trigger {

@@ -4,20 +4,20 @@
  *
  *   registers here --rule(pc)--> registers of the caller --rule--> ...
  *        rule: cache (shared, lock-free) <- .eh_frame (cfi.c)
- *        a frame that cfi.c cannot describe: the whole stack by libunwind
- *        a frame without description: a look at the frame pointer
+ *        a frame without a rule: a look at the frame pointer
  *
- * Why not libunwind for all: see unwind_lib.c for the figures. A rule from
- * the cache costs 5 to 8 ns a frame, as unw_backtrace does, without memory
- * per thread, without a lock, and a stale rule is not possible: modules.c
- * keeps vacated addresses from reuse, and the epoch, which is raised where
- * it cannot, is part of the cache's key.
+ * Why not libunwind: see unwind_lib.c for what it costs and does. A rule from
+ * the cache costs a few ns a frame, as unw_backtrace does, without memory per
+ * thread, without a lock and without the loader, and a stale rule is not
+ * possible: modules.c keeps vacated addresses from reuse, and the epoch, which
+ * is raised where it cannot, is part of the cache's key.
  *
  * Stack words are read directly only inside pages that were read once by a
  * system call that cannot fault; [stack_low, stack_high) of the thread.
  *
- * Locks: none of ours. libunwind takes its own mutex, which fork does not
- *   know; hence the gate: a count of those inside and of forks under way.
+ * Locks: none. The gate (a count of those inside and of forks under way) is
+ *   for libunwind's mutex, which fork does not know, and so that no child is
+ *   born while the list of modules is read.
  * Fork: prepare closes the gate and waits until nobody else is inside; a
  *   thread that forks while it unwinds (from a signal's handler) does not
  *   wait for itself. A child starts with itself at most inside.
@@ -57,7 +57,7 @@ static struct cached cache[CACHE_SIZE]	/* atomic words */
     __attribute__((aligned(CACHELINE)));
 /* constant after unwind_start: */
 static bool ready;
-static bool by_frame_pointer;
+static enum prof_unwind way;
 static uintptr_t own_start, own_size;
 
 /* atomic: forks under way << 16 | threads inside */
@@ -255,7 +255,7 @@ step_signal(struct prof_thread *thread, struct regs *regs)
 	return regs->pc != 0;
 }
 
-/* No description: what a frame pointer would have left. */
+/* No rule that we can follow: what a frame pointer would have left. */
 static bool
 step_guess(struct prof_thread *thread, struct regs *regs)
 {
@@ -343,30 +343,23 @@ step_usual(const struct prof_thread *thread, struct regs *regs,
 	return true;
 }
 
-enum step { STEP_DONE, STEP_MORE, STEP_HARD };
-
-static enum step
+static bool
 step(struct prof_thread *thread, struct regs *regs, uint32_t epoch)
 {
 	struct cfi_rule rule = rule_of(regs->exact ? regs->pc : regs->pc - 1,
 	    epoch);
-	bool more;
 
 	switch (rule.kind) {
-	case CFI_HARD:
-		return STEP_HARD;
 	case CFI_END:
-		return STEP_DONE;
+		return false;
 	case CFI_SIGNAL:
-		more = step_signal(thread, regs);
-		break;
+		return step_signal(thread, regs);
+	case CFI_HARD:
 	case CFI_UNKNOWN:
-		more = step_guess(thread, regs);
-		break;
+		return step_guess(thread, regs);
 	default:
-		more = step_rule(thread, regs, &rule);
+		return step_rule(thread, regs, &rule);
 	}
-	return more ? STEP_MORE : STEP_DONE;
 }
 
 /* --- a stack ---------------------------------------------------------------- */
@@ -389,15 +382,14 @@ drop_own(uintptr_t *frames, size_t n)
 	return n - own;
 }
 
-/* false: a frame only libunwind can pass. */
-static bool
+static size_t
 walk(struct prof_thread *thread, struct regs *regs, uintptr_t *frames,
-    size_t max, size_t *out)
+    size_t max)
 {
 	uint32_t epoch = modules_epoch();
 	bool outside = false;
 	size_t n = 0, own = 0;
-	enum step what;
+	bool more;
 
 	do {
 		if (!outside && is_own(regs->pc) && own < OWN_MAX) {
@@ -407,12 +399,10 @@ walk(struct prof_thread *thread, struct regs *regs, uintptr_t *frames,
 			frames[n++] = regs->pc |
 			    (regs->exact ? STACK_SIGNAL : 0);
 		}
-		what = n == max ? STEP_DONE :
-		    likely(step_usual(thread, regs, epoch)) ? STEP_MORE :
-		    step(thread, regs, epoch);
-	} while (what == STEP_MORE);
-	*out = n;
-	return what != STEP_HARD;
+		more = n < max && (likely(step_usual(thread, regs, epoch)) ||
+		    step(thread, regs, epoch));
+	} while (more);
+	return n;
 }
 
 /* Passes our own frames, which keep no frame pointers, by their rules. */
@@ -424,7 +414,7 @@ leave_own(struct prof_thread *thread, struct regs *regs)
 	unsigned own = 0;
 
 	do {
-		if (own++ == OWN_MAX || step(thread, regs, epoch) != STEP_MORE)
+		if (own++ == OWN_MAX || !step(thread, regs, epoch))
 			return false;
 	} while (is_own(regs->pc));
 	return true;
@@ -510,17 +500,16 @@ __attribute__((noinline)) size_t
 unwind_collect(struct prof_thread *thread, uintptr_t *frames, size_t max)
 {
 	struct regs regs;
-	size_t n;
 
+	if (way == PROF_UNWIND_LIBUNWIND)
+		return drop_own(frames, unwind_lib_collect(frames, max));
 	get_registers(&regs);
-	if (by_frame_pointer) {
+	if (way == PROF_UNWIND_FP) {
 		find_stack(thread, regs.sp);
 		return walk_frame_pointers(thread, &regs, frames, max);
 	}
 	note_stack(thread, regs.sp);
-	if (walk(thread, &regs, frames, max, &n))
-		return n;
-	return drop_own(frames, unwind_lib_collect(frames, max));
+	return walk(thread, &regs, frames, max);
 }
 
 /* --- start ------------------------------------------------------------------- */
@@ -556,20 +545,20 @@ unwind_ready(void)
 int
 unwind_start(enum prof_unwind how)
 {
+	uintptr_t frames[16];
 	const char *reason;
 
+	way = how;
+	if (how == PROF_UNWIND_LIBUNWIND && unwind_lib_open(&reason) != 0) {
+		fmt_fd(2, MESSAGE_PREFIX "profiling is off: %s\n",
+		    reason != NULL ? reason : "no libunwind.so.8");
+		return ENOENT;
+	}
 	modules_refresh();
 	find_own();
-	by_frame_pointer = how == PROF_UNWIND_FP;
-	if (!by_frame_pointer) {
-		if (unwind_lib_open(&reason) != 0) {
-			fmt_fd(2, MESSAGE_PREFIX "profiling is off: %s\n",
-			    reason != NULL ? reason : "no libunwind.so.8");
-			return ENOENT;
-		}
-		modules_refresh();
-		unwind_lib_prime();
-	}
+	/* primed: what libunwind sets up at its first use is set up */
+	if (how == PROF_UNWIND_LIBUNWIND)
+		unwind_lib_collect(frames, ARRAY_LEN(frames));
 	/* pairs with the acquire in unwind_ready */
 	__atomic_store_n(&ready, true, __ATOMIC_RELEASE);
 	return 0;
@@ -652,6 +641,6 @@ unwind_fork_child(struct prof_thread *self)
 	uint32_t own = self == NULL ? 0 : self->unwinding;
 
 	__atomic_store_n(&gate, own, __ATOMIC_RELAXED);
-	if (forked_late && !by_frame_pointer)
+	if (forked_late && way == PROF_UNWIND_LIBUNWIND)
 		__atomic_store_n(&disabled, true, __ATOMIC_RELAXED);
 }

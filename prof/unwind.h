@@ -11,9 +11,9 @@
 #include "prof.h"
 
 /*
- * Opens libunwind (or nothing, for frame pointers) and primes it. No lock
- * held, outside of initialisation; the caller has the thread's guard.
- * 0, or ENOENT after one line on stderr.
+ * Reads the list of modules; opens and primes libunwind if that is asked for.
+ * No lock held, outside of initialisation; the caller has the thread's guard.
+ * 0, or ENOENT (no libunwind) after one line on stderr.
  */
 int unwind_start(enum prof_unwind how);
 bool unwind_ready(void);

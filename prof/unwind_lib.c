@@ -1,32 +1,24 @@
 /*
- * unwind_lib.c - libunwind, opened when profiling starts (unwind_lib.h).
+ * unwind_lib.c - libunwind, for prof_unwind:libunwind (unwind_lib.h).
  *
  * RTLD_LOCAL: its _Unwind_* functions must not come before libgcc's, which
  * would make every C++ throw of the program thirty times slower.
  *
- * Measured here (two cores, libunwind 1.6.2): unw_step costs 540 ns a frame
- * (two system calls each), unw_backtrace 6 to 10 ns, but through a cache of
- * 256 KiB in every thread, which no call empties after a dlclose. So neither
- * is used for what unwind.c can do itself; this file steps, and only through
- * the stacks that have a frame of an unusual kind.
- *
- * At its first use libunwind opens a pipe, by which it tries addresses when
- * it has to guess at a frame. Two descriptors of ours would be seen by the
- * program, inherited, closed and taken for its own, and libunwind would then
- * write to whatever has the number. So they are closed at once, and libunwind
- * is stopped in front of a frame that it would have to guess at.
+ * Why it is not the default (libunwind 1.6.2, measured here): unw_step costs
+ * 540 ns a frame, two system calls of them; unw_backtrace 6 to 10 ns, but
+ * through a cache of 256 KiB in every thread that nothing empties after a
+ * dlclose. And at its first use it opens a pipe, by which it tries addresses:
+ * the two descriptors are seen and inherited by the program, and when the
+ * program has closed them and uses their numbers, libunwind reads from, writes
+ * to and closes what is the program's.
  */
 #define UNW_LOCAL_ONLY
 #include "unwind_lib.h"
 
 #include <dlfcn.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <libunwind.h>
-#include <sys/stat.h>
 
-#include "cfi.h"
-#include "os.h"
 #include "stack.h"
 #include "static_bind.h"
 #include "util.h"
@@ -127,48 +119,11 @@ unwind_lib_collect(uintptr_t *frames, size_t max)
 	if (lib.init_local(&cursor, &context) != 0)
 		return 0;
 	do {
-		struct cfi_rule rule;
-
 		if (lib.get_reg(&cursor, UNW_REG_IP, &pc) != 0 || pc == 0)
 			break;
 		/* true of the frame that the signal interrupted */
 		frames[n++] = pc | (lib.is_signal_frame(&cursor) > 0 ?
 		    STACK_SIGNAL : 0);
-		cfi_find(pc - 1, &rule);
-		if (rule.kind == CFI_UNKNOWN)
-			break;
 	} while (n < max && lib.step(&cursor) > 0);
 	return n;
-}
-
-static bool
-is_pipe(int fd, uint64_t *inode)
-{
-	struct stat st;
-
-	if (fstat(fd, &st) != 0 || !S_ISFIFO(st.st_mode))
-		return false;
-	*inode = st.st_ino;
-	return true;
-}
-
-void
-unwind_lib_prime(void)
-{
-	int a = os_open("/dev/null", O_RDONLY, 0);
-	int b = os_open("/dev/null", O_RDONLY, 0);
-	uint64_t inode_a, inode_b;
-	uintptr_t frames[16];
-
-	/* the two lowest free numbers: the pipe gets them */
-	if (a >= 0)
-		os_close(a);
-	if (b >= 0)
-		os_close(b);
-	unwind_lib_collect(frames, ARRAY_LEN(frames));
-	if (a >= 0 && b >= 0 && is_pipe(a, &inode_a) &&
-	    is_pipe(b, &inode_b) && inode_a == inode_b) {
-		os_close(a);
-		os_close(b);
-	}
 }

@@ -1,5 +1,5 @@
 /*
- * unwind_lib.h - libunwind, opened when profiling starts.
+ * unwind_lib.h - libunwind, opened when profiling starts and asked for.
  */
 #ifndef STRATA_UNWIND_LIB_H
 #define STRATA_UNWIND_LIB_H
@@ -13,9 +13,6 @@
  * reason gets a text for a failure; it may be NULL.
  */
 int unwind_lib_open(const char **reason);
-
-/* Its first use: whatever it sets up then is set up. No lock held. */
-void unwind_lib_prime(void);
 
 /*
  * The caller's stack, innermost first, each frame as stack.h has it. Takes
