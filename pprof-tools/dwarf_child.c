@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -22,8 +23,11 @@
 #include "symcache.h"
 #include "xalloc.h"
 
-enum { CHILD_SECONDS = 120 };		/* of processor time; a debug file of
-					   1 GB takes ten */
+/*
+ * Processor time: 2 s, and 1 s for each 16 MiB of the file. Measured: 0.3 s for
+ * 5000 addresses in 23 MB; damaged data can make libdwarf loop.
+ */
+enum { CHILD_SECONDS = 2, BYTES_A_SECOND = 16 << 20 };
 
 static bool
 write_all(int fd, const char *bytes, size_t n)
@@ -41,20 +45,32 @@ write_all(int fd, const char *bytes, size_t n)
 	return true;
 }
 
+static void
+limit_child(const char *path)
+{
+	struct rlimit seconds = { CHILD_SECONDS, CHILD_SECONDS };
+	struct rlimit no_core = { 0, 0 };
+	struct stat status;
+
+	if (stat(path, &status) == 0) {
+		seconds.rlim_cur += (rlim_t)(status.st_size / BYTES_A_SECOND);
+		seconds.rlim_max = seconds.rlim_cur;
+	}
+	setrlimit(RLIMIT_CPU, &seconds);
+	setrlimit(RLIMIT_CORE, &no_core);
+}
+
 /* Does not return. */
 static void
 child(const char *path, struct symbol *symbols, size_t n, int out)
 {
-	struct rlimit seconds = { CHILD_SECONDS, CHILD_SECONDS };
-	struct rlimit no_core = { 0, 0 };
 	struct strpool pool = { 0 };
 	struct symcache cache = { .symbols = symbols, .n = n };
 	int null = open("/dev/null", O_WRONLY);
 	size_t length;
 	char *bytes;
 
-	setrlimit(RLIMIT_CPU, &seconds);
-	setrlimit(RLIMIT_CORE, &no_core);
+	limit_child(path);
 	if (null >= 0)
 		dup2(null, STDERR_FILENO);
 	dwarf_lines(path, symbols, n, &pool);
