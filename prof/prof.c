@@ -156,6 +156,9 @@ void
 prof_thread_exit(struct prof_thread *thread)
 {
 	unwind_thread_exit(thread);
+	if (thread->frames != NULL)
+		profmem_free(thread->frames, bt_max * sizeof *thread->frames);
+	thread->frames = NULL;
 }
 
 void
@@ -201,29 +204,45 @@ is_of_epoch(const uintptr_t *frames, size_t depth, uint32_t epoch)
 
 /* Unwinds, again if an address changed its owner meanwhile. */
 static size_t
-collect(struct prof_thread *thread, uintptr_t *frames, uint32_t *epoch)
+collect(struct prof_thread *thread, uintptr_t *frames, size_t max,
+    uint32_t *epoch)
 {
 	size_t depth;
 	int tries = 4;
 
 	do {
 		*epoch = modules_epoch();
-		depth = unwind_collect(thread, frames, bt_max);
+		depth = unwind_collect(thread, frames, max);
 	} while (!is_of_epoch(frames, depth, *epoch) && --tries > 0);
 	return depth;
+}
+
+/* Room for bt_max frames that are too many for a small stack, or NULL. */
+static uintptr_t *
+frames_of(struct prof_thread *thread)
+{
+	if (thread->frames == NULL)
+		thread->frames = profmem_alloc(bt_max * sizeof(uintptr_t),
+		    PROFMEM_STACKS);
+	return thread->frames;
 }
 
 /* The calling stack, interned; NULL while the gate is closed. */
 static struct stack *
 current_stack(struct prof_thread *thread)
 {
-	uintptr_t frames[bt_max];
+	enum { LOCAL_MAX = 128 };	/* 1 KiB of a stack of perhaps 16 */
+	uintptr_t local[LOCAL_MAX], *frames = local;
+	size_t depth, max = bt_max < LOCAL_MAX ? bt_max : LOCAL_MAX;
 	uint32_t epoch;
-	size_t depth;
 
+	if (bt_max > LOCAL_MAX && frames_of(thread) != NULL) {
+		frames = thread->frames;
+		max = bt_max;
+	}
 	if (!unwind_enter(thread))
 		return NULL;
-	depth = collect(thread, frames, &epoch);
+	depth = collect(thread, frames, max, &epoch);
 	unwind_leave(thread);
 	return stack_get(frames, depth, epoch);
 }

@@ -124,6 +124,7 @@ struct prof_thread {
 	unsigned guard;			/* nesting depth; 0 = outside */
 	unsigned unwinding;		/* times inside unwind.c's gate */
 	char name[32];			/* thread.prof.name */
+	uintptr_t *frames;		/* prof.c: room for many, or NULL */
 	uintptr_t stack_low;		/* unwind.c: readable stack */
 	uintptr_t stack_high;
 };
