@@ -41,11 +41,12 @@ struct compare_row {
 };
 
 struct comparison {
-	struct compare_row *rows;		/* largest difference first */
+	struct compare_row *rows;	/* largest difference first */
 	uint32_t n;
-	struct compare_row total;		/* without sites */
+	struct compare_row total;	/* without sites */
 	enum compare_errors errors;
-	struct sites *old_sites, *new_sites;	/* private */
+	/* private: */
+	struct sites *old_sites, *new_sites;
 };
 
 /*

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,6 +61,17 @@ limit_child(const char *path)
 	setrlimit(RLIMIT_CORE, &no_core);
 }
 
+/* The process's own handlers are not for this one: it is to die. */
+static void
+default_signals(void)
+{
+	static const int signals[] = { SIGSEGV, SIGBUS, SIGABRT, SIGFPE,
+	    SIGILL, SIGXCPU };
+
+	for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+		signal(signals[i], SIG_DFL);
+}
+
 /* Does not return. */
 static void
 child(const char *path, struct symbol *symbols, size_t n, int out)
@@ -70,6 +82,7 @@ child(const char *path, struct symbol *symbols, size_t n, int out)
 	size_t length;
 	char *bytes;
 
+	default_signals();
 	limit_child(path);
 	if (null >= 0)
 		dup2(null, STDERR_FILENO);

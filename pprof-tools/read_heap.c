@@ -2,10 +2,10 @@
  * read_heap.c - heap profiles as text: jemalloc's and Strata's heap_v2, and
  * pprof's legacy "heap profile:".
  *
- *   heap_v2/524288                        heap profile: 1: 16 [2: 32] @ heap_v2/524288
- *     t*: 1: 16 [0: 0]                      1: 16 [2: 32] @ 0x401136 0x40115b
- *   @ 0x401136 0x40115b                   MAPPED_LIBRARIES:
- *     t*: 1: 16 [0: 0]                    00400000-00401000 r-xp 00000000 ...
+ *   heap_v2/524288                  heap profile: 1: 16 [2: 32] @ heap_v2/64
+ *     t*: 1: 16 [0: 0]                1: 16 [2: 32] @ 0x401136 0x40115b
+ *   @ 0x401136 0x40115b             MAPPED_LIBRARIES:
+ *     t*: 1: 16 [0: 0]              00400000-00401000 r-xp 00000000 ...
  *     t0: 1: 16 [0: 0]
  *
  *   MAPPED_LIBRARIES:
