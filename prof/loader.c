@@ -137,6 +137,20 @@ dl_iterate_phdr(int (*visit)(struct dl_phdr_info *info, size_t size,
 	return real == NULL ? 0 : real(visit, arg);
 }
 
+/*
+ * Guarded: a signal's handler that allocates here must not be sampled, for it
+ * might wait for the very list that it has interrupted.
+ */
+static void
+refresh(void)
+{
+	bool guarded = host->guard_enter() != NULL;
+
+	modules_refresh();
+	if (guarded)
+		host->guard_leave();
+}
+
 EXPORT int
 dlclose(void *handle)
 {
@@ -148,11 +162,11 @@ dlclose(void *handle)
 	if (!__atomic_load_n(&watching, __ATOMIC_RELAXED))
 		return real(handle);
 	/* first what came since the last look, else it is not missed */
-	modules_refresh();
+	refresh();
 	/* pairs with the acquire in loader_closing */
 	__atomic_add_fetch(&closing, 1, __ATOMIC_SEQ_CST);
 	result = real(handle);
-	modules_refresh();
+	refresh();
 	__atomic_sub_fetch(&closing, 1, __ATOMIC_RELEASE);
 	return result;
 }
