@@ -273,7 +273,7 @@ test_mallocx(void)
 		    0));
 		usable = xallocx(p, size, 0, 0);
 		MUST(usable == sallocx(p, 0) && usable >= size);
-		sdallocx(p, size, 0);
+		sdallocx(p, usable, 0);
 		p = mallocx(size, MALLOCX_TCACHE_NONE | MALLOCX_ARENA(0));
 		MUST(p != NULL);
 		dallocx(p, MALLOCX_TCACHE_NONE);

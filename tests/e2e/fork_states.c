@@ -132,6 +132,8 @@ start_child(int number)
 	}
 	if (number % 8 == 7) {
 		if ((pid = vfork()) == 0) {
+			/* In the parent's memory, with another pid. */
+			free(malloc(3000));
 			execv("/bin/true", arguments);
 			_exit(5);
 		}
