@@ -53,8 +53,8 @@ struct comparison {
  * Compares by the sample type of that name. cum: compare cum, not flat.
  * Both models must outlive the result. NULL if one lacks the type.
  */
-struct comparison *compare_build(const struct model *old, const struct model *new,
-    enum sites_by by, const char *type, bool cum);
+struct comparison *compare_build(const struct model *old,
+    const struct model *new, enum sites_by by, const char *type, bool cum);
 void compare_free(struct comparison *diff);
 
 /* delta over its error; 0 if that is not known, HUGE_VAL if it is 0. */
