@@ -14,10 +14,14 @@ const struct tcache tcache_none = { .key = (uint32_t)TCACHE_KEY_NONE };
 
 enum {
 	/*
-	 * What jemalloc's fixed slots add up to is 2.9 MiB; this is less, and
-	 * is only reached by a thread that uses it.
+	 * What jemalloc's fixed slots add up to is 2.9 MiB a thread, of which
+	 * an average thread fills a fifth. BYTES_OWN is less than that; with
+	 * what is lent a thread may keep 1000 blocks of 1 KiB.
 	 */
-	TCACHE_BYTES = 2 << 20,
+	BYTES_OWN = 384 << 10,
+	BYTES_MAX = 2 << 20,
+	BYTES_SHARED = 8 << 20,
+	BYTES_LOAN = 128 << 10,		/* the least that is lent */
 	CAPACITY_MIN = 8,
 	LG_CAPACITY_MAX = 15,
 	FILL_FIRST_BYTES = 4 << 10,	/* a page's worth for a new class */
@@ -28,6 +32,8 @@ enum {
 /* constant after tcache_boot: */
 static unsigned slots[TCACHE_NBINS];
 static unsigned nbins;
+/* Bytes of the shared budget that nobody has; atomic. */
+static _Atomic int64_t shared = BYTES_SHARED;
 /* Stacks of 1 << i slots. */
 static struct base_pool stacks[LG_CAPACITY_MAX + 1];
 
@@ -135,10 +141,44 @@ fill_first(unsigned i)
 	return clamp(FILL_FIRST_BYTES / sc_size(i), 1, CAPACITY_MIN);
 }
 
+/* Keeps the loan that room needs, and no more. */
+static void
+repay(struct tcache *cache)
+{
+	size_t need = cache->room > BYTES_OWN ? cache->room - BYTES_OWN : 0;
+
+	if (cache->lent <= need)
+		return;
+	atomic_fetch_add_explicit(&shared, (int64_t)(cache->lent - need),
+	    memory_order_relaxed);
+	cache->lent = need;
+}
+
+/* True if there may be more bytes of room. */
+static bool
+afford(struct tcache *cache, size_t more)
+{
+	size_t room = cache->room + more;
+	size_t loan = more > BYTES_LOAN ? more : BYTES_LOAN;
+
+	if (room <= BYTES_OWN + cache->lent)
+		return true;
+	if (room > BYTES_MAX)
+		return false;
+	if (atomic_fetch_sub_explicit(&shared, (int64_t)loan,
+	    memory_order_relaxed) < (int64_t)loan) {
+		atomic_fetch_add_explicit(&shared, (int64_t)loan,
+		    memory_order_relaxed);
+		return false;
+	}
+	cache->lent += loan;
+	return true;
+}
+
 void
 tcache_init(struct tcache *cache, struct arena *arena)
 {
-	cache->room = 0;
+	cache->room = cache->lent = 0;
 	for (unsigned i = 0; i < TCACHE_NBINS; i++) {
 		struct cache_bin *bin = &cache->bins[i];
 		struct cache_bin_cold *cold = &cache->cold[i];
@@ -180,7 +220,10 @@ enlarge(struct tcache *cache, unsigned i, unsigned n)
 	return 0;
 }
 
-/* Raises the limit to n slots, if n slots may be; false if not. */
+/*
+ * Raises the limit to n slots; if they are too many for the budget, to the
+ * two that are everybody's right. False if nothing was gained.
+ */
 static bool
 raise_limit(struct tcache *cache, unsigned i, unsigned n)
 {
@@ -188,10 +231,11 @@ raise_limit(struct tcache *cache, unsigned i, unsigned n)
 
 	if (n > slots[i])
 		n = slots[i];
-	if (n <= limit || (limit >= 2 && cache->room +
-	    (size_t)(n - limit) * sc_size(i) > TCACHE_BYTES))
-		return false;
-	if (n > cache->cold[i].capacity && enlarge(cache, i, n) != 0)
+	if (n > 2 && n > limit &&
+	    !afford(cache, (size_t)(n - limit) * sc_size(i)))
+		n = 2;
+	if (n <= limit ||
+	    (n > cache->cold[i].capacity && enlarge(cache, i, n) != 0))
 		return false;
 	set_limit(cache, i, n);
 	return true;
@@ -217,7 +261,9 @@ fill_count(struct tcache *cache, unsigned i)
 	struct cache_bin_cold *cold = &cache->cold[i];
 	unsigned n = cold->fill, most;
 
-	if (n > limit_of(cache, i) && !raise_limit(cache, i, n))
+	if (n > limit_of(cache, i))
+		(void)raise_limit(cache, i, n);
+	if (n > limit_of(cache, i))
 		n = limit_of(cache, i);
 	most = clamp(FILL_MAX_BYTES / sc_size(i), 1, (slots[i] + 1) / 2);
 	cold->fill = clamp((size_t)cold->fill * 2, 1, most);
@@ -265,7 +311,7 @@ tcache_make_room(struct tcache *cache, unsigned sizeclass)
 	if (raise_limit(cache, sizeclass, limit == 0 ?
 	    fill_first(sizeclass) + 1 : limit * 2))
 		return true;
-	if (limit == 0)			/* no memory for a stack */
+	if (limit == 0)			/* no memory for the stack */
 		return false;
 	tcache_flush_bin(cache, sizeclass, keep_of(sizeclass, limit));
 	return true;
@@ -293,8 +339,11 @@ tcache_flush_bin(struct tcache *cache, unsigned sizeclass, unsigned keep)
 void
 tcache_flush_all(struct tcache *cache)
 {
-	for (unsigned i = 0; i < cache->nbins; i++)
+	for (unsigned i = 0; i < cache->nbins; i++) {
 		tcache_flush_bin(cache, i, 0);
+		set_limit(cache, i, 0);
+	}
+	repay(cache);
 }
 
 void
@@ -339,6 +388,7 @@ tcache_gc(struct tcache *cache)
 		if (++cache->gc_next >= cache->nbins)
 			cache->gc_next = 0;
 	}
+	repay(cache);
 }
 
 unsigned
@@ -389,6 +439,7 @@ tcache_check(const struct tcache *cache)
 		}
 	}
 	must(room == cache->room);
+	must(cache->lent <= BYTES_MAX);
 }
 
 void

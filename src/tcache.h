@@ -17,11 +17,12 @@
  *
  * Bounds: a class has (regions of a slab) << lg_tcache_nslots_mul slots,
  *   between tcache_nslots_small_min and _max; large classes up to tcache_max
- *   have tcache_nslots_large. tcache_ncached_max overrides both. Room for
- *   TCACHE_BYTES in all is given out as it is needed: first come, and back
- *   from what is idle.
+ *   have tcache_nslots_large. tcache_ncached_max overrides both. The bytes of
+ *   all bins have a budget: a part that every cache may use, and more of it,
+ *   up to 2 MiB, lent from what all threads share and given back when idle;
+ *   so one busy thread has much and a thousand idle ones have little.
  * Locks: none; the owner's thread only. Filling and flushing take the locks
- *   of arena.c.
+ *   of arena.c. The shared budget is an atomic counter.
  * Memory: the stacks come from pools of powers of two in base_meta; a thread
  *   that ends leaves them to the next.
  */
@@ -62,6 +63,7 @@ struct tcache {
 	uint32_t nbins;			/* classes with slots */
 	struct arena *arena;		/* fills come from here */
 	size_t room;			/* bytes: sum of limits * sizes */
+	size_t lent;			/* bytes of the shared budget */
 	unsigned gc_next;		/* bin that the next gc looks at */
 	unsigned nticks;		/* fills and flushes, for decay */
 	struct cache_bin bins[TCACHE_NBINS];
@@ -84,7 +86,7 @@ size_t tcache_max(void);
  */
 void tcache_init(struct tcache *cache, struct arena *arena);
 
-/* Gives every block back; the cache stays usable. */
+/* Gives every block, all room and what was lent back; it stays usable. */
 void tcache_flush_all(struct tcache *cache);
 
 /* Empties the cache, then binds it to arena and to its domain. */

@@ -128,6 +128,42 @@ test_the_budget_bounds_the_whole(void **state)
 	assert_in_range(tcache_bytes(&cache), 1 << 20, 5 << 19);
 }
 
+/* Many caches share what one alone could have; all give it back. */
+static void
+test_many_caches_share_the_budget(void **state)
+{
+	static struct tcache many[64];
+	struct tcache saved = cache;
+	unsigned class = sc_index(1024);
+	static void *blocks[1000];
+	size_t sum = 0;
+
+	for (unsigned k = 0; k < 64; k++) {
+		tcache_init(&cache, arena_get(0, true));
+		for (unsigned i = 0; i < 1000; i++)
+			blocks[i] = take(class);
+		for (unsigned i = 0; i < 1000; i++)
+			give(blocks[i]);
+		tcache_check(&cache);
+		sum += tcache_bytes(&cache);
+		assert_true(count(class) >= 100);
+		many[k] = cache;
+		memset(&cache, 0, sizeof cache);
+	}
+	assert_in_range(sum, 16 << 20, (8 + 64 / 2) << 20);
+	for (unsigned k = 0; k < 64; k++) {
+		tcache_flush_all(&many[k]);
+		assert_int_equal(many[k].lent, 0);
+	}
+	cache = saved;
+	tcache_init(&cache, arena_get(0, true));
+	for (unsigned i = 0; i < 1000; i++)
+		blocks[i] = take(class);
+	for (unsigned i = 0; i < 1000; i++)
+		give(blocks[i]);
+	assert_true(count(class) >= 1000);
+}
+
 static void
 test_what_is_idle_goes(void **state)
 {
@@ -248,6 +284,7 @@ main(void)
 		WITH_CACHE(test_fills_come_in_address_order),
 		WITH_CACHE(test_a_batch_stays_in_the_cache),
 		WITH_CACHE(test_the_budget_bounds_the_whole),
+		WITH_CACHE(test_many_caches_share_the_budget),
 		WITH_CACHE(test_what_is_idle_goes),
 		WITH_CACHE(test_gc_leaves_what_is_in_use),
 		WITH_CACHE(test_large_blocks_are_cached),
