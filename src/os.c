@@ -12,6 +12,7 @@
 #include <sys/prctl.h>
 #include <sys/types.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "util.h"
 
@@ -123,11 +124,23 @@ os_aslr_off(void)
 	return persona >= 0 && (persona & PERSONALITY_NO_RANDOMIZE) != 0;
 }
 
+/*
+ * In a program that closed its standard streams the lowest free number is one
+ * of them: what the program prints would land in our file.
+ */
 int
 os_open(const char *path, int flags, unsigned mode)
 {
-	return (int)os_syscall4(SYS_openat, AT_FDCWD, path,
+	int fd = (int)os_syscall4(SYS_openat, AT_FDCWD, path,
 	    flags | O_CLOEXEC, mode);
+	int high;
+
+	if (fd < 0 || fd > STDERR_FILENO)
+		return fd;
+	high = (int)os_syscall3(SYS_fcntl, fd, F_DUPFD_CLOEXEC,
+	    STDERR_FILENO + 1);
+	os_close(fd);
+	return high;
 }
 
 int

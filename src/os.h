@@ -90,7 +90,10 @@ bool os_aslr_off(void);
 
 /* --- files --------------------------------------------------------------- */
 
-/* flags as open(2); O_CLOEXEC is added. A descriptor or -errno. */
+/*
+ * flags as open(2); O_CLOEXEC is added. A descriptor, never one of the three
+ * standard ones, or -errno.
+ */
 int os_open(const char *path, int flags, unsigned mode);
 int os_close(int fd);
 long os_read(int fd, void *buf, size_t size);
