@@ -147,6 +147,8 @@ print_running_time(int64_t seconds, FILE *out)
 
 	if (seconds == 0)
 		fputs(", in its first second", out);
+	else if (seconds < 60)
+		fprintf(out, ", %d s after start", (int)seconds);
 	else
 		fprintf(out, ", %s after start", unit_duration(&unit,
 		    1e9 * (double)seconds));

@@ -33,6 +33,15 @@ struct bytes {
 
 /* --- paths -------------------------------------------------------------- */
 
+/* A home that is missing, as /nonexistent is for daemons, is not made. */
+static bool
+is_folder(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
 char *
 symcache_default_dir(void)
 {
@@ -41,7 +50,7 @@ symcache_default_dir(void)
 
 	if (cache != NULL && *cache == '/')
 		return xasprintf("%s/strata", cache);
-	if (home != NULL && *home == '/')
+	if (home != NULL && *home == '/' && is_folder(home))
 		return xasprintf("%s/.cache/strata", home);
 	return NULL;
 }

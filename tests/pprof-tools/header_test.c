@@ -70,6 +70,22 @@ test_what_is_not_known_is_left_out(void **state)
 	model_free(model);
 }
 
+/* The start is known to the second: no digits behind it. */
+static void
+test_a_short_run_has_whole_seconds(void **state)
+{
+	struct model *model;
+	char *text;
+
+	fixture_server("header_test.pb");
+	model = load("header_test.pb");
+	model->exact.start_time_unix = model->time_ns / 1000000000 - 4;
+	text = printed(model, "");
+	assert_non_null(strstr(text, " UTC, 4 s after start, by signal\n"));
+	free(text);
+	model_free(model);
+}
+
 static void
 test_a_missing_part_leaves_no_other(void **state)
 {
@@ -196,6 +212,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_all_facts),
 		cmocka_unit_test(test_what_is_not_known_is_left_out),
+		cmocka_unit_test(test_a_short_run_has_whole_seconds),
 		cmocka_unit_test(test_a_missing_part_leaves_no_other),
 		cmocka_unit_test(test_the_parts_add_up_to_rss),
 		cmocka_unit_test(test_untouched_pages_are_named_not_negative),

@@ -15,12 +15,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "elf_file.h"
 #include "model.h"
 #include "mutate.h"
 #include "symbolize.h"
+#include "symcache.h"
 #include "xalloc.h"
 
 enum { ADDRESSES = 4000, MUTATIONS = 300, DEBUG_MUTATIONS = 60 };
@@ -618,6 +620,22 @@ is_cached(struct model *model, const char *cache_dir)
 }
 
 static void
+test_a_missing_home_is_not_made(void **state)
+{
+	char *home = path_of("no-home"), *below;
+
+	unsetenv("XDG_CACHE_HOME");
+	setenv("HOME", home, 1);
+	assert_null(symcache_default_dir());
+	assert_int_equal(mkdir(home, 0700), 0);
+	below = symcache_default_dir();
+	assert_non_null(strstr(below, "/no-home/.cache/strata"));
+	assert_int_equal(rmdir(home), 0);
+	free(below);
+	free(home);
+}
+
+static void
 test_cache(void **state)
 {
 	char *cache = path_of("cache"), *id;
@@ -781,6 +799,7 @@ main(void)
 		cmocka_unit_test(test_separate_debug_file_by_build_id),
 		cmocka_unit_test(test_root_and_search_folders),
 		cmocka_unit_test(test_what_is_no_file_is_left_alone),
+		cmocka_unit_test(test_a_missing_home_is_not_made),
 		cmocka_unit_test(test_cache),
 		cmocka_unit_test(
 		    test_cache_that_cannot_be_written_is_no_error),
