@@ -405,6 +405,22 @@ test_large_realloc_stays_where_it_can(void **state)
 	free(ptr);
 }
 
+/* A block that was written, freed and taken again by calloc is zero. */
+static void
+test_large_calloc_of_used_pages_is_zero(void **state)
+{
+	for (size_t size = 4 << 20; size <= 32 << 20; size *= 2) {
+		struct block block = { .size = size };
+
+		block.ptr = malloc(size);
+		memset(block.ptr, 0xee, size);
+		free(block.ptr);
+		block.ptr = calloc(size / 8, 8);
+		check_zero(&block);
+		free(block.ptr);
+	}
+}
+
 /* What other threads cache comes back when they end. */
 static void *
 cache_some(void *arg)
@@ -445,6 +461,7 @@ main(void)
 		cmocka_unit_test(test_free_keeps_errno),
 		cmocka_unit_test(test_no_two_blocks_overlap),
 		cmocka_unit_test(test_large_realloc_stays_where_it_can),
+		cmocka_unit_test(test_large_calloc_of_used_pages_is_zero),
 		cmocka_unit_test(test_a_thread_takes_nothing_with_it),
 		cmocka_unit_test(test_model_one_thread),
 		cmocka_unit_test(test_model_threads_that_pass_blocks),
