@@ -23,6 +23,11 @@ check_eq "... that shows the child's own allocations" 13 $whole
 rm -f p.*
 check '150 forks against dlopen and dlclose, children dump' forks 150 loader \
 	"$PROG/churn_a.so" "$PROG/churn_b.so" dump
+# libunwind has a mutex of its own, and asks the loader.
+conf=prof:true,lg_prof_sample:0,prof_unwind:libunwind,prof_prefix:$tmp/p
+check '1,000 forks, stacks by libunwind' forks 1000 sites
+check '150 forks against dlopen and dlclose, by libunwind' forks 150 loader \
+	"$PROG/churn_a.so" "$PROG/churn_b.so" dump
 conf=prof:true,lg_prof_sample:0,prof_unwind:fp,prof_prefix:$tmp/p
 check '200 forks, stacks by frame pointers' forks 200 sites dump
 finish

@@ -18,6 +18,9 @@ rm -f strata.*
 check 'stacks by frame pointers' steps \
 	prof:true,lg_prof_sample:0,prof_unwind:fp
 rm -f strata.*
+check 'stacks by libunwind' steps \
+	prof:true,lg_prof_sample:0,prof_unwind:libunwind
+rm -f strata.*
 check 'text format, every free unwound too' steps \
 	prof:true,lg_prof_sample:0,prof_free_stacks:true,prof_format:both
 check 'profiling off' under prof:false timeout -s KILL 30 \

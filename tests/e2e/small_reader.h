@@ -152,7 +152,8 @@ reader_heap_v2(char *text, reader_row *row)
 	}
 }
 
-static inline void
+/* False: there is no such file. */
+static inline bool
 read_profile(const char *file, reader_row *row)
 {
 	static char buffer[8 << 20];
@@ -160,6 +161,8 @@ read_profile(const char *file, reader_row *row)
 	size_t used = 0;
 	ssize_t n;
 
+	if (fd < 0 && errno == ENOENT)
+		return false;
 	if (fd < 0)
 		die("%s: %s", file, strerror(errno));
 	while ((n = read(fd, buffer + used, sizeof buffer - 1 - used)) > 0)
@@ -173,6 +176,7 @@ read_profile(const char *file, reader_row *row)
 	else
 		reader_native((struct bytes){ (unsigned char *)buffer,
 		    (unsigned char *)buffer + used }, row);
+	return true;
 }
 
 #endif

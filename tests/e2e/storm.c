@@ -186,6 +186,7 @@ check_profiles(void)
 
 	glob("storm.*", 0, NULL, &found);
 	glob("*.s*.pb", GLOB_APPEND, NULL, &found);
+	/* prof_dump_max may drop files while we read: what is left will do. */
 	for (size_t i = 0; i < found.gl_pathc; i++)
 		read_profile(found.gl_pathv[i], check_row);
 	printf("%zu profiles, %lu rows, %lu dumps, %lu forks, %lu cancelled, "

@@ -23,7 +23,7 @@ i=0
 while [ $i -lt $rounds ]; do
 	throws '' '' >>plain
 	throws prof:false "$LIB" >>off
-	throws prof:true "$LIB" >>on
+	throws prof:true,prof_unwind:libunwind "$LIB" >>on
 	throws prof:true,lg_prof_sample:0 "$LIB" >>all
 	i=$((i + 1))
 done
@@ -37,7 +37,7 @@ at_most() {
 }
 
 at_most 'throws at its old speed with prof:false' off 2
-at_most 'throws at its old speed with prof:true' on 2
+at_most 'throws at its old speed with libunwind in use' on 2
 # Here each exception object is sampled too: a few microseconds.
 at_most 'throws with every allocation sampled' all 12
 

@@ -271,7 +271,8 @@ one_round(size_t lg, uint64_t seed, const char *file, double scale)
 	if (dump_profile(file) != 0)
 		die("prof.dump failed");
 	memset(&got, 0, sizeof got);
-	read_profile(file, add_row);
+	if (!read_profile(file, add_row))
+		die("there is no %s", file);
 	/* Every other round ends while what it sampled is still alive. */
 	if (seed % 2 == 0)
 		control("prof.reset", &lg, sizeof lg);
