@@ -110,12 +110,18 @@ rss_table() {
 	}' "$OUT/plain.txt" "$OUT/rotated.txt"
 }
 
+# rss_parts PROFILE: what its RSS consists of
+rss_parts() {
+	"$STRATA" top -n 1 "$1" | sed -n 's/^RSS *//p'
+}
+
 [ -x "$STRATA" ] || die "$STRATA is not built"
 rm -rf "$OUT"
 mkdir -p "$OUT"
 
 title "1. A server is started under Strata. Clients come, its configuration is
-    rebuilt $RELOADS times, sessions keep 2 % of the old rules for 8 reloads."
+    rebuilt $RELOADS times; sessions that join meanwhile copy 2 % of its rules
+    and live for 8 reloads."
 show "$STRATA" run --lg-sample=16 --dry-run "$BUILD/bin/reload-server"
 server_start plain 0
 load 1 0
@@ -133,21 +139,26 @@ show "$STRATA" top -n 8 "$after"
 title "3. What have the reloads changed? From the first one to the last:"
 show "$STRATA" diff -n 8 "$before" "$after"
 
-title "4. How long do rules live? A configuration dies at the next reload; what
-    lives eight times as long are the strays, which sessions hold."
+title "4. How long do objects live? Rules die with their configuration, at the
+    next reload; the copies that sessions hold live eight times as long."
 show "$STRATA" lifetimes --focus rules_compile "$after"
+show "$STRATA" lifetimes --focus rules_copy "$after"
 
 title "5. The same with rotation: each configuration is built in the next of four
     arenas (arenas.create, thread.arena), which is purged when it is freed.
-    All arenas but the current one hold strays alone:"
+    What dies together lies together, so all its pages go back:"
 server_start rotated 4
 load "$RELOADS" 0
 dump
-show "$STRATA" top --by arena "$dumped"
+rotated=$dumped
+show "$STRATA" top --by arena "$rotated"
 server_stop
 
 title "6. RSS by reload, without rotation and with it"
 rss_table | tee "$OUT/rss-by-reload.txt"
+printf 'as it is  %s\nrotated   %s\n' "$(rss_parts "$after")" \
+	"$(rss_parts "$rotated")"
+echo '(fragmentation: pages that the strays keep; dirty: free, kept for reuse)'
 
 title "7. Pictures"
 show "$STRATA" graph -o "$OUT/callgraph.svg" "$after"
@@ -167,5 +178,5 @@ printf '  %-28s %s\n' \
 	plain.txt,rotated.txt 'what the server printed' \
 	"$(basename "$before")" 'profile after the first reload' \
 	"$(basename "$after")" "profile after reload $RELOADS" \
-	"$(basename "$dumped")" 'the same, arenas rotated'
+	"$(basename "$rotated")" 'the same, arenas rotated'
 printf '\nAlso readable by: go tool pprof -http=: %s\n' "$after"

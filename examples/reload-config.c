@@ -2,7 +2,7 @@
  * reload-config.c - builds and frees the configurations of reload-server.
  *
  *   config --> routes[] --> route --> key
- *                             +-----> rules    counted holders
+ *                             +-----> rules
  *
  * A configuration is some 100 MiB: rules of 16 B to 4 KiB, a key and a struct
  * for each route, a few large tables.
@@ -14,7 +14,7 @@
 
 #include "reload-config.h"
 
-atomic_size_t live_bytes;
+size_t live_bytes;
 
 void
 die(const char *what)
@@ -28,14 +28,14 @@ counted(void *block, size_t bytes)
 {
 	if (block == NULL)
 		die("out of memory");
-	atomic_fetch_add_explicit(&live_bytes, bytes, memory_order_relaxed);
+	live_bytes += bytes;
 	return block;
 }
 
 void *
 uncounted(void *block, size_t bytes)
 {
-	atomic_fetch_sub_explicit(&live_bytes, bytes, memory_order_relaxed);
+	live_bytes -= bytes;
 	return block;
 }
 
@@ -70,22 +70,20 @@ rules_compile(uint64_t *random, unsigned number)
 
 	memset(rules, (int)random_next(random), bytes);
 	rules->bytes = (uint32_t)bytes;
-	atomic_init(&rules->holders, 1);
 	return rules;
 }
 
 struct rules *
-rules_hold(struct rules *rules)
+rules_copy(const struct rules *rules)
 {
-	atomic_fetch_add(&rules->holders, 1);
-	return rules;
+	return memcpy(counted(malloc(rules->bytes), rules->bytes), rules,
+	    rules->bytes);
 }
 
 void
-rules_put(struct rules *rules)
+rules_free(struct rules *rules)
 {
-	if (atomic_fetch_sub(&rules->holders, 1) == 1)
-		free(uncounted(rules, rules->bytes));
+	free(uncounted(rules, rules->bytes));
 }
 
 static char *
@@ -116,15 +114,15 @@ route_bytes(const struct route *route)
 static void
 route_free(struct route *route)
 {
-	rules_put(route->rules);
+	rules_free(route->rules);
 	free(uncounted(route->key, route->key_bytes));
 	free(uncounted(route, sizeof *route));
 }
 
 static size_t
-geo_table_load(struct config *c, unsigned i, uint64_t *random)
+geo_table_load(struct config *c, unsigned i)
 {
-	size_t bytes = (size_t)(128 + random_next(random) % 1408) << 10;
+	size_t bytes = (size_t)(128 + random_next(&c->random) % 1408) << 10;
 
 	c->table_bytes[i] = bytes;
 	c->tables[i] = counted(malloc(bytes), bytes);
@@ -143,29 +141,35 @@ routes_grow(struct config *c)
 }
 
 struct config *
-config_build(unsigned number, size_t base_bytes)
+config_begin(unsigned number, size_t base_bytes)
 {
-	uint64_t random = number;
-	size_t bytes = 0;
-	/* 96 to 123 parts of 96: no two neighbours have the same size. */
-	size_t wanted = base_bytes / 96 * (96 + number * 11 % 28);
 	struct config *c = counted(calloc(1, sizeof *c), sizeof *c);
 
 	c->number = number;
+	c->random = number;
+	/* 96 to 123 parts of 96: no two neighbours have the same size. */
+	c->wanted = base_bytes / 96 * (96 + number * 11 % 28);
 	c->capacity = 1024;
 	c->routes = counted(malloc(c->capacity * sizeof *c->routes),
 	    c->capacity * sizeof *c->routes);
 	for (unsigned i = 0; i < GEO_TABLES; i++)
-		bytes += geo_table_load(c, i, &random);
-	while (bytes < wanted || c->nroutes == 0) {
-		struct route *route = route_new(c->nroutes, number, &random);
+		c->bytes += geo_table_load(c, i);
+	return c;
+}
+
+bool
+config_build(struct config *c, unsigned nroutes)
+{
+	while (nroutes-- > 0 && c->bytes < c->wanted) {
+		struct route *route = route_new(c->nroutes, c->number,
+		    &c->random);
 
 		if (c->nroutes == c->capacity)
 			routes_grow(c);
 		c->routes[c->nroutes++] = route;
-		bytes += route_bytes(route);
+		c->bytes += route_bytes(route);
 	}
-	return c;
+	return c->bytes >= c->wanted;
 }
 
 void

@@ -5,14 +5,13 @@
 #ifndef RELOAD_CONFIG_H
 #define RELOAD_CONFIG_H
 
-#include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 enum { GEO_TABLES = 6 };		/* a configuration's large blocks */
 
 struct rules {
-	atomic_uint holders;		/* the configuration and sessions */
 	uint32_t bytes;			/* of the whole block */
 	unsigned char program[];
 };
@@ -25,6 +24,8 @@ struct route {
 
 struct config {
 	unsigned number;		/* 1 = at start, then one a reload */
+	uint64_t random;		/* its content depends on number */
+	size_t bytes, wanted;		/* built so far, and in the end */
 	size_t nroutes, capacity;
 	struct route **routes;
 	size_t table_bytes[GEO_TABLES];
@@ -32,7 +33,7 @@ struct config {
 };
 
 /* What the program holds, by its own count; in bytes. */
-extern atomic_size_t live_bytes;
+extern size_t live_bytes;
 
 _Noreturn void die(const char *what);
 
@@ -43,15 +44,15 @@ void *uncounted(void *block, size_t bytes);
 uint64_t random_next(uint64_t *state);
 
 /*
- * A configuration of base_bytes to 1.28 times that; its content depends on
- * its number alone.
+ * A configuration of base_bytes to 1.28 times that is built in slices, so
+ * that requests are served meanwhile: config_begin, then config_build until
+ * it returns true.
  */
-struct config *config_build(unsigned number, size_t base_bytes);
-
-/* Rules that a session holds stay behind: these are the strays. */
+struct config *config_begin(unsigned number, size_t base_bytes);
+bool config_build(struct config *config, unsigned nroutes);
 void config_free(struct config *config);
 
-struct rules *rules_hold(struct rules *rules);
-void rules_put(struct rules *rules);
+struct rules *rules_copy(const struct rules *rules);
+void rules_free(struct rules *rules);
 
 #endif

@@ -1,11 +1,11 @@
 /*
  * reload-load.c - drives reload-server: traffic, sessions and reloads.
  *
- * Before each reload enough sessions join to hold --stray-percent of the
- * configuration's rules; then requests go out in batches over a few
- * connections, SIGHUP is sent to the server, and traffic goes on until the
- * server answers that the new configuration is in place. Ends non-zero if a
- * request was refused or the server went away.
+ * Requests go out in batches over a few connections, then SIGHUP is sent, and
+ * traffic goes on until the server answers that the new configuration is in
+ * place. Meanwhile sessions join, as many as hold --stray-percent of the
+ * configuration's rules. Ends non-zero if a request was refused or the server
+ * went away.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -24,7 +24,7 @@
 enum {
 	CONNECTIONS_MAX = 64,
 	BATCH = 32,			/* requests sent before replies are read */
-	SESSION_RULES = 32,		/* rules that one session holds */
+	SESSION_RULES = 4,		/* rules that one session holds */
 	RELOAD_SECONDS = 60,		/* longest wait for one reload */
 };
 
@@ -157,26 +157,19 @@ traffic_batch(void)
 	nrequests += BATCH * options.connections;
 }
 
-/* Sessions join until they hold the wanted share of the rules. */
 static void
-sessions_join(void)
+session_join(void)
 {
-	unsigned long routes = server_figure("routes"), held = 0;
+	char text[128];
+	int bytes = snprintf(text, sizeof text,
+	    "JOIN %ju %d\nNOTE %ju joined by the load driver\n",
+	    (uintmax_t)next_session, SESSION_RULES, (uintmax_t)next_session);
 
-	while (held < routes * options.percent / 100) {
-		char text[128];
-		int bytes = snprintf(text, sizeof text,
-		    "JOIN %ju %d\nNOTE %ju joined by the load driver\n",
-		    (uintmax_t)next_session, SESSION_RULES,
-		    (uintmax_t)next_session);
-
-		next_session++;
-		conn_send(&conns[0], text, (size_t)bytes);
-		reply_check(conn_line(&conns[0]));
-		reply_check(conn_line(&conns[0]));
-		nrequests += 2;
-		held += SESSION_RULES;
-	}
+	next_session++;
+	conn_send(&conns[0], text, (size_t)bytes);
+	reply_check(conn_line(&conns[0]));
+	reply_check(conn_line(&conns[0]));
+	nrequests += 2;
 }
 
 static void
@@ -192,17 +185,25 @@ static void
 server_reload(void)
 {
 	unsigned long before = server_figure("reload");
+	unsigned long left = server_figure("routes") * options.percent / 100 /
+	    SESSION_RULES;
 	double give_up = seconds() + RELOAD_SECONDS;
 
 	if (kill((pid_t)options.pid, SIGHUP) != 0)
 		die("signalling the server");
 	while (server_figure("reload") == before) {
+		if (left > 0) {
+			session_join();
+			left--;
+		}
 		traffic_batch();
 		if (seconds() > give_up) {
 			errno = ETIMEDOUT;
 			die("waiting for the reload");
 		}
 	}
+	while (left-- > 0)		/* the reload was too quick */
+		session_join();
 }
 
 static void
@@ -272,7 +273,6 @@ main(int argc, char **argv)
 	for (unsigned i = 0; i < options.connections; i++)
 		conn_open(&conns[i]);
 	for (unsigned i = 0; i < options.reloads; i++) {
-		sessions_join();
 		traffic(options.requests);
 		server_reload();
 	}
