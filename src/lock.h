@@ -74,7 +74,7 @@ struct lock {
 	const char *name;
 	enum lock_rank rank;
 #if STRATA_DEBUG
-	struct lock *below;		/* held by the same task, taken before */
+	struct lock *below;		/* taken before, by this task */
 #endif
 };
 
