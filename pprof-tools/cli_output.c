@@ -135,3 +135,15 @@ cli_output_close(const struct cli_args *args, FILE *file)
 	return EXIT_INPUT;
 }
 
+
+void
+cli_csv_text(FILE *out, const char *text)
+{
+	fputc('"', out);
+	for (; text != NULL && *text != '\0'; text++) {
+		if (*text == '"')
+			fputc('"', out);
+		fputc(*text, out);
+	}
+	fputc('"', out);
+}

@@ -30,6 +30,9 @@ int cli_output_close(const struct cli_args *args, FILE *file);
  */
 int cli_check_suffix(const struct cli_args *args);
 
+/* A CSV field, quoted as RFC 4180 has it: any text is one. NULL: empty. */
+void cli_csv_text(FILE *out, const char *text);
+
 /* Is word one of the words in list, which are divided by blanks? */
 bool cli_word_in(const char *list, const char *word);
 

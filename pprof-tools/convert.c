@@ -99,18 +99,6 @@ print_folded(const struct view *view, FILE *out)
 
 /* --- CSV ---------------------------------------------------------------- */
 
-static void
-print_quoted(FILE *out, const char *text)
-{
-	fputc('"', out);
-	for (; text != NULL && *text != '\0'; text++) {
-		if (*text == '"')
-			fputc('"', out);
-		fputc(*text, out);
-	}
-	fputc('"', out);
-}
-
 /* Empty where it is not known. */
 static void
 print_known(FILE *out, int64_t number)
@@ -129,14 +117,14 @@ print_csv_row(const struct model *model, const struct model_row *row,
 	    labels->lifetime, labels->age, labels->thread };
 	char *stack = folded_stack(model, row->stack);
 
-	print_quoted(out, stack);
+	cli_csv_text(out, stack);
 	free(stack);
 	print_known(out, labels->bytes);
 	print_known(out, labels->rate);
 	print_known(out, labels->since);
 	for (size_t i = 0; i < sizeof strings / sizeof *strings; i++) {
 		fputc(',', out);
-		print_quoted(out, strings[i]);
+		cli_csv_text(out, strings[i]);
 	}
 	for (uint32_t i = 0; i < model->ntypes; i++)
 		fprintf(out, ",%" PRId64, row->values[i]);
@@ -150,7 +138,7 @@ print_csv(const struct model *model, FILE *out)
 	    out);
 	for (uint32_t i = 0; i < model->ntypes; i++) {
 		fputc(',', out);
-		print_quoted(out, model->types[i].type);
+		cli_csv_text(out, model->types[i].type);
 	}
 	fputc('\n', out);
 	for (uint32_t i = 0; i < model->nrows; i++)

@@ -165,18 +165,6 @@ print_text(const struct diff_view *v)
 /* --- CSV and JSON ------------------------------------------------------- */
 
 static void
-print_quoted(FILE *out, const char *text)
-{
-	fputc('"', out);
-	for (; *text != '\0'; text++) {
-		if (*text == '"')
-			fputc('"', out);
-		fputc(*text, out);
-	}
-	fputc('"', out);
-}
-
-static void
 print_csv(const struct diff_view *v)
 {
 	fputs("site,old,new,delta,delta_error,significance,state,"
@@ -184,7 +172,7 @@ print_csv(const struct diff_view *v)
 	for (uint32_t i = 0; i < v->n; i++) {
 		const struct compare_row *row = &v->diff->rows[i];
 
-		print_quoted(v->out, row->name);
+		cli_csv_text(v->out, row->name);
 		fprintf(v->out, ",%.0f,%.0f,%.0f,", row->old_value,
 		    row->new_value, row->delta.value);
 		if (!row->delta.unknown)

@@ -9,20 +9,8 @@
 
 #include <jansson.h>
 
+#include "cli.h"
 #include "lifetimes.h"
-
-/* A field in quotes, as RFC 4180 has it. */
-static void
-csv_field(const char *text, FILE *out)
-{
-	fputc('"', out);
-	for (; *text != '\0'; text++) {
-		if (*text == '"')
-			fputc('"', out);
-		fputc(*text, out);
-	}
-	fputc('"', out);
-}
 
 static void
 csv_line(const struct life_group *group, const char *state, uint32_t i,
@@ -30,7 +18,7 @@ csv_line(const struct life_group *group, const char *state, uint32_t i,
 {
 	if (sum->objects == 0)
 		return;
-	csv_field(group->name, out);
+	cli_csv_text(out, group->name);
 	fprintf(out, ",%s,%.0f,", state, ceil(life_lower(i)));
 	if (!isinf(life_upper(i)))
 		fprintf(out, "%.0f", ceil(life_upper(i)));

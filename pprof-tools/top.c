@@ -129,19 +129,6 @@ print_text(const struct top *top)
 
 /* --- CSV ---------------------------------------------------------------- */
 
-/* Quoted, with quotes doubled: any name is one field. */
-static void
-print_quoted(FILE *out, const char *text)
-{
-	fputc('"', out);
-	for (; *text != '\0'; text++) {
-		if (*text == '"')
-			fputc('"', out);
-		fputc(*text, out);
-	}
-	fputc('"', out);
-}
-
 /* Empty if the error is not known. */
 static void
 print_estimate(FILE *out, const struct estimate *estimate)
@@ -162,7 +149,7 @@ print_csv(const struct top *top)
 		const struct site *site = &top->sites->items[i];
 
 		sum += site->flat.value;
-		print_quoted(top->out, site->name);
+		cli_csv_text(top->out, site->name);
 		print_estimate(top->out, &site->flat);
 		print_estimate(top->out, &site->cum);
 		print_estimate(top->out, &site->flat_objects);
@@ -170,7 +157,7 @@ print_csv(const struct top *top)
 		    100 * fraction(site->flat.value, total),
 		    100 * fraction(sum, total),
 		    100 * fraction(site->cum.value, total));
-		print_quoted(top->out, site->file);
+		cli_csv_text(top->out, site->file);
 		fprintf(top->out, ",%" PRId64 "\n", site->line);
 	}
 }

@@ -493,6 +493,21 @@ test_the_manual_names_formats_and_no_other_command(void **state)
 	free(page);
 }
 
+static void
+test_any_text_is_one_csv_field(void **state)
+{
+	FILE *file = tmpfile();
+	char *text;
+
+	assert_non_null(file);
+	cli_csv_text(file, "a,\"b\"\n");
+	cli_csv_text(file, NULL);
+	text = file_text(file);
+	assert_string_equal(text, "\"a,\"\"b\"\"\n\"\"\"");
+	free(text);
+	fclose(file);
+}
+
 int
 main(void)
 {
@@ -515,6 +530,7 @@ main(void)
 		cmocka_unit_test(
 		    test_output_that_cannot_be_written_is_reported),
 		cmocka_unit_test(test_figures_out_of_range_are_refused),
+		cmocka_unit_test(test_any_text_is_one_csv_field),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
