@@ -168,7 +168,7 @@ int arena_destroy(unsigned index, arena_sample_end *end);
 void arena_name_get(struct arena *arena, char out[ARENA_NAME_MAX]);
 void arena_name_set(struct arena *arena, const char *name);
 
-/* Of an arena, or of new ones (ARENA_NONE): EXTENT_DIRTY or _MUZZY. */
+/* --- statistics ----------------------------------------------------------- */
 
 struct arena_extent_stats {	/* by floor size class of the extent */
 	size_t ndirty, nmuzzy, nretained;
