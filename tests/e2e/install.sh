@@ -32,12 +32,13 @@ main(void)
 {
 	const char *version = NULL;
 	size_t size = sizeof version, n;
-	char *block = mallocx(1000, MALLOCX_ALIGN(256) | MALLOCX_ZERO);
+	char *block = (char *)mallocx(1000,
+	    MALLOCX_ALIGN(256) | MALLOCX_ZERO);
 
 	if (mallctl("version", &version, &size, NULL, 0) != 0)
 		return 1;
 	n = sallocx(block, 0);
-	block = realloc(block, 100000);
+	block = (char *)realloc(block, 100000);
 	memset(block, 1, 100000);
 	dallocx(block, 0);
 	printf("%s %s %d\n", strata_version(), version, n >= 1000);
