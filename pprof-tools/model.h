@@ -137,7 +137,7 @@ struct model {
 	int64_t duration_ns;		/* 0 unknown */
 	const char *format;		/* "pprof", "heap_v2", ... */
 	uint32_t nfiles;		/* merged into this model */
-	struct model_index *index;	/* private to model.c */
+	struct model_index *index;	/* private: model_index.h */
 };
 
 /* An empty model; its types are declared before the first row. */
