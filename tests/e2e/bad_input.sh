@@ -21,7 +21,7 @@ for conf in nonsense prof narenas:x narenas:1, narenas:1,, unknown_option:1 \
 	prof:maybe prof:TRUE , 'a b:c' 'narenas :1' tcache_max:abc junk:xyz \
 	percpu_arena:foo slab_sizes:1-2 abort:1 stats_interval:abc dss:foo \
 	zero_realloc:x narenas:0 prof:true,nonsense a:b,c:d \
-	oversize_threshold:-1 metadata_thp:q background_thread:1; do
+	oversize_threshold:x metadata_thp:q background_thread:1; do
 	said=$(say "$conf" "$LIB")
 	if [ -n "$jemalloc" ]; then
 		check_eq "MALLOC_CONF=$conf: jemalloc's words" \

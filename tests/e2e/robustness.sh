@@ -50,7 +50,7 @@ survives 'threads by the thousand, all sampled' 120 \
 
 # Limits that are there before the first allocation: the program runs, or it
 # fails as it would when memory is short, but it does not crash.
-for mib in 1000 100 60; do
+for mib in 300 100 60; do
 	for mode in prof:false prof:true,lg_prof_sample:0; do
 		(
 			ulimit -v $((mib * 1024))
