@@ -103,7 +103,8 @@ for mode in pause epoll sleep threads; do
 	start idle.out prof:true,lg_prof_sample:0,prof_prefix:"$tmp/i" \
 		"$PROG/idle" $mode
 	n=$([ $mode = threads ] && echo 3 || echo 1)
-	check "$mode: at rest the profiler owns no thread" tasks $pid "$n"
+	check "$mode: at rest the profiler owns no thread" \
+		wait_for 5 tasks $pid "$n"
 	kill -USR2 $pid
 	check "$mode: an idle program dumps when killed" \
 		wait_for 10 whole_like "$tmp/i.$pid.0.s"
