@@ -24,14 +24,18 @@ static bool
 ctl_arena_valid(const size_t *mib, size_t index)
 {
 	return index == MALLCTL_ARENAS_ALL ||
-	    (boot() == 0 && index < arenas_count());
+	    (boot() == 0 && index <= arenas_count());
 }
 
-/* The index as layer 3a counts: ARENA_NONE is all of them. */
+/*
+ * The index as layer 3a counts: ARENA_NONE is all of them. So is the number
+ * of arenas, an older name of MALLCTL_ARENAS_ALL that programs use: redis
+ * purges by it.
+ */
 static unsigned
 ctl_arena_index(const struct ctl_call *call)
 {
-	return call->mib[1] == MALLCTL_ARENAS_ALL ? ARENA_NONE :
+	return call->mib[1] >= arenas_count() ? ARENA_NONE :
 	    (unsigned)call->mib[1];
 }
 

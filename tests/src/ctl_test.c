@@ -416,6 +416,27 @@ test_mutex_counters_differ(void **state)
 	    0);
 }
 
+/* "arena.<narenas>.purge": what redis calls after a FLUSHALL. */
+static void
+test_number_of_arenas_means_all(void **state)
+{
+	char name[64];
+	void *block = malloc((size_t)8 << 20);
+
+	memset(block, 1, (size_t)8 << 20);
+	free(block);
+	snprintf(name, sizeof name, "arena.%u.purge",
+	    (unsigned)get("arenas.narenas", 4));
+	assert_int_equal(mallctl(name, NULL, NULL, NULL, 0), 0);
+	refresh();
+	snprintf(name, sizeof name, "stats.arenas.%u.pdirty",
+	    MALLCTL_ARENAS_ALL);
+	assert_int_equal(get(name, 8), 0);
+	snprintf(name, sizeof name, "arena.%u.purge",
+	    (unsigned)get("arenas.narenas", 4) + 1);
+	assert_int_equal(mallctl(name, NULL, NULL, NULL, 0), ENOENT);
+}
+
 static void
 test_decay_of_one_arena(void **state)
 {
@@ -479,6 +500,7 @@ main(void)
 		cmocka_unit_test(test_statistics_nest),
 		cmocka_unit_test(test_merged_is_the_sum_of_the_bins),
 		cmocka_unit_test(test_mutex_counters_differ),
+		cmocka_unit_test(test_number_of_arenas_means_all),
 		cmocka_unit_test(test_decay_of_one_arena),
 		cmocka_unit_test(test_background_threads),
 	};
