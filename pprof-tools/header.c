@@ -29,6 +29,16 @@ header_of(const struct model *model)
 	return header;
 }
 
+double
+header_sum_error(const struct model *model, const struct estimate *sum)
+{
+	double unseen = model->period > 1 ? (double)model->period : 0;
+
+	if (sum->unknown || (sum->value == 0 && model->period < 1))
+		return NAN;
+	return hypot(sqrt(sum->variance), unseen);
+}
+
 size_t
 header_parts(const struct model_exact *exact,
     struct header_part parts[HEADER_PARTS])
@@ -237,7 +247,7 @@ print_live(const struct header *header, FILE *out, bool color,
     const char *prefix)
 {
 	const struct model_exact *exact = &header->model->exact;
-	double error = estimate_error(&header->live);
+	double error = header_sum_error(header->model, &header->live);
 	double before = 0;
 	struct unit unit;
 
@@ -247,9 +257,6 @@ print_live(const struct header *header, FILE *out, bool color,
 		before = (double)exact->before_profiling;
 	label(out, color, prefix, "live");
 	fputs(unit_bytes(&unit, header->live.value), out);
-	/* Nothing sampled leaves the error unknown, not 0. */
-	if (header->live.value == 0 && header->model->period != 1)
-		error = NAN;
 	if (!isnan(error))
 		fprintf(out, " %s %s", term_unicode() ? "\u00b1" : "+-",
 		    unit_bytes(&unit, error));
@@ -348,7 +355,7 @@ header_json(const struct header *header)
 	const struct model_exact *exact = &model->exact;
 	struct header_part parts[HEADER_PARTS];
 	size_t n = header_parts(exact, parts);
-	double error = estimate_error(&header->live);
+	double error = header_sum_error(model, &header->live);
 	json_t *object = json_object(), *rss;
 
 	set_string(object, "program", exact->command);

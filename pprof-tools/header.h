@@ -32,6 +32,15 @@ struct header {
 
 struct header header_of(const struct model *model);
 
+/*
+ * The standard error of a sum of bytes over a whole profile, or NAN. What the
+ * samples say of their own spread knows nothing of objects too small to have
+ * met one; one mean distance R is added for them (B bytes of them stay unseen
+ * with probability exp(-B/R)).
+ */
+double header_sum_error(const struct model *model,
+    const struct estimate *sum);
+
 /* prefix begins each line: "" on a terminal, "# " in folded text. */
 void header_print(const struct header *header, FILE *out, bool color,
     const char *prefix);

@@ -87,18 +87,28 @@ add_site(const struct top *top, struct grid *grid, const struct site *site,
 	grid_add(grid, GRID_BOLD, site_text(top, site, &unit));
 }
 
+/* Of the total; NAN if it is not known. */
+static double
+total_error(const struct top *top)
+{
+	const struct estimate *total = &top->sites->total;
+
+	return strcmp(top->unit, "bytes") == 0 ?
+	    header_sum_error(top->view->model, total) : estimate_error(total);
+}
+
 static void
 print_summary(const struct top *top, double shown)
 {
 	const struct sites *sites = top->sites;
 	const struct model_type *type = view_type(top->view);
+	double error = total_error(top);
 	struct unit a, b, c;
 
 	fprintf(top->out, "%s: %s", type->type, unit_value(&a,
 	    sites->total.value, top->unit));
-	if (!sites->total.unknown)
-		fprintf(top->out, " +- %s", unit_value(&b,
-		    estimate_error(&sites->total), top->unit));
+	if (!isnan(error))
+		fprintf(top->out, " +- %s", unit_value(&b, error, top->unit));
 	if (sites->objects_type != MODEL_NONE)
 		fprintf(top->out, " in %s objects", unit_count(&c,
 		    sites->total_objects.value));
@@ -165,10 +175,9 @@ print_csv(const struct top *top)
 /* --- JSON --------------------------------------------------------------- */
 
 static json_t *
-error_json(const struct estimate *estimate)
+error_json(double error)
 {
-	return estimate->unknown ? json_null() :
-	    json_real(estimate_error(estimate));
+	return isnan(error) ? json_null() : json_real(error);
 }
 
 static void
@@ -176,7 +185,8 @@ set_estimate(json_t *object, const char *name, const char *error_name,
     const struct estimate *estimate)
 {
 	json_object_set_new(object, name, json_real(estimate->value));
-	json_object_set_new(object, error_name, error_json(estimate));
+	json_object_set_new(object, error_name,
+	    error_json(estimate_error(estimate)));
 }
 
 static json_t *
@@ -215,7 +225,8 @@ print_json(const struct top *top)
 	json_object_set_new(root, "sample_type",
 	    header_json_string(type->type));
 	json_object_set_new(root, "unit", header_json_string(type->unit));
-	set_estimate(root, "total", "total_error", &top->sites->total);
+	json_object_set_new(root, "total", json_real(top->sites->total.value));
+	json_object_set_new(root, "total_error", error_json(total_error(top)));
 	if (top->sites->objects_type != MODEL_NONE)
 		set_estimate(root, "total_objects", "total_objects_error",
 		    &top->sites->total_objects);

@@ -4,6 +4,7 @@
 #include "command.h"
 
 #include <locale.h>
+#include <math.h>
 
 #include "fixture.h"
 #include "header.h"
@@ -206,12 +207,33 @@ test_names_that_are_no_utf8_become_json(void **state)
 	json_decref(json);
 }
 
+/*
+ * Beside small objects that met no sample, the error of 0 of the one large
+ * block is not that of the sum.
+ */
+static void
+test_the_unseen_have_an_error_too(void **state)
+{
+	struct model model = { .period = 524288 };
+	struct estimate sum = { .value = 56 << 20 };
+
+	assert_true(header_sum_error(&model, &sum) == 524288);
+	sum.variance = 524288. * 524288 * 3;
+	assert_true(fabs(header_sum_error(&model, &sum) - 2 * 524288) < 1e-6);
+	model.period = 1;
+	assert_true(header_sum_error(&model, &(struct estimate){ .value =
+	    4096 }) == 0);
+	sum.unknown = true;
+	assert_true(isnan(header_sum_error(&model, &sum)));
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_all_facts),
 		cmocka_unit_test(test_what_is_not_known_is_left_out),
+		cmocka_unit_test(test_the_unseen_have_an_error_too),
 		cmocka_unit_test(test_a_short_run_has_whole_seconds),
 		cmocka_unit_test(test_a_missing_part_leaves_no_other),
 		cmocka_unit_test(test_the_parts_add_up_to_rss),

@@ -11,7 +11,7 @@ strict digraph profile {
 		fillcolor="#f8f8f8",
 		fontsize=11,
 		label="program   server --port 80 (pid 4711, strata 0.1.0)\ltaken     2026-06-21 00:00:00 UTC, 16 min 40 s after start, by signal\lsampling  \
-every 4.00 KiB; 420 live samples, 960 freed, 0 dropped\llive      1.80 MiB ± 81.8 KiB estimated, 1.76 MiB exact (0.4 standard errors\l           \
+every 4.00 KiB; 420 live samples, 960 freed, 0 dropped\llive      1.80 MiB ± 81.9 KiB estimated, 1.76 MiB exact (0.4 standard errors\l           \
 high)\lRSS       2.67 MiB = live 1.76 MiB + caches 48.8 KiB + fragmentation 195 KiB +\l           dirty 97.7 KiB + metadata 293 \
 KiB + other 293 KiB\lchange from 1.65 MiB to 1.80 MiB\linuse_space: +153 KiB of +153 KiB (8.31%) in 8 nodes\l",
 		tooltip=profile];
