@@ -162,23 +162,32 @@ rule_of(uintptr_t pc, uint32_t epoch)
 /* --- stack memory ---------------------------------------------------------- */
 
 /*
+ * Can the word be read? The kernel copies the set before it looks at "how",
+ * which is not one, so this changes nothing; and no sandbox forbids it. The
+ * word is on a stack that somebody stands on: it will not go away.
+ */
+static bool
+is_readable(uintptr_t address)
+{
+	return os_syscall4(SYS_rt_sigprocmask, ~0, address, 0, 8) == -EINVAL;
+}
+
+/*
  * The stack goes on upwards: every page from the known part to the address,
  * which a large frame may have passed over, is tried once.
  */
 static bool
 extend_stack(struct prof_thread *thread, uintptr_t address)
 {
-	enum { PAGES_MAX = 256 };	/* 1 MiB; a read each */
-	uintptr_t byte_at = thread->stack_high;
-	char byte;
+	enum { PAGES_MAX = 256 };	/* 1 MiB; a system call each */
 
-	if (address < byte_at || (address - byte_at) / os_page_system >=
-	    PAGES_MAX)
+	if (address < thread->stack_high || (address - thread->stack_high) /
+	    os_page_system >= PAGES_MAX)
 		return false;
-	for (; byte_at <= address; byte_at += os_page_system) {
-		if (!modules_read(byte_at, &byte, 1))
+	while (thread->stack_high <= address) {
+		if (!is_readable(thread->stack_high))
 			return false;
-		thread->stack_high = byte_at + os_page_system;
+		thread->stack_high += os_page_system;
 	}
 	return true;
 }
@@ -189,12 +198,23 @@ read_word(struct prof_thread *thread, uintptr_t address, uintptr_t *out)
 {
 	if (unlikely(address % sizeof *out != 0))
 		return false;
-	if (likely(address >= thread->stack_low &&
-	    address < thread->stack_high) || extend_stack(thread, address)) {
-		*out = *(const uintptr_t *)address;
-		return true;
-	}
-	return modules_read(address, out, sizeof *out);
+	if (unlikely(address < thread->stack_low ||
+	    address >= thread->stack_high) && !extend_stack(thread, address) &&
+	    !is_readable(address))
+		return false;
+	*out = *(const uintptr_t *)address;
+	return true;
+}
+
+/* The same of an address that is only a guess: nothing is learnt from it. */
+static bool
+read_guess(const struct prof_thread *thread, uintptr_t address,
+    uintptr_t *out)
+{
+	if (address < thread->stack_low || address >= thread->stack_high)
+		return modules_read(address, out, sizeof *out);
+	*out = *(const uintptr_t *)address;
+	return true;
 }
 
 /*
@@ -257,13 +277,13 @@ step_signal(struct prof_thread *thread, struct regs *regs)
 
 /* No rule that we can follow: what a frame pointer would have left. */
 static bool
-step_guess(struct prof_thread *thread, struct regs *regs)
+step_guess(const struct prof_thread *thread, struct regs *regs)
 {
 	uintptr_t fp = regs->fp, next, pc;
 
 	if (fp < regs->sp || fp - regs->sp >= FRAME_MAX ||
-	    !read_word(thread, fp, &next) ||
-	    !read_word(thread, fp + sizeof fp, &pc))
+	    fp % sizeof fp != 0 || !read_guess(thread, fp, &next) ||
+	    !read_guess(thread, fp + sizeof fp, &pc))
 		return false;
 	pc = strip(pc);
 	if (pc < 4096 || !modules_listed(pc - 1))
