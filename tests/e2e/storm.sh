@@ -5,7 +5,7 @@
 . "${0%/*}/lib.sh"
 
 storm() {
-	under "$1" timeout -s KILL 120 "$PROG/storm" 4
+	under "$1" timeout -s KILL 400 "$PROG/storm" "${STORM_SECONDS:-4}"
 }
 
 check 'all at once' storm prof:true,lg_prof_sample:6,prof_prefix:a

@@ -4,6 +4,7 @@
 # is 3 % off is caught. (See truth.c for the bounds.)
 
 . "${0%/*}/lib.sh"
+rounds=${TRUTH_ROUNDS:-1000}
 
 # truth FORMAT LG ROUNDS [SCALE]
 truth() {
@@ -23,13 +24,13 @@ caught() {
 
 check 'R = 1 is exact' truth pprof 0 20
 for lg in 10 13 16 19; do
-	check "R = 2^$lg: 1,000 runs, native format" truth pprof $lg 1000
+	check "R = 2^$lg: $rounds runs, native format" truth pprof $lg "$rounds"
 done
-check 'R = 2^14: 1,000 runs, heap_v2' truth heap_v2 14 1000
+check 'R = 2^14: the same in heap_v2' truth heap_v2 14 "$rounds"
 for lg in 10 13 16; do
 	check "R = 2^$lg: a weight 3 % too high is caught" \
-		caught 1.03 $lg 1000
+		caught 1.03 $lg "$rounds"
 	check "R = 2^$lg: a weight 3 % too low is caught" \
-		caught 0.97 $lg 1000
+		caught 0.97 $lg "$rounds"
 done
 finish

@@ -1,0 +1,4 @@
+#!/bin/sh
+# truth_long.sh - the ensemble of 20,000 runs instead of 1,000.
+
+TRUTH_ROUNDS=20000 exec "${0%/*}/truth.sh"
