@@ -16,6 +16,7 @@
 
 #include <jansson.h>
 
+#include "calltree.h"
 #include "commands.h"
 #include "grid.h"
 #include "shortname.h"

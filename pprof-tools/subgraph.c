@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "callgraph.h"
+#include "calltree.h"
 #include "table.h"
 #include "xalloc.h"
 

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "calltree.h"
 #include "fixture.h"
 #include "mutate.h"
 #include "read.h"

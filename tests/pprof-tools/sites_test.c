@@ -12,6 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "callgraph.h"
+#include "calltree.h"
 #include "fixture.h"
 #include "read.h"
 #include "sites.h"
