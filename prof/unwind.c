@@ -56,7 +56,6 @@ struct cached {
 static struct cached cache[CACHE_SIZE]	/* atomic words */
     __attribute__((aligned(CACHELINE)));
 /* constant after unwind_start: */
-static bool ready;
 static enum prof_unwind way;
 static uintptr_t own_start, own_size;
 
@@ -556,12 +555,6 @@ find_own(void)
 	}
 }
 
-bool
-unwind_ready(void)
-{
-	return __atomic_load_n(&ready, __ATOMIC_ACQUIRE);
-}
-
 int
 unwind_start(enum prof_unwind how)
 {
@@ -579,8 +572,6 @@ unwind_start(enum prof_unwind how)
 	/* primed: what libunwind sets up at its first use is set up */
 	if (how == PROF_UNWIND_LIBUNWIND)
 		unwind_lib_collect(frames, ARRAY_LEN(frames));
-	/* pairs with the acquire in unwind_ready */
-	__atomic_store_n(&ready, true, __ATOMIC_RELEASE);
 	return 0;
 }
 

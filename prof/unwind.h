@@ -16,7 +16,6 @@
  * 0, or ENOENT (no libunwind) after one line on stderr.
  */
 int unwind_start(enum prof_unwind how);
-bool unwind_ready(void);
 
 /*
  * The gate: false while a fork is under way (the sample is dropped). thread's
