@@ -13,6 +13,7 @@
 
 #include "cli.h"
 #include "commands.h"
+#include "fields.h"
 #include "header.h"
 #include "sites.h"
 #include "view.h"
@@ -151,14 +152,7 @@ static void
 set_known_string(json_t *object, const char *key, const char *string)
 {
 	if (string != NULL && *string != '\0')
-		json_object_set_new(object, key, header_json_string(string));
-}
-
-static void
-set_known_number(json_t *object, const char *key, int64_t number)
-{
-	if (number >= 0)
-		json_object_set_new(object, key, json_integer(number));
+		field_set_text(object, key, string);
 }
 
 struct frame_list {
@@ -183,7 +177,7 @@ add_frame_json(void *context, const struct site_frame *frame)
 	if (frame->line != NULL) {
 		set_known_string(object, "function", frame->line->function);
 		set_known_string(object, "file", frame->line->file);
-		set_known_number(object, "line", frame->line->line);
+		field_set_number(object, "line", frame->line->line);
 	}
 	if (frame->inlined)
 		json_object_set_new(object, "inlined", json_true());
@@ -195,11 +189,11 @@ labels_json(const struct model_labels *labels)
 {
 	json_t *object = json_object();
 
-	set_known_number(object, "bytes", labels->bytes);
-	set_known_number(object, "rate", labels->rate);
-	set_known_number(object, "since", labels->since);
-	set_known_number(object, "lifetime_ns", labels->lifetime_ns);
-	set_known_number(object, "age_ns", labels->age_ns);
+	field_set_number(object, "bytes", labels->bytes);
+	field_set_number(object, "rate", labels->rate);
+	field_set_number(object, "since", labels->since);
+	field_set_number(object, "lifetime_ns", labels->lifetime_ns);
+	field_set_number(object, "age_ns", labels->age_ns);
 	set_known_string(object, "arena", labels->arena);
 	set_known_string(object, "generation", labels->generation);
 	set_known_string(object, "lifetime", labels->lifetime);
@@ -207,11 +201,11 @@ labels_json(const struct model_labels *labels)
 	set_known_string(object, "thread", labels->thread);
 	for (uint32_t i = 0; i < labels->nother; i++) {
 		const struct model_label *label = &labels->other[i];
-		json_t *key = header_json_string(label->key);
+		json_t *key = field_text(label->key);
 
 		json_object_set_new(object, json_string_value(key),
 		    label->string == NULL ? json_integer(label->number) :
-		    header_json_string(label->string));
+		    field_text(label->string));
 		json_decref(key);
 	}
 	return object;
@@ -240,10 +234,8 @@ types_json(const struct model *model)
 	for (uint32_t i = 0; i < model->ntypes; i++) {
 		json_t *type = json_object();
 
-		json_object_set_new(type, "type",
-		    header_json_string(model->types[i].type));
-		json_object_set_new(type, "unit",
-		    header_json_string(model->types[i].unit));
+		field_set_text(type, "type", model->types[i].type);
+		field_set_text(type, "unit", model->types[i].unit);
 		json_array_append_new(list, type);
 	}
 	return list;
@@ -284,9 +276,7 @@ print_json(const struct view *view, FILE *out)
 	for (uint32_t i = 0; i < model->nrows; i++)
 		json_array_append_new(rows, row_json(model, &model->rows[i]));
 	json_object_set_new(root, "rows", rows);
-	json_dumpf(root, out, JSON_INDENT(1));
-	fputc('\n', out);
-	json_decref(root);
+	field_print(root, JSON_INDENT(1), out);
 }
 
 /* --- the command -------------------------------------------------------- */

@@ -24,6 +24,7 @@
 
 #include "cli.h"
 #include "commands.h"
+#include "fields.h"
 #include "target.h"
 #include "units.h"
 
@@ -296,9 +297,7 @@ print_json(const struct request *request)
 	if (request->verb == CTL_DUMP || request->verb == CTL_STATS)
 		json_object_set(object, "files", files);
 	json_decref(files);
-	json_dumpf(object, stdout, JSON_INDENT(2));
-	putchar('\n');
-	json_decref(object);
+	field_print(object, JSON_INDENT(2), stdout);
 }
 
 static int

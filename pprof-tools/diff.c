@@ -14,6 +14,7 @@
 #include "cli.h"
 #include "commands.h"
 #include "compare.h"
+#include "fields.h"
 #include "grid.h"
 #include "header.h"
 #include "term.h"
@@ -84,17 +85,6 @@ add_row(const struct diff_view *v, struct grid *grid,
 	grid_add(grid, GRID_BOLD, name);
 }
 
-static const char *
-row_name(const struct diff_view *v, const struct compare_row *row,
-    struct unit *unit)
-{
-	const char *by = cli_value(v->args, "by");
-
-	if (by == NULL || strcmp(by, "size") != 0 || *row->name == '(')
-		return row->name;
-	return unit_bytes(unit, strtod(row->name, NULL));
-}
-
 static void
 print_grid(const struct diff_view *v, bool color)
 {
@@ -111,7 +101,8 @@ print_grid(const struct diff_view *v, bool color)
 		const struct compare_row *row = &v->diff->rows[i];
 		struct unit unit;
 
-		add_row(v, grid, row, row_name(v, row, &unit));
+		add_row(v, grid, row, view_site_text(v->args, row->name,
+		    &unit));
 	}
 	grid_print(grid, v->out, color, term_width(v->out, 0));
 	grid_free(grid);
@@ -173,10 +164,8 @@ print_csv(const struct diff_view *v)
 		const struct compare_row *row = &v->diff->rows[i];
 
 		cli_csv_text(v->out, row->name);
-		fprintf(v->out, ",%.0f,%.0f,%.0f,", row->old_value,
-		    row->new_value, row->delta.value);
-		if (!row->delta.unknown)
-			fprintf(v->out, "%.0f", estimate_error(&row->delta));
+		fprintf(v->out, ",%.0f,%.0f", row->old_value, row->new_value);
+		field_csv_estimate(v->out, &row->delta);
 		fprintf(v->out, ",%s,%s,%.0f,%.0f\n", mark(row),
 		    state_names[row->state], row->old_objects,
 		    row->new_objects);
@@ -189,12 +178,10 @@ row_json(const struct compare_row *row)
 	json_t *object = json_object();
 	double z = compare_significance(row);
 
-	json_object_set_new(object, "site", header_json_string(row->name));
+	field_set_text(object, "site", row->name);
 	json_object_set_new(object, "old", json_real(row->old_value));
 	json_object_set_new(object, "new", json_real(row->new_value));
-	json_object_set_new(object, "delta", json_real(row->delta.value));
-	json_object_set_new(object, "delta_error", row->delta.unknown ?
-	    json_null() : json_real(estimate_error(&row->delta)));
+	field_set_estimate(object, "delta", "delta_error", &row->delta);
 	json_object_set_new(object, "errors_away", isfinite(z) ?
 	    json_real(z) : json_null());
 	json_object_set_new(object, "significance", json_string(mark(row)));
@@ -215,18 +202,15 @@ print_json(const struct diff_view *v)
 
 	json_object_set_new(root, "old_header", header_json(&v->old->header));
 	json_object_set_new(root, "new_header", header_json(&v->new->header));
-	json_object_set_new(root, "sample_type",
-	    header_json_string(type->type));
-	json_object_set_new(root, "unit", header_json_string(type->unit));
+	field_set_text(root, "sample_type", type->type);
+	field_set_text(root, "unit", type->unit);
 	json_object_set_new(root, "errors",
 	    json_string(errors_names[v->diff->errors]));
 	json_object_set_new(root, "total", row_json(&v->diff->total));
 	for (uint32_t i = 0; i < v->n; i++)
 		json_array_append_new(list, row_json(&v->diff->rows[i]));
 	json_object_set_new(root, "sites", list);
-	json_dumpf(root, v->out, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
-	fputc('\n', v->out);
-	json_decref(root);
+	field_print(root, JSON_INDENT(2) | JSON_REAL_PRECISION(15), v->out);
 }
 
 /* --- the command -------------------------------------------------------- */

@@ -18,6 +18,7 @@
 
 #include "calltree.h"
 #include "commands.h"
+#include "fields.h"
 #include "grid.h"
 #include "shortname.h"
 #include "sites.h"
@@ -399,11 +400,9 @@ speedscope_frames(const struct sites *sites)
 		const struct site *site = &sites->items[i];
 		json_t *frame = json_object();
 
-		json_object_set_new(frame, "name",
-		    header_json_string(site->name));
+		field_set_text(frame, "name", site->name);
 		if (*site->file != '\0')
-			json_object_set_new(frame, "file",
-			    header_json_string(site->file));
+			field_set_text(frame, "file", site->file);
 		if (site->line > 0)
 			json_object_set_new(frame, "line",
 			    json_integer(site->line));
@@ -457,9 +456,7 @@ write_speedscope(const struct flame *f, FILE *out)
 	    json_real(f->tree->nodes[0].total.value));
 	speedscope_samples(f->tree, profile);
 	json_object_set_new(root, "profiles", json_pack("[o]", profile));
-	json_dumpf(root, out, JSON_COMPACT);
-	fputc('\n', out);
-	json_decref(root);
+	field_print(root, JSON_COMPACT, out);
 }
 
 /* --- the command ----------------------------------------------------------*/

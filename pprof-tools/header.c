@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "fields.h"
 #include "grid.h"
 #include "term.h"
 #include "units.h"
@@ -316,39 +317,6 @@ header_text(const struct header *header)
 }
 
 json_t *
-header_json_string(const char *text)
-{
-	json_t *string = json_string(text);
-	char *plain;
-
-	if (string != NULL)
-		return string;
-	plain = xstrdup(text);
-	for (char *p = plain; *p != '\0'; p++) {
-		if ((unsigned char)*p >= 0x80)
-			*p = '?';
-	}
-	string = json_string(plain);
-	free(plain);
-	return string;
-}
-
-static void
-set_integer(json_t *object, const char *key, int64_t value)
-{
-	if (value >= 0)
-		json_object_set_new(object, key, json_integer(value));
-}
-
-static void
-set_string(json_t *object, const char *key, const char *value)
-{
-	if (value != NULL)
-		json_object_set_new(object, key,
-		    header_json_string(value));
-}
-
-json_t *
 header_json(const struct header *header)
 {
 	const struct model *model = header->model;
@@ -358,28 +326,28 @@ header_json(const struct header *header)
 	double error = header_sum_error(model, &header->live);
 	json_t *object = json_object(), *rss;
 
-	set_string(object, "program", exact->command);
-	set_integer(object, "pid", exact->pid);
-	set_string(object, "strata_version", exact->version);
+	field_set_text(object, "program", exact->command);
+	field_set_number(object, "pid", exact->pid);
+	field_set_text(object, "strata_version", exact->version);
 	if (model->time_ns > 0)
-		set_integer(object, "time_unix_ns", model->time_ns);
-	set_string(object, "trigger", exact->trigger);
+		field_set_number(object, "time_unix_ns", model->time_ns);
+	field_set_text(object, "trigger", exact->trigger);
 	if (model->period > 0)
-		set_integer(object, "period", model->period);
-	set_integer(object, "samples_live", exact->samples_live);
-	set_integer(object, "samples_freed", exact->samples_freed);
-	set_integer(object, "samples_dropped", exact->dropped_samples);
-	set_integer(object, "bytes_dropped", exact->dropped);
-	set_integer(object, "before_profiling", exact->before_profiling);
+		field_set_number(object, "period", model->period);
+	field_set_number(object, "samples_live", exact->samples_live);
+	field_set_number(object, "samples_freed", exact->samples_freed);
+	field_set_number(object, "samples_dropped", exact->dropped_samples);
+	field_set_number(object, "bytes_dropped", exact->dropped);
+	field_set_number(object, "before_profiling", exact->before_profiling);
 	if (header->has_live)
 		json_object_set_new(object, "live_estimate",
 		    json_real(header->live.value));
 	if (header->has_live && !isnan(error))
 		json_object_set_new(object, "live_error", json_real(error));
-	set_integer(object, "live_exact", exact->live);
+	field_set_number(object, "live_exact", exact->live);
 	if (n > 0) {
 		rss = json_object();
-		set_integer(rss, "total", exact->rss);
+		field_set_number(rss, "total", exact->rss);
 		for (size_t i = 0; i < n; i++)
 			json_object_set_new(rss, parts[i].name,
 			    json_integer((json_int_t)parts[i].bytes));

@@ -51,9 +51,6 @@ char *header_text(const struct header *header);
 /* The same facts as an object; the caller owns the reference. */
 json_t *header_json(const struct header *header);
 
-/* A JSON string of bytes that may be no UTF-8: those become '?'. */
-json_t *header_json_string(const char *text);
-
 /* The parts of RSS, in the order of the line; the last is "other". */
 struct header_part {
 	const char *name;

@@ -10,6 +10,7 @@
 #include <jansson.h>
 
 #include "cli.h"
+#include "fields.h"
 #include "lifetimes.h"
 
 static void
@@ -96,7 +97,7 @@ json_group(const struct life_group *group, enum life_measure measure)
 {
 	json_t *object = json_object();
 
-	json_object_set_new(object, "name", header_json_string(group->name));
+	field_set_text(object, "name", group->name);
 	json_object_set_new(object, "freed", json_sum(&group->freed));
 	json_object_set_new(object, "live", json_sum(&group->live));
 	json_object_set_new(object, "lifetime_quantiles_ns",
@@ -123,7 +124,5 @@ lifetimes_json(const struct header *header, const struct life *life,
 	    json_string(measure == LIFE_BYTES ? "bytes" :
 	    measure == LIFE_OBJECTS ? "objects" : "samples"));
 	json_object_set_new(root, "groups", groups);
-	json_dumpf(root, out, JSON_INDENT(1));
-	fputc('\n', out);
-	json_decref(root);
+	field_print(root, JSON_INDENT(1), out);
 }

@@ -34,7 +34,8 @@ sites_by_label(enum sites_by by)
 }
 
 const char *
-site_module_file(const struct model *model, const struct model_location *location)
+site_module_file(const struct model *model,
+    const struct model_location *location)
 {
 	const char *file = location->mapping == MODEL_NONE ? "" :
 	    model->mappings[location->mapping].file;

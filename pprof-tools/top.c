@@ -15,6 +15,7 @@
 
 #include "cli.h"
 #include "commands.h"
+#include "fields.h"
 #include "grid.h"
 #include "header.h"
 #include "sites.h"
@@ -40,14 +41,6 @@ fraction(double part, double whole)
 }
 
 /* --- text --------------------------------------------------------------- */
-
-static const char *
-site_text(const struct top *top, const struct site *site, struct unit *unit)
-{
-	if (top->sites->by != SITES_SIZE || *site->name == '(')
-		return site->name;
-	return unit_bytes(unit, strtod(site->name, NULL));
-}
 
 static void
 add_titles(const struct top *top, struct grid *grid)
@@ -84,7 +77,8 @@ add_site(const struct top *top, struct grid *grid, const struct site *site,
 	if (top->sites->objects_type != MODEL_NONE)
 		grid_add(grid, GRID_PLAIN, unit_count(&unit,
 		    site->flat_objects.value));
-	grid_add(grid, GRID_BOLD, site_text(top, site, &unit));
+	grid_add(grid, GRID_BOLD, view_site_text(top->args,
+	    site->name, &unit));
 }
 
 /* Of the total; NAN if it is not known. */
@@ -139,15 +133,6 @@ print_text(const struct top *top)
 
 /* --- CSV ---------------------------------------------------------------- */
 
-/* Empty if the error is not known. */
-static void
-print_estimate(FILE *out, const struct estimate *estimate)
-{
-	fprintf(out, ",%.0f,", estimate->value);
-	if (!estimate->unknown)
-		fprintf(out, "%.0f", estimate_error(estimate));
-}
-
 static void
 print_csv(const struct top *top)
 {
@@ -160,9 +145,9 @@ print_csv(const struct top *top)
 
 		sum += site->flat.value;
 		cli_csv_text(top->out, site->name);
-		print_estimate(top->out, &site->flat);
-		print_estimate(top->out, &site->cum);
-		print_estimate(top->out, &site->flat_objects);
+		field_csv_estimate(top->out, &site->flat);
+		field_csv_estimate(top->out, &site->cum);
+		field_csv_estimate(top->out, &site->flat_objects);
 		fprintf(top->out, ",%.4f,%.4f,%.4f,",
 		    100 * fraction(site->flat.value, total),
 		    100 * fraction(sum, total),
@@ -175,40 +160,23 @@ print_csv(const struct top *top)
 /* --- JSON --------------------------------------------------------------- */
 
 static json_t *
-error_json(double error)
-{
-	return isnan(error) ? json_null() : json_real(error);
-}
-
-static void
-set_estimate(json_t *object, const char *name, const char *error_name,
-    const struct estimate *estimate)
-{
-	json_object_set_new(object, name, json_real(estimate->value));
-	json_object_set_new(object, error_name,
-	    error_json(estimate_error(estimate)));
-}
-
-static json_t *
 site_json(const struct top *top, const struct site *site)
 {
 	json_t *object = json_object();
 
-	json_object_set_new(object, "site", header_json_string(site->name));
-	set_estimate(object, "flat", "flat_error", &site->flat);
-	set_estimate(object, "cum", "cum_error", &site->cum);
+	field_set_text(object, "site", site->name);
+	field_set_estimate(object, "flat", "flat_error", &site->flat);
+	field_set_estimate(object, "cum", "cum_error", &site->cum);
 	if (top->sites->objects_type != MODEL_NONE) {
-		set_estimate(object, "objects", "objects_error",
+		field_set_estimate(object, "objects", "objects_error",
 		    &site->flat_objects);
-		set_estimate(object, "cum_objects", "cum_objects_error",
+		field_set_estimate(object, "cum_objects", "cum_objects_error",
 		    &site->cum_objects);
 	}
 	if (*site->function != '\0')
-		json_object_set_new(object, "function",
-		    header_json_string(site->function));
+		field_set_text(object, "function", site->function);
 	if (*site->file != '\0')
-		json_object_set_new(object, "file",
-		    header_json_string(site->file));
+		field_set_text(object, "file", site->file);
 	if (site->line != 0)
 		json_object_set_new(object, "line",
 		    json_integer(site->line));
@@ -222,13 +190,12 @@ print_json(const struct top *top)
 	json_t *root = json_object(), *list = json_array();
 
 	json_object_set_new(root, "header", header_json(&top->view->header));
-	json_object_set_new(root, "sample_type",
-	    header_json_string(type->type));
-	json_object_set_new(root, "unit", header_json_string(type->unit));
+	field_set_text(root, "sample_type", type->type);
+	field_set_text(root, "unit", type->unit);
 	json_object_set_new(root, "total", json_real(top->sites->total.value));
-	json_object_set_new(root, "total_error", error_json(total_error(top)));
+	field_set_error(root, "total_error", total_error(top));
 	if (top->sites->objects_type != MODEL_NONE)
-		set_estimate(root, "total_objects", "total_objects_error",
+		field_set_estimate(root, "total_objects", "total_objects_error",
 		    &top->sites->total_objects);
 	json_object_set_new(root, "sites_in_all",
 	    json_integer(top->sites->n));
@@ -236,9 +203,7 @@ print_json(const struct top *top)
 		json_array_append_new(list, site_json(top,
 		    &top->sites->items[i]));
 	json_object_set_new(root, "sites", list);
-	json_dumpf(root, top->out, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
-	fputc('\n', top->out);
-	json_decref(root);
+	field_print(root, JSON_INDENT(2) | JSON_REAL_PRECISION(15), top->out);
 }
 
 /* --- the command -------------------------------------------------------- */

@@ -140,3 +140,14 @@ view_type(const struct view *view)
 {
 	return &view->model->types[view->type];
 }
+
+const char *
+view_site_text(const struct cli_args *args, const char *name,
+    struct unit *unit)
+{
+	const char *by = cli_value(args, "by");
+
+	if (by == NULL || strcmp(by, "size") != 0 || *name == '(')
+		return name;
+	return unit_bytes(unit, strtod(name, NULL));
+}

@@ -8,6 +8,7 @@
 #include "cli.h"
 #include "header.h"
 #include "model.h"
+#include "units.h"
 
 struct view {
 	struct model *model;		/* read, symbolized, filtered */
@@ -27,6 +28,10 @@ int view_load_files(const struct cli_args *args, char *const paths[],
     size_t n, struct view *out);
 
 void view_free(struct view *view);
+
+/* A site's name for people: with --by=size, a number of bytes. */
+const char *view_site_text(const struct cli_args *args, const char *name,
+    struct unit *unit);
 
 /* The sample type's name and unit. */
 const struct model_type *view_type(const struct view *view);

@@ -6,6 +6,7 @@
 #include <locale.h>
 #include <math.h>
 
+#include "fields.h"
 #include "fixture.h"
 #include "header.h"
 #include "read.h"
@@ -201,7 +202,7 @@ test_json_holds_the_same_figures(void **state)
 static void
 test_names_that_are_no_utf8_become_json(void **state)
 {
-	json_t *json = header_json_string("a\xff" "b");
+	json_t *json = field_text("a\xff" "b");
 
 	assert_string_equal(json_string_value(json), "a?b");
 	json_decref(json);
