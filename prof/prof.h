@@ -28,7 +28,12 @@ enum { PROF_PREFIX_MAX = 1024 };	/* bytes, with the final NUL */
 enum prof_format { PROF_FORMAT_PPROF = 1, PROF_FORMAT_HEAP_V2 = 2,
     PROF_FORMAT_BOTH = 3 };
 /* The default: our own reader of .eh_frame; see prof/unwind.c. */
-enum prof_unwind { PROF_UNWIND_DWARF, PROF_UNWIND_FP, PROF_UNWIND_LIBUNWIND };
+enum prof_unwind {
+	PROF_UNWIND_LIBUNWIND,	/* our rules first, libunwind for the rest */
+	PROF_UNWIND_DWARF,	/* our rules only */
+	PROF_UNWIND_FP,		/* frame pointers */
+	PROF_UNWIND_UNW_STEP,	/* libunwind for every frame */
+};
 
 /* What started a dump; the letter stands in the file's name. */
 enum prof_trigger {

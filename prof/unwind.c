@@ -4,9 +4,10 @@
  *
  *   registers here --rule(pc)--> registers of the caller --rule--> ...
  *        rule: cache (shared, lock-free) <- .eh_frame (cfi.c)
- *        a frame without a rule: a look at the frame pointer
+ *        a frame without a description: a look at the frame pointer
+ *        a rule that three registers cannot express: libunwind walks
  *
- * Why not libunwind: see unwind_lib.c for what it costs and does. A rule from
+ * Why our own rules first: see unwind_lib.c for what libunwind costs. One from
  * the cache costs a few ns a frame, as unw_backtrace does, without memory per
  * thread, without a lock and without the loader, and a stale rule is not
  * possible: modules.c keeps vacated addresses from reuse, and the epoch, which
@@ -46,6 +47,7 @@ struct regs {
 	uintptr_t pc, sp, fp, lr;
 	bool exact;			/* pc is not a return address */
 	bool lr_valid;
+	bool hard;			/* only libunwind can go on */
 };
 
 /* An entry is whole iff check ^ rule is the key: writers may interleave. */
@@ -374,6 +376,11 @@ step(struct prof_thread *thread, struct regs *regs, uint32_t epoch)
 	case CFI_SIGNAL:
 		return step_signal(thread, regs);
 	case CFI_HARD:
+		if (way == PROF_UNWIND_LIBUNWIND) {
+			regs->hard = true;
+			return false;
+		}
+		return step_guess(thread, regs);
 	case CFI_UNKNOWN:
 		return step_guess(thread, regs);
 	default:
@@ -513,14 +520,16 @@ get_registers(struct regs *regs)
 #endif
 	regs->exact = true;
 	regs->lr_valid = false;
+	regs->hard = false;
 }
 
 __attribute__((noinline)) size_t
 unwind_collect(struct prof_thread *thread, uintptr_t *frames, size_t max)
 {
 	struct regs regs;
+	size_t n;
 
-	if (way == PROF_UNWIND_LIBUNWIND)
+	if (way == PROF_UNWIND_UNW_STEP)
 		return drop_own(frames, unwind_lib_collect(frames, max));
 	get_registers(&regs);
 	if (way == PROF_UNWIND_FP) {
@@ -528,7 +537,10 @@ unwind_collect(struct prof_thread *thread, uintptr_t *frames, size_t max)
 		return walk_frame_pointers(thread, &regs, frames, max);
 	}
 	note_stack(thread, regs.sp);
-	return walk(thread, &regs, frames, max);
+	n = walk(thread, &regs, frames, max);
+	if (unlikely(regs.hard))
+		n = drop_own(frames, unwind_lib_collect(frames, max));
+	return n;
 }
 
 /* --- start ------------------------------------------------------------------- */
@@ -555,6 +567,12 @@ find_own(void)
 	}
 }
 
+static bool
+uses_libunwind(void)
+{
+	return way == PROF_UNWIND_LIBUNWIND || way == PROF_UNWIND_UNW_STEP;
+}
+
 int
 unwind_start(enum prof_unwind how)
 {
@@ -562,7 +580,7 @@ unwind_start(enum prof_unwind how)
 	const char *reason;
 
 	way = how;
-	if (how == PROF_UNWIND_LIBUNWIND && unwind_lib_open(&reason) != 0) {
+	if (uses_libunwind() && unwind_lib_open(&reason) != 0) {
 		fmt_fd(2, MESSAGE_PREFIX "profiling is off: %s\n",
 		    reason != NULL ? reason : "no libunwind.so.8");
 		return ENOENT;
@@ -570,7 +588,7 @@ unwind_start(enum prof_unwind how)
 	modules_refresh();
 	find_own();
 	/* primed: what libunwind sets up at its first use is set up */
-	if (how == PROF_UNWIND_LIBUNWIND)
+	if (uses_libunwind())
 		unwind_lib_collect(frames, ARRAY_LEN(frames));
 	return 0;
 }
@@ -652,6 +670,6 @@ unwind_fork_child(struct prof_thread *self)
 	uint32_t own = self == NULL ? 0 : self->unwinding;
 
 	__atomic_store_n(&gate, own, __ATOMIC_RELAXED);
-	if (forked_late && way == PROF_UNWIND_LIBUNWIND)
+	if (forked_late && uses_libunwind())
 		__atomic_store_n(&disabled, true, __ATOMIC_RELAXED);
 }

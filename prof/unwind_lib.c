@@ -1,16 +1,14 @@
 /*
- * unwind_lib.c - libunwind, for prof_unwind:libunwind (unwind_lib.h).
+ * unwind_lib.c - libunwind, opened when profiling starts (unwind_lib.h).
  *
  * RTLD_LOCAL: its _Unwind_* functions must not come before libgcc's, which
  * would make every C++ throw of the program thirty times slower.
  *
- * Why it is not the default (libunwind 1.6.2, measured here): unw_step costs
- * 540 ns a frame, two system calls of them; unw_backtrace 6 to 10 ns, but
- * through a cache of 256 KiB in every thread that nothing empties after a
- * dlclose. And at its first use it opens a pipe, by which it tries addresses:
- * the two descriptors are seen and inherited by the program, and when the
- * program has closed them and uses their numbers, libunwind reads from, writes
- * to and closes what is the program's.
+ * Why it stands behind our own rules (libunwind 1.6.2, measured here):
+ * unw_step costs 540 ns a frame, two system calls of them; unw_backtrace 6 to
+ * 10 ns, but through a cache of 256 KiB in every thread that nothing empties
+ * after a dlclose. The pipe by which it tries addresses is taken from it:
+ * unwind_calls.c.
  */
 #define UNW_LOCAL_ONLY
 #include "unwind_lib.h"
@@ -21,6 +19,7 @@
 
 #include "stack.h"
 #include "static_bind.h"
+#include "unwind_calls.h"
 #include "util.h"
 
 /* A static program has neither, and finds libunwind by static_bind. */
@@ -52,6 +51,10 @@ open_shared(const char **reason)
 
 	if (handle == NULL) {
 		*reason = dlerror();
+		return ENOENT;
+	}
+	if (!unwind_calls_redirect(handle)) {
+		*reason = "libunwind.so.8 cannot be kept from descriptors";
 		return ENOENT;
 	}
 #if defined(__x86_64__)

@@ -27,7 +27,7 @@ struct prof_options conf_prof = {
 	.signal = -1,
 	.max_memory = SIZE_MAX,
 	.format = PROF_FORMAT_PPROF,
-	.unwind = PROF_UNWIND_DWARF,
+	.unwind = PROF_UNWIND_LIBUNWIND,
 	.prefix = "strata",
 };
 
@@ -51,7 +51,7 @@ static const char *const words_format[] = {
 	"pprof", "heap_v2", "both", NULL
 };
 static const char *const words_unwind[] = {
-	"dwarf", "fp", "libunwind", NULL
+	"libunwind", "dwarf", "fp", "unw_step", NULL
 };
 static const char *const words_hugify[] = {
 	"auto", "none", "eager", "lazy", NULL
@@ -175,7 +175,7 @@ const struct conf_option conf_options[] = {
 	WORD("prof_format", &conf_prof.format, words_format,
 	    PROF_FORMAT_PPROF),
 	WORD("prof_unwind", &conf_prof.unwind, words_unwind,
-	    PROF_UNWIND_DWARF),
+	    PROF_UNWIND_LIBUNWIND),
 	NUMBER("prof_max_memory", CONF_SIZE, &conf_prof.max_memory,
 	    LIMITS(1 << 20, UINT64_MAX), true),
 	NUMBER("prof_dump_max", CONF_UNSIGNED, &conf_prof.dump_max,

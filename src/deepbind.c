@@ -14,28 +14,18 @@
 #include "deepbind.h"
 
 #include <dlfcn.h>
-#include <elf.h>
 #include <errno.h>
 #include <link.h>
 #include <stdbool.h>
 #include <string.h>
-#include <sys/mman.h>
 
-#include "os.h"
+#include "elfslot.h"
 #include "util.h"
 #include "names.h"
 
 #if !defined(UNIT_TEST) && !defined(CONFIG_PREFIX_ST)
 
 enum { MODULES_MAX = 1024 };
-
-#if defined(__x86_64__)
-enum { SLOT_JUMP = R_X86_64_JUMP_SLOT, SLOT_DATA = R_X86_64_GLOB_DAT,
-    SLOT_WORD = R_X86_64_64 };
-#else
-enum { SLOT_JUMP = R_AARCH64_JUMP_SLOT, SLOT_DATA = R_AARCH64_GLOB_DAT,
-    SLOT_WORD = R_AARCH64_ABS64 };
-#endif
 
 /* The loader's dlopen. Named by the assembly below. */
 __attribute__((visibility("hidden"))) void *(*deepbind_next)(const char *,
@@ -44,12 +34,7 @@ __attribute__((visibility("hidden"))) void deepbind_boot_once(void);
 __attribute__((visibility("hidden"))) void *deepbind_open(const char *path,
     int mode);
 
-struct redirect {
-	const char *name;
-	void *ours;
-};
-
-static const struct redirect family[] = {
+static const struct elfslot family[] = {
 	{ "malloc", (void *)malloc },
 	{ "calloc", (void *)calloc },
 	{ "realloc", (void *)realloc },
@@ -68,14 +53,6 @@ struct known {
 	size_t count;
 	bool overflow;
 	ElfW(Addr) base[MODULES_MAX];
-};
-
-/* What of a module's dynamic section the redirection reads. */
-struct dynamic {
-	const ElfW(Sym) *symbols;
-	const char *strings;
-	const ElfW(Rela) *rela, *jump;
-	size_t rela_size, jump_size;
 };
 
 static int
@@ -101,111 +78,12 @@ is_known(const struct known *known, ElfW(Addr) base)
 	return false;
 }
 
-/* glibc has relocated the pointers of the dynamic section in place. */
-static void
-read_dynamic(const struct dl_phdr_info *info, struct dynamic *out)
-{
-	const ElfW(Dyn) *at = NULL;
-
-	*out = (struct dynamic){ 0 };
-	for (int i = 0; i < info->dlpi_phnum; i++)
-		if (info->dlpi_phdr[i].p_type == PT_DYNAMIC)
-			at = (const void *)(info->dlpi_addr +
-			    info->dlpi_phdr[i].p_vaddr);
-	for (; at != NULL && at->d_tag != DT_NULL; at++) {
-		const void *ptr = (const void *)at->d_un.d_ptr;
-
-		switch (at->d_tag) {
-		case DT_SYMTAB: out->symbols = ptr; break;
-		case DT_STRTAB: out->strings = ptr; break;
-		case DT_RELA: out->rela = ptr; break;
-		case DT_RELASZ: out->rela_size = at->d_un.d_val; break;
-		case DT_JMPREL: out->jump = ptr; break;
-		case DT_PLTRELSZ: out->jump_size = at->d_un.d_val; break;
-		}
-	}
-}
-
-static void *
-ours_by_name(const char *name)
-{
-	for (size_t i = 0; i < ARRAY_LEN(family); i++)
-		if (strcmp(name, family[i].name) == 0)
-			return family[i].ours;
-	return NULL;
-}
-
-/* The slot may lie in pages that relocation has left read-only. */
-static void
-write_slot(void **slot, void *value, bool read_only)
-{
-	char *page = (char *)align_down((uintptr_t)slot, os_page_system);
-
-	if (*slot == value)
-		return;
-	if (read_only && os_protect(page, os_page_system, true) != 0)
-		return;
-	__atomic_store_n(slot, value, __ATOMIC_RELAXED);
-	if (read_only)
-		(void)os_syscall3(SYS_mprotect, page, os_page_system,
-		    PROT_READ);
-}
-
-static bool
-is_read_only(const struct dl_phdr_info *info, ElfW(Addr) address)
-{
-	for (int i = 0; i < info->dlpi_phnum; i++) {
-		const ElfW(Phdr) *ph = &info->dlpi_phdr[i];
-		ElfW(Addr) start = info->dlpi_addr + ph->p_vaddr;
-
-		if (ph->p_type == PT_GNU_RELRO && address >=
-		    align_down(start, os_page_system) &&
-		    address < start + ph->p_memsz)
-			return true;
-	}
-	return false;
-}
-
-/* Slots of symbols that the module defines itself are its own business. */
-static void
-redirect_slots(const struct dl_phdr_info *info, const struct dynamic *dynamic,
-    const ElfW(Rela) *rela, size_t size)
-{
-	for (size_t i = 0; i < size / sizeof *rela; i++) {
-		unsigned type = ELF64_R_TYPE(rela[i].r_info);
-		const ElfW(Sym) *symbol = &dynamic->symbols[
-		    ELF64_R_SYM(rela[i].r_info)];
-		ElfW(Addr) address = info->dlpi_addr + rela[i].r_offset;
-		void *ours;
-
-		if ((type != SLOT_JUMP && type != SLOT_DATA &&
-		    type != SLOT_WORD) || symbol->st_shndx != SHN_UNDEF ||
-		    (type == SLOT_WORD && rela[i].r_addend != 0))
-			continue;
-		ours = ours_by_name(dynamic->strings + symbol->st_name);
-		if (ours != NULL)
-			write_slot((void **)address, ours,
-			    is_read_only(info, address));
-	}
-}
-
 static int
 redirect_module(struct dl_phdr_info *info, size_t size, void *arg)
 {
-	struct dynamic dynamic;
-
 	(void)size;
-	if (is_known(arg, info->dlpi_addr))
-		return 0;
-	read_dynamic(info, &dynamic);
-	if (dynamic.symbols == NULL || dynamic.strings == NULL)
-		return 0;
-	if (dynamic.rela != NULL)
-		redirect_slots(info, &dynamic, dynamic.rela,
-		    dynamic.rela_size);
-	if (dynamic.jump != NULL)
-		redirect_slots(info, &dynamic, dynamic.jump,
-		    dynamic.jump_size);
+	if (!is_known(arg, info->dlpi_addr))
+		(void)elfslot_fill(info, family, ARRAY_LEN(family));
 	return 0;
 }
 

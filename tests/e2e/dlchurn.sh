@@ -38,7 +38,7 @@ churn 'twins that may take the same place' $all 600 1 "$a" "$b"
 churn 'four threads' $all 200 4 "$a" "$b" "$c"
 churn 'four threads, twins' $all 200 4 "$b" "$a"
 churn 'stacks by frame pointers' $all,prof_unwind:fp 200 2 "$a" "$b" "$c"
-churn 'stacks by libunwind' $all,prof_unwind:libunwind 200 4 "$a" "$b" "$c"
+churn 'stacks by libunwind' $all,prof_unwind:unw_step 200 4 "$a" "$b" "$c"
 churn 'frees unwound too' $all,prof_free_stacks:true 200 2 "$a" "$b" "$c"
 check 'profiling off' under prof:false timeout -s KILL 60 "$PROG/dlchurn" \
 	600 4 - "$a" "$b" "$c"

@@ -26,7 +26,7 @@ rm -f p.*
 check '150 forks against dlopen and dlclose, children dump' forks 150 loader \
 	"$PROG/churn_a.so" "$PROG/churn_b.so" dump
 # libunwind has a mutex of its own, and asks the loader.
-conf=prof:true,lg_prof_sample:0,prof_unwind:libunwind,prof_prefix:$tmp/p
+conf=prof:true,lg_prof_sample:0,prof_unwind:unw_step,prof_prefix:$tmp/p
 check 'many forks, stacks by libunwind' forks "$many" sites
 check '150 forks against dlopen and dlclose, by libunwind' forks 150 loader \
 	"$PROG/churn_a.so" "$PROG/churn_b.so" dump

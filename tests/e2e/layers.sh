@@ -15,7 +15,7 @@ layer() {
 	*/*) layer "${1##*/}" ;;
 	util.* | os.* | fmt.* | names.h) echo 0 ;;
 	lock.* | base.*) echo 1 ;;
-	list.h | bitmap.h | heap.* | hash.*) echo 2 ;;
+	list.h | bitmap.h | heap.* | hash.* | elfslot.*) echo 2 ;;
 	options.* | sizeclass.* | extent.* | pagemap.* | slab.* | bin.* | \
 	    ecache.* | decay.* | pages.* | arena.* | arena_*.* | tcache.* | \
 	    tcaches.*)

@@ -19,7 +19,7 @@ check 'stacks by frame pointers' steps \
 	prof:true,lg_prof_sample:0,prof_unwind:fp
 rm -f strata.*
 check 'stacks by libunwind' steps \
-	prof:true,lg_prof_sample:0,prof_unwind:libunwind
+	prof:true,lg_prof_sample:0,prof_unwind:unw_step
 rm -f strata.*
 check 'text format, every free unwound too' steps \
 	prof:true,lg_prof_sample:0,prof_free_stacks:true,prof_format:both

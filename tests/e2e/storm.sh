@@ -22,7 +22,7 @@ check 'no process keeps more than prof_dump_max' holds "$(ls c.*.pb |
 
 for conf in prof:false prof:true,lg_prof_sample:0 \
 	prof:true,lg_prof_sample:0,prof_unwind:fp \
-	prof:true,lg_prof_sample:0,prof_unwind:libunwind \
+	prof:true,lg_prof_sample:0,prof_unwind:unw_step \
 	prof:true,lg_prof_sample:0,prof_free_stacks:true \
 	prof:true,lg_prof_sample:0,prof_bt_max:1024; do
 	check "odd stacks: $conf" under $conf timeout -s KILL 60 \

@@ -23,7 +23,7 @@ i=0
 while [ $i -lt $rounds ]; do
 	throws '' '' >>plain
 	throws prof:false "$LIB" >>off
-	throws prof:true,prof_unwind:libunwind "$LIB" >>on
+	throws prof:true,prof_unwind:unw_step "$LIB" >>on
 	throws prof:true,lg_prof_sample:0 "$LIB" >>all
 	i=$((i + 1))
 done

@@ -422,7 +422,7 @@ test_a_child_may_unwind(void **state)
 static void
 test_libunwind_if_asked_for(void **state)
 {
-	assert_int_equal(unwind_start(PROF_UNWIND_LIBUNWIND), 0);
+	assert_int_equal(unwind_start(PROF_UNWIND_UNW_STEP), 0);
 	no_tail_call = descend;
 	descend(30);
 	/* through unwind_collect, so one frame further in */
