@@ -4,6 +4,7 @@
 # file's name and a reason; nothing crashes, hangs or eats the memory.
 
 . "${0%/*}/lib.sh"
+many=${MUTANTS:-160}
 
 # --- options -----------------------------------------------------------------
 
@@ -45,8 +46,8 @@ done
 # --- damaged profiles --------------------------------------------------------
 
 # A small profile of each format, with everything in it.
-under prof:true,lg_prof_sample:0,prof_format:both,prof_final:true,prof_prefix:p \
-	"$PROG/around_main" exit >/dev/null
+conf=prof:true,lg_prof_sample:0,prof_format:both,prof_final:true
+under $conf,prof_prefix:p "$PROG/around_main" exit >/dev/null
 mv p.*.pb good.pb
 mv p.*.heap good.heap
 gzip -9n <good.pb >good.gz
@@ -94,14 +95,14 @@ all_damaged() {
 
 for format in pb heap gz; do
 	check "the whole $format file is fine" "$STRATA" top good.$format
-	"$PROG/mutate" good.$format bad.$format 160
-	all_damaged $format 160 top --no-symbols
+	"$PROG/mutate" good.$format bad.$format "$many"
+	all_damaged $format "$many" top --no-symbols
 	check "... and damage is noticed" holds "$all_refused >= 20"
 	for command in 'graph --no-symbols --format dot' lifetimes \
 		'flame --no-symbols --format folded' merge \
 		'convert --format csv' "diff good.$format" top; do
 		# shellcheck disable=SC2086 # a command and its options
-		all_damaged $format 16 $command
+		all_damaged $format $((many / 10)) $command
 	done
 done
 finish

@@ -1,4 +1,4 @@
 #!/bin/sh
-# fork_unwind_long.sh - 20,000 forks instead of 1,000.
+# fork_unwind_long.sh - 10,000 forks instead of 1,000.
 
-FORKS=20000 exec "${0%/*}/fork_unwind.sh"
+FORKS=10000 exec "${0%/*}/fork_unwind.sh"

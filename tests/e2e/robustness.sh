@@ -4,6 +4,7 @@
 # change the allocator's ways.
 
 . "${0%/*}/lib.sh"
+many=${THREADS:-5000} forks=${FORKS:-60}
 
 sampled=prof:true,lg_prof_sample:0,prof_prefix:$tmp/p
 modes="prof:false $sampled
@@ -34,7 +35,7 @@ for how in return exit quick; do
 	survives "allocating before and after main ($how)" 20 \
 		"$PROG/around_main" $how
 done
-survives 'forks with threads in every state' 120 "$PROG/fork_states" 60
+survives 'forks with threads in every state' 400 "$PROG/fork_states" "$forks"
 
 # Not with background_thread, which outlives the last thread of the program.
 modes="prof:false $sampled"
@@ -43,10 +44,10 @@ survives 'allocating before and after main (thread)' 20 \
 survives 'memory limit' 120 "$PROG/memory_limit" 60 1
 survives 'memory limit, threads' 120 "$PROG/memory_limit" 40 3
 modes="prof:false prof:true,lg_prof_sample:12"
-survives 'threads by the thousand' 120 "$PROG/many_threads" 5000
+survives 'threads by the thousand' 400 "$PROG/many_threads" "$many"
 modes=$sampled
-survives 'threads by the thousand, all sampled' 120 \
-	"$PROG/many_threads" 3000 sampled
+survives 'threads by the thousand, all sampled' 400 \
+	"$PROG/many_threads" "$many" sampled
 
 # Limits that are there before the first allocation: the program runs, or it
 # fails as it would when memory is short, but it does not crash.

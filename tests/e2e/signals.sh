@@ -4,12 +4,14 @@
 # programs; and processes that must not be signalled are told so and live.
 
 . "${0%/*}/lib.sh"
+dumps=${DUMPS:-100}
 
 # start OUT CONF PROGRAM ARGUMENT...: in the background; returns when it says
 # that it is ready, with its pid in $pid
 start() {
 	start_out=$1 start_conf=$2
 	shift 2
+	rm -f "$start_out"	# another's "ready"
 	env MALLOC_CONF="$start_conf" LD_PRELOAD="$LIB" "$@" \
 		>"$start_out" 2>"$start_out.err" </dev/null &
 	pid=$!
@@ -61,18 +63,18 @@ tasks() { [ "$(ls "/proc/$1/task" | wc -l)" = "$2" ]; }
 start busy.out prof:true,lg_prof_sample:14,prof_prefix:"$tmp/b" \
 	"$PROG/busy" 3
 i=0
-while [ $i -lt 100 ]; do
+while [ $i -lt "$dumps" ]; do
 	"$STRATA" ctl $pid dump >>dumped 2>>dumped.err || break
 	i=$((i + 1))
 done
-check_eq '100 ctl dumps under load succeed' 100 $i
-check_eq '... and name 100 files' 100 "$(sort -u dumped | wc -l)"
+check_eq "$dumps ctl dumps under load succeed" "$dumps" $i
+check_eq '... and name as many files' "$dumps" "$(sort -u dumped | wc -l)"
 n=0
 while read -r file; do
 	if whole "$file"; then n=$((n + 1)); fi
 done <dumped
-check_eq '... all whole' 100 $n
-check_eq '... and leave no temporary file' 100 "$(files "$tmp"/b.*)"
+check_eq '... all whole' "$dumps" $n
+check_eq '... and leave no temporary file' "$dumps" "$(files "$tmp"/b.*)"
 kill -TERM $pid
 wait $pid
 check_eq '... and the program ends as it should' 0 $?

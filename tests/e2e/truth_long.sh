@@ -1,4 +1,4 @@
 #!/bin/sh
-# truth_long.sh - the ensemble of 20,000 runs instead of 1,000.
+# truth_long.sh - the ensemble of 10,000 runs instead of 1,000.
 
-TRUTH_ROUNDS=20000 exec "${0%/*}/truth.sh"
+TRUTH_ROUNDS=10000 exec "${0%/*}/truth.sh"
