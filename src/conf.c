@@ -429,12 +429,21 @@ conf_value(const struct conf_option *option, const char *text, size_t len,
 
 /* --- pairs ---------------------------------------------------------------- */
 
+/* Options of the profiler; unknown, as any misspelt one, if it is left out. */
+static bool
+conf_is_prof(const char *name)
+{
+	return strncmp(name, "prof", 4) == 0 ||
+	    strncmp(name, "lg_prof", 7) == 0;
+}
+
 const struct conf_option *
 conf_find(const char *name, size_t len)
 {
 	for (const struct conf_option *o = conf_options; o->name != NULL; o++)
 		if (conf_equal(name, len, o->name))
-			return o;
+			return CONFIG_PROF || !conf_is_prof(o->name) ? o :
+			    NULL;
 	return NULL;
 }
 
