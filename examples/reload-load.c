@@ -23,7 +23,7 @@
 
 enum {
 	CONNECTIONS_MAX = 64,
-	BATCH = 32,			/* requests sent before replies are read */
+	BATCH = 32,			/* sent before replies are read */
 	SESSION_RULES = 4,		/* rules that one session holds */
 	RELOAD_SECONDS = 60,		/* longest wait for one reload */
 };

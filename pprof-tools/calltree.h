@@ -19,7 +19,7 @@ struct tree_node {
 
 struct calltree {
 	struct sites *sites;
-	struct tree_node *nodes;	/* children sorted by total, largest first */
+	struct tree_node *nodes;	/* children by total, largest first */
 	uint32_t nnodes;
 };
 

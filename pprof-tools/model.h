@@ -46,7 +46,7 @@ struct model_type {
 struct model_mapping {
 	uint64_t start, limit;		/* addresses, limit exclusive */
 	uint64_t offset;		/* of start in the file, bytes */
-	const char *file;		/* as the process named it; "" unknown */
+	const char *file;		/* as the process had it; "" unknown */
 	const char *build_id;		/* lower-case hex; "" unknown */
 	bool has_functions;		/* the producer symbolized it */
 };
@@ -84,7 +84,7 @@ struct model_label {
 struct model_labels {
 	int64_t bytes;			/* usable size of each object */
 	int64_t rate;			/* R in bytes; readers fill it in */
-	int64_t since;			/* number of the dump current at birth */
+	int64_t since;			/* number of the dump at its birth */
 	const char *arena;		/* "arena 3" */
 	const char *generation;		/* "generation 7" */
 	int64_t lifetime_ns, age_ns;	/* lower edges of the buckets below */

@@ -36,7 +36,7 @@ struct subgraph_tag {
 	double value;
 };
 
-enum { SUBGRAPH_TAGS = 5 };		/* more boxes than the nodes' own tire */
+enum { SUBGRAPH_TAGS = 5 };		/* more boxes than these tire */
 
 struct subgraph_node {
 	const struct site *site;

@@ -24,7 +24,7 @@ struct symbolize_options {
 	const char *root;		/* NULL: "/"; of the profiled machine */
 	const char *const *debug_dirs;	/* NULL: /usr/lib/debug */
 	size_t ndebug_dirs;
-	const char *const *search;	/* folders with binaries, by base name */
+	const char *const *search;	/* folders of binaries, by base name */
 	size_t nsearch;
 	const char *cache_dir;		/* NULL: the default; "": no cache */
 	bool no_demangle;
@@ -36,7 +36,7 @@ enum symbolize_state {
 	SYMBOLIZE_MISSING,		/* no such file here */
 	SYMBOLIZE_MISMATCH,		/* the file here is another build */
 	SYMBOLIZE_DAMAGED,		/* not readable as ELF */
-	SYMBOLIZE_NONAMES,		/* readable, but stripped of all names */
+	SYMBOLIZE_NONAMES,		/* readable, but without any names */
 	SYMBOLIZE_NOT_A_FILE,		/* [vdso], anonymous memory */
 };
 

@@ -24,7 +24,8 @@
 
 static const char magic[8] = "STRSYM1\n";
 
-enum { HEADER_BYTES = 16, CACHE_MAX = 1 << 28 };	/* far beyond any real one */
+/* CACHE_MAX: far beyond any real one */
+enum { HEADER_BYTES = 16, CACHE_MAX = 1 << 28 };
 
 struct bytes {
 	char *at;

@@ -138,7 +138,7 @@ pointer(struct bytes *b, uint8_t encoding)
 	return value;
 }
 
-/* --- from pc to its FDE ---------------------------------------------------- */
+/* --- from pc to its FDE --------------------------------------------------- */
 
 /*
  * A module that was verified to be there is read directly; what its tables
@@ -344,7 +344,7 @@ parse_fde(const struct module *module, uintptr_t address, struct fde *fde)
 	return !b.bad;
 }
 
-/* --- the instructions ------------------------------------------------------ */
+/* --- the instructions ----------------------------------------------------- */
 
 static void
 set_cfa(struct row *row, uint64_t reg, int64_t offset)

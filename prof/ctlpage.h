@@ -61,7 +61,7 @@ enum ctlpage_verb {
 /* Bits of ctlpage.flags. */
 enum {
 	CTLPAGE_OURS = 1,		/* the signal's handler is Strata's */
-	CTLPAGE_TAKEN = 2,		/* the program has it, or had it first */
+	CTLPAGE_TAKEN = 2,		/* the program has it, or had it */
 	CTLPAGE_ACTIVE = 4,		/* sampling now */
 };
 

@@ -51,7 +51,7 @@ struct cut_live {
 	const struct group *group;
 	uint64_t requested;		/* bytes */
 	uint64_t age_ns;
-	double pinned;			/* bytes this one region pins; 0: large */
+	double pinned;			/* bytes this region pins; 0: large */
 	uint32_t since;
 	uint32_t thread;		/* uid */
 };

@@ -36,7 +36,7 @@ struct module {
 	size_t eh_frame_size;
 	/* atomic: */
 	bool gone;			/* unloaded; never unset */
-	uint32_t gone_epoch;		/* last epoch whose stacks may name it */
+	uint32_t gone_epoch;		/* last whose stacks may name it */
 };
 
 /* An executable segment, as a mapping of a profile. */

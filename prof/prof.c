@@ -58,7 +58,7 @@ unguard(bool entered)
 		host->guard_leave();
 }
 
-/* --- life cycle ------------------------------------------------------------ */
+/* --- life cycle ----------------------------------------------------------- */
 
 int
 prof_boot(const struct prof_options *options, const struct prof_host *h)
@@ -139,7 +139,7 @@ prof_exit(void)
 	return fail;
 }
 
-/* --- threads ---------------------------------------------------------------- */
+/* --- threads -------------------------------------------------------------- */
 
 void
 prof_thread_init(struct prof_thread *thread)
@@ -191,7 +191,7 @@ prof_thread_name_set(struct prof_thread *thread, const char *name)
 	return 0;
 }
 
-/* --- samples ---------------------------------------------------------------- */
+/* --- samples -------------------------------------------------------------- */
 
 /* Does the stack name its modules by the epoch it was taken in? */
 static bool
@@ -330,7 +330,7 @@ prof_sample_stack(const void *ptr, uintptr_t *frames, size_t max)
 	return live_stack(ptr, frames, max);
 }
 
-/* --- dumps ------------------------------------------------------------------- */
+/* --- dumps ---------------------------------------------------------------- */
 
 void
 prof_event(struct prof_thread *thread, uint64_t bytes_allocated)
@@ -360,7 +360,7 @@ prof_dump(const char *filename, enum prof_trigger trigger)
 	return error;
 }
 
-/* --- switches and figures ----------------------------------------------------- */
+/* --- switches and figures ------------------------------------------------- */
 
 bool
 prof_enabled(void)
@@ -501,7 +501,7 @@ prof_dump_errors(void)
 	return dump_errors();
 }
 
-/* --- fork ----------------------------------------------------------------------- */
+/* --- fork ----------------------------------------------------------------- */
 
 void
 prof_fork_prepare(void)

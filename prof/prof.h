@@ -69,7 +69,7 @@ struct prof_options {
 
 /* Exact figures of the allocator, read when a cut is taken; all in bytes. */
 struct prof_totals {
-	uint64_t live;			/* sum over threads of alloc - dealloc */
+	uint64_t live;			/* over threads: alloc - dealloc */
 	uint64_t allocated;		/* jemalloc's: caches included */
 	uint64_t active, resident, mapped, retained, metadata;
 	uint64_t tcache_bytes, dirty, muzzy;

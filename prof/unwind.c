@@ -66,7 +66,7 @@ static uint32_t gate;
 static const uint32_t gate_fork = 1u << 16, gate_inside = (1u << 16) - 1;
 static bool disabled;			/* atomic: a child cannot unwind */
 
-/* --- rules ----------------------------------------------------------------- */
+/* --- rules ---------------------------------------------------------------- */
 
 static uint64_t
 pack(const struct cfi_rule *rule)
@@ -160,7 +160,7 @@ rule_of(uintptr_t pc, uint32_t epoch)
 	return rule;
 }
 
-/* --- stack memory ---------------------------------------------------------- */
+/* --- stack memory --------------------------------------------------------- */
 
 /*
  * Can the word be read? The kernel copies the set before it looks at "how",
@@ -245,7 +245,7 @@ strip(uintptr_t pc)
 #endif
 }
 
-/* --- one step --------------------------------------------------------------- */
+/* --- one step ------------------------------------------------------------- */
 
 /* The registers that the kernel laid down at sp before the handler ran. */
 static bool
@@ -388,7 +388,7 @@ step(struct prof_thread *thread, struct regs *regs, uint32_t epoch)
 	}
 }
 
-/* --- a stack ---------------------------------------------------------------- */
+/* --- a stack -------------------------------------------------------------- */
 
 static bool
 is_own(uintptr_t pc)
@@ -543,7 +543,7 @@ unwind_collect(struct prof_thread *thread, uintptr_t *frames, size_t max)
 	return n;
 }
 
-/* --- start ------------------------------------------------------------------- */
+/* --- start ---------------------------------------------------------------- */
 
 extern const char __start_strata_text[] __attribute__((weak));
 extern const char __stop_strata_text[] __attribute__((weak));
@@ -593,7 +593,7 @@ unwind_start(enum prof_unwind how)
 	return 0;
 }
 
-/* --- the gate ----------------------------------------------------------------- */
+/* --- the gate ------------------------------------------------------------- */
 
 bool
 unwind_enter(struct prof_thread *thread)

@@ -180,7 +180,7 @@ alloc_new(const struct alloc_request *request)
 	return ptr;
 }
 
-/* --- free ------------------------------------------------------------------ */
+/* --- free ----------------------------------------------------------------- */
 
 static void
 end_sample(struct thread *thread, void *ptr, uint64_t entry)
@@ -273,7 +273,7 @@ alloc_free(void *ptr, const struct alloc_place *place)
 	give_back(thread, ptr, entry, place);
 }
 
-/* --- realloc --------------------------------------------------------------- */
+/* --- realloc -------------------------------------------------------------- */
 
 /* The block that was ends, another begins where it was. */
 static void

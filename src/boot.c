@@ -26,7 +26,7 @@
 _Atomic bool boot_is_done;
 static struct lock boot_lock = LOCK_INITIALIZER(RANK_INIT, "init");
 
-/* --- what the profiler may ask --------------------------------------------- */
+/* --- what the profiler may ask -------------------------------------------- */
 
 static void
 host_totals(struct prof_totals *out)
@@ -83,7 +83,7 @@ static const struct prof_host host = {
 	.version = STRATA_VERSION,
 };
 
-/* --- start ----------------------------------------------------------------- */
+/* --- start ---------------------------------------------------------------- */
 
 static int
 boot_locked(void)

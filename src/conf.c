@@ -484,7 +484,7 @@ conf_malformed(const char *what)
 	conf_failed = true;
 }
 
-/* An option nobody reads: its value is checked against its type all the same. */
+/* An option nobody reads: its value is checked against its type anyway. */
 static int
 conf_check_only(const struct conf_option *option, const char *text, size_t len)
 {

@@ -13,7 +13,7 @@
 #include <stddef.h>
 
 struct elfslot {
-	const char *name;		/* of the function that is referred to */
+	const char *name;		/* of the function referred to */
 	void *ours;			/* what the slot is to hold */
 };
 

@@ -227,7 +227,7 @@ thread_prof_self(void)
 	return thread->live ? &thread->prof : NULL;
 }
 
-/* --- the cache and the arena ----------------------------------------------- */
+/* --- the cache and the arena ---------------------------------------------- */
 
 void
 thread_tcache_flush(struct thread *thread)
@@ -263,7 +263,7 @@ thread_arena_set(struct thread *thread, unsigned index)
 	return 0;
 }
 
-/* --- frees of other domains ------------------------------------------------ */
+/* --- frees of other domains ----------------------------------------------- */
 
 /* Takes what the batch holds; the lock makes it safe for another thread. */
 static unsigned
@@ -315,7 +315,7 @@ thread_batch_flush_all(void)
 	lock_release(&threads_lock);
 }
 
-/* --- totals ---------------------------------------------------------------- */
+/* --- totals --------------------------------------------------------------- */
 
 /* target and countdown belong together: read both between two equal,
  * even event_seq (pairs with the stores in event.c). */
@@ -411,7 +411,7 @@ thread_orphan_free(size_t usable)
 	    memory_order_relaxed);
 }
 
-/* --- fork ------------------------------------------------------------------ */
+/* --- fork ----------------------------------------------------------------- */
 
 void
 thread_fork_prepare(void)

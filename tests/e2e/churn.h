@@ -9,7 +9,7 @@
 #include <stddef.h>
 
 struct churn_plugin {
-	const char *site;		/* function that allocates kept blocks */
+	const char *site;		/* function that makes kept blocks */
 	size_t size;			/* of each */
 	void *(*keep)(void);		/* the caller frees it, perhaps later */
 	void (*work)(void);		/* allocates and frees by the way */

@@ -184,7 +184,7 @@ test_mean_gap_is_the_rate(void **state)
 	}
 }
 
-/* --- ensembles ------------------------------------------------------------- */
+/* --- ensembles ------------------------------------------------------------ */
 
 struct sums {
 	double n, mean, squares;

@@ -237,7 +237,7 @@ test_generations_are_in_the_samples(void **state)
 	prof_sample_end(&fake_thread, (void *)0x1000, record);
 }
 
-/* --- fork ------------------------------------------------------------------ */
+/* --- fork ----------------------------------------------------------------- */
 
 static volatile bool stop;
 

@@ -205,7 +205,7 @@ test_no_more_than_asked_for(void **state)
 	}
 }
 
-/* --- signals ----------------------------------------------------------------- */
+/* --- signals -------------------------------------------------------------- */
 
 static void
 handle(int sig)
@@ -249,7 +249,7 @@ test_from_an_alternate_stack(void **state)
 	munmap(stack, 256 << 10);
 }
 
-/* --- rules --------------------------------------------------------------------- */
+/* --- rules ---------------------------------------------------------------- */
 
 static void
 test_rules_of_every_function_of_libc(void **state)
@@ -313,7 +313,7 @@ test_wild_frame_pointers(void **state)
 	munmap((void *)code, 4096);
 }
 
-/* --- the gate -------------------------------------------------------------------- */
+/* --- the gate ------------------------------------------------------------- */
 
 static volatile bool inside, go_on;
 
@@ -431,7 +431,7 @@ test_libunwind_if_asked_for(void **state)
 		assert_int_equal(ours[i + 1], theirs[i]);
 }
 
-/* --- frame pointers: last, since the way of unwinding is chosen once ------------- */
+/* --- frame pointers: last, since the way of unwinding is chosen once ------ */
 
 static __attribute__((noinline, optimize("no-omit-frame-pointer"))) int
 descend_with_fp(int n)

@@ -210,7 +210,7 @@ test_explicit_cache(void **state)
 	assert_int_not_equal(tcaches_destroy(index), 0);
 }
 
-/* --- whose memory ---------------------------------------------------------- */
+/* --- whose memory --------------------------------------------------------- */
 
 static unsigned
 arena_index_of(const void *ptr)
