@@ -23,14 +23,11 @@
 /* Outermost first. The file that owns the locks is named. */
 enum lock_rank {
 	RANK_NONE,		/* unchecked */
-	RANK_INIT,		/* malloc.c: first use */
-	RANK_CTL,		/* ctl_stats.c */
+	RANK_INIT,		/* boot.c: first use */
+	RANK_CTL,		/* ctl_stats.c: the snapshot */
 	RANK_BACKGROUND,	/* background.c */
-	RANK_PROF_DUMP,		/* dump.c: one dump at a time */
-	RANK_PROF_TRIGGER,	/* trigger.c, worker.c: the request queue */
-	RANK_PROF_CONTROL,	/* prof.c: switches */
-	RANK_PROF_UNWIND,	/* unwind.c: the gate */
-	RANK_PROF_MODULES,	/* modules.c: the snapshot */
+	RANK_PROF_DUMP,		/* dump.c: the prefix */
+	RANK_PROF_MODULES,	/* modules.c: the list */
 	RANK_PROF_CUT,		/* cut.c */
 	RANK_PROF_LIVE,		/* live.c: shards, in index order */
 	RANK_PROF_GROUP,	/* group.c: shards, in index order */
@@ -38,13 +35,13 @@ enum lock_rank {
 	RANK_PROF_LEAF,		/* prof/: innermost of the profiler's own */
 	RANK_THREADS,		/* thread.c: the list of threads */
 	RANK_THREAD_BATCH,	/* thread.c: frees of other domains */
-	RANK_TCACHES,		/* tcache.c: explicit caches */
+	RANK_TCACHES,		/* tcaches.c: explicit caches */
 	RANK_ARENAS,		/* arena.c: the table of arenas */
-	RANK_DECAY,		/* arena.c: decay dirty, then muzzy */
-	RANK_BIN,		/* arena.c: bins, by arena and class */
-	RANK_LARGE,		/* arena.c: large extents of manual arenas */
-	RANK_GROW,		/* arena.c: new address space */
-	RANK_ECACHE,		/* arena.c: dirty, muzzy, retained */
+	RANK_DECAY,		/* pages.c: decay of dirty, then muzzy */
+	RANK_BIN,		/* bin.c: one of an arena and class */
+	RANK_LARGE,		/* arena.c: blocks of manual arenas */
+	RANK_GROW,		/* pages.c: new address space */
+	RANK_ECACHE,		/* ecache.c: dirty, muzzy, retained */
 	RANK_SAMPLE,		/* slab.c: sample bitmaps, striped */
 	RANK_PAGEMAP,		/* pagemap.c: new leaves */
 	RANK_POOL,		/* base.c: free lists of fixed-size pieces */
