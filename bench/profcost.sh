@@ -1,7 +1,7 @@
 #!/bin/sh
 # profcost.sh - what profiling at the default rate costs.
 #
-#     SRCDIR=... BUILD=... [PAIRS=30] bench/profcost.sh [--quick]
+#     SRCDIR=... BUILD=... [PAIRS=100] bench/profcost.sh [--quick]
 #
 # Single-threaded programs: instructions counted by callgrind, which repeats
 # to well under 1 %. Each program runs small and large, with prof:false and
@@ -21,7 +21,7 @@ export LC_ALL
 unset LD_PRELOAD MALLOC_CONF
 SRCDIR=$(cd "${SRCDIR:-.}" && pwd)
 BUILD=$(cd "${BUILD:-.}" && pwd)
-PAIRS=${PAIRS:-30}
+PAIRS=${PAIRS:-100}
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
 PYTHONHASHSEED=0 PYTHONDONTWRITEBYTECODE=1 PERL_HASH_SEED=0
 export PYTHONHASHSEED PYTHONDONTWRITEBYTECODE PERL_HASH_SEED
@@ -128,15 +128,15 @@ if [ "$quick" != --quick ]; then
 	echo
 	echo "threaded: user + system time, $PAIRS interleaved pairs"
 	printf '%-24s %8s  %s\n' program median '95 % limits'
-	for n in 1 2 3 4; do cat lines; done >more-lines
 	git init -q repo
 	cp "$SRCDIR"/*/*.[ch] repo/
 	git -C repo add .
 	git -C repo -c user.name=a -c user.email=a@b commit -q -m all
 	threaded "sort --parallel=4" 4 sort --parallel=4 -S 256M -k 2,2 \
-		more-lines
-	threaded "xz -T2" 4 xz -T2 -1 --block-size=1MiB -kc more-lines
-	threaded "git repack" 4 git -C repo -c pack.threads=2 repack -q -a -d -f
+		lines
+	threaded "xz -T2" 4 xz -T2 -1 --block-size=1MiB -kc lines
+	threaded "git repack" 4 git -C repo -c pack.threads=2 repack -q -a -d \
+		-f --window=250 --depth=250
 	threaded "larson, 2 threads" "" "$workload" larson 2 8000000
 fi
 [ $over -eq 0 ]
