@@ -24,6 +24,7 @@ caught() {
 }
 
 all=safety_checks:true
+none=safety_checks:false		# debug builds have them on
 double='Double free detected'
 invalid='Invalid deallocation detected'
 caught double $all "$double.*(112-byte region of arena 0"
@@ -57,13 +58,13 @@ passes() {
 
 passes right_sizes $all
 check_eq "nothing is said of right sizes" "" "$(cat err)"
-passes stack prof:false
+passes stack "$none"
 check "a foreign address costs a line" \
 	grep -q "^<strata>: free of .*no block of Strata's or glibc's" err
-passes nowhere prof:false
+passes nowhere "$none"
 
 # Blocks of libc's own malloc are no misuse: they go back to it.
-for conf in prof:false $all prof:true,lg_prof_sample:0,prof_prefix:; do
+for conf in $none $all $none,prof:true,lg_prof_sample:0,prof_prefix:; do
 	under "$conf" timeout 60 "$PROG/foreign" >out 2>err
 	case $conf in
 	$all) # its fakes are caught
