@@ -14,6 +14,8 @@
 static _Atomic uint32_t redraw_epoch;
 /* Bytes that all threads allocated towards the next statistics. */
 static _Atomic int64_t stats_bytes;
+/* The most that was ever seen mapped, bytes; for prof_gdump. */
+static _Atomic size_t mapped_high;
 
 /* So far that no sum with it wraps, and still "never". */
 #define NEVER	((uint64_t)INT64_MAX)
@@ -120,13 +122,34 @@ take_sample(struct thread *thread, const struct event_alloc *block,
 		prof_sample_end(&thread->prof, block->ptr, record);
 }
 
+/* prof_gdump: a dump is asked for when more is mapped than ever before. */
+static void
+gdump_due(void)
+{
+	struct arena_totals totals;
+	size_t high = atomic_load_explicit(&mapped_high,
+	    memory_order_relaxed);
+
+	arena_totals(&totals);
+	while (totals.mapped > high)
+		if (atomic_compare_exchange_weak_explicit(&mapped_high, &high,
+		    totals.mapped, memory_order_relaxed,
+		    memory_order_relaxed)) {
+			prof_gdump_event();
+			break;
+		}
+}
+
 static void
 interval_due(struct thread *thread, uint64_t bytes)
 {
 	int64_t sum;
 
-	if (CONFIG_PROF && prof_enabled())
+	if (CONFIG_PROF && prof_enabled()) {
 		prof_event(&thread->prof, bytes);
+		if (unlikely(prof_gdump_get()))
+			gdump_due();
+	}
 	if (opt.stats_interval <= 0)
 		return;
 	sum = atomic_fetch_add_explicit(&stats_bytes, (int64_t)bytes,

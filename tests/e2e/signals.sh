@@ -300,4 +300,9 @@ check 'lg_prof_interval: a busy program dumps again and again' \
 kill -TERM $pid
 wait $pid
 check_eq '... and ends as it should' 0 $?
+
+grow='my @kept; push @kept, "x" x 1_000_000 for 1 .. 64;'
+under prof:true,prof_gdump:true,prof_prefix:"$tmp/u" perl -e "$grow"
+check 'prof_gdump: a growing program dumps at new highs' \
+	many 4 "$tmp/u."
 finish
