@@ -136,7 +136,6 @@ thread_start(void)
 	thread->tcache_enabled = opt.tcache;
 	thread->prof.guard = 0;
 	atomic_store_explicit(&thread->deallocated, 0, memory_order_relaxed);
-	thread->peak = thread->peak_base = 0;
 	if (CONFIG_PROF)
 		prof_thread_init(&thread->prof);
 	event_thread_init(thread);

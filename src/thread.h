@@ -52,7 +52,6 @@ struct thread {
 	struct tcache *cache;		/* in use when the guard is not set */
 	struct tcache own_cache;
 	struct prof_thread prof;
-	uint64_t peak, peak_base;	/* thread.peak.*: bytes */
 	/* mallctl thread.allocatedp: true while exact is set */
 	uint64_t allocated_copy;
 	bool exact;			/* every allocation is an event */
@@ -124,8 +123,6 @@ void thread_orphan_free(size_t usable);
 
 /* The bytes cached of blocks of one arena, for its statistics. */
 size_t thread_tcache_bytes_of(const struct arena *arena);
-/* Requests served by caches move into their arenas' counters. */
-void thread_requests_merge_self(void);
 
 void thread_fork_prepare(void);
 void thread_fork_parent(void);
