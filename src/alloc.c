@@ -86,6 +86,18 @@ take_cached(struct making *making)
 	return ptr;
 }
 
+/* From the thread's shard of the class, whichever arena's it is. */
+static void *
+take_small(const struct making *making)
+{
+	unsigned shard = making->thread == NULL ? 0 :
+	    making->thread->own_cache.shard;
+	void *ptr;
+
+	return arena_small_fill(making->arena, arena_bin(making->arena,
+	    making->sizeclass, shard), &ptr, 1, 1) == 1 ? ptr : NULL;
+}
+
 static void *
 take(struct making *making)
 {
@@ -97,6 +109,8 @@ take(struct making *making)
 	ptr = take_cached(making);
 	if (ptr != NULL)
 		return ptr;
+	if (making->sizeclass < SC_NSMALL)
+		return take_small(making);
 	return arena_alloc(making->arena, making->sizeclass, making->align,
 	    &making->zeroed);
 }

@@ -59,8 +59,7 @@ init(struct arena *arena, unsigned index)
 	lock_init(&arena->large_lock, RANK_LARGE, "large");
 	list_init(&arena->large);
 	pages_init(&arena->pages, index, index != ARENA_INTERNAL);
-	for (unsigned i = 0; i < SC_NSMALL; i++)
-		bin_init(&arena->bins[i], i, arena->domain);
+	bin_init_all(arena->bins, arena->domain);
 }
 
 static struct arena *
@@ -70,7 +69,8 @@ make_locked(unsigned index)
 
 	lock_assert_held(&table_lock);
 	if (arena == NULL) {
-		arena = base_alloc(&base_meta, sizeof *arena, CACHELINE);
+		arena = base_alloc(&base_meta, sizeof *arena +
+		    bin_first[SC_NSMALL] * sizeof arena->bins[0], CACHELINE);
 		if (arena == NULL)
 			return NULL;
 		init(arena, index);
@@ -117,6 +117,7 @@ arenas_boot(void)
 {
 	struct arena *first, *internal;
 
+	bin_boot();
 	arenas_nauto = choose_nauto();
 	lock_acquire(&table_lock);
 	first = make_locked(0);
@@ -175,6 +176,13 @@ void
 arena_leave(struct arena *arena)
 {
 	atomic_fetch_sub_explicit(&arena->nthreads, 1, memory_order_relaxed);
+}
+
+unsigned
+arena_shard_next(struct arena *arena)
+{
+	return atomic_fetch_add_explicit(&arena->next_shard, 1,
+	    memory_order_relaxed);
 }
 
 /* The lowest index that no manual arena has; a destroyed one's is free. */
@@ -317,7 +325,7 @@ each_lock_of_rank(enum lock_rank rank, void (*op)(struct lock *lock))
 		if (rank == RANK_LARGE)
 			op(&arena->large_lock);
 		if (rank == RANK_BIN)
-			for (unsigned j = 0; j < SC_NSMALL; j++)
+			for (unsigned j = 0; j < bin_first[SC_NSMALL]; j++)
 				op(&arena->bins[j].lock);
 		pages_each_lock(&arena->pages, rank, op);
 	}
@@ -355,7 +363,7 @@ arenas_fork_child(void)
 void
 arena_check(struct arena *arena)
 {
-	for (unsigned i = 0; i < SC_NSMALL; i++)
+	for (unsigned i = 0; i < bin_first[SC_NSMALL]; i++)
 		bin_check(&arena->bins[i]);
 	pages_check(&arena->pages);
 }

@@ -5,8 +5,8 @@
  *   then up to 4093               manual: arenas.create; each a cache domain
  *   ARENA_INTERNAL                what the profiler and unwinder allocate
  *
- * An arena has a bin per small class, a supply of pages, and its large
- * blocks. Blocks are found by address (pagemap.h); arenas are never unmade,
+ * An arena has a bin per small class, or several (bin_shards), a supply of
+ * pages, and its large blocks. Blocks are found by address (pagemap.h); arenas are never unmade,
  * a destroyed manual one keeps its index for the next that is created.
  *
  * Locks: RANK_ARENAS for the table; large.lock for the list of large blocks
@@ -40,6 +40,7 @@ struct arena {
 	uint64_t created_ns;		/* monotonic */
 	/* atomic: */
 	_Atomic unsigned nthreads;
+	_Atomic unsigned next_shard;	/* of arena_shard_next */
 	_Atomic bool initialized;	/* false: destroyed, index free */
 	_Atomic size_t internal;	/* bytes; of the internal arena */
 	/* large_lock: */
@@ -48,8 +49,8 @@ struct arena {
 	char name[ARENA_NAME_MAX];
 	/* their own locks: */
 	struct pages pages;
-	struct bin bins[SC_NSMALL];
 	struct arena_large_stats large_stats[ARENA_NLARGE];
+	struct bin bins[];		/* see bin.h */
 };
 
 /* After os_init and conf; makes arena 0 and the internal one. 0 or ENOMEM. */
@@ -85,15 +86,30 @@ int arena_create(unsigned *index);
 /* --- blocks --------------------------------------------------------------- */
 
 /*
- * Fills out with up to n regions; the lowest address comes last, where a
+ * The number by which a thread finds its shard of each class: each thread
+ * that comes to the arena gets the next.
+ */
+unsigned arena_shard_next(struct arena *arena);
+
+static inline struct bin *
+arena_bin(struct arena *arena, unsigned sizeclass, unsigned shard)
+{
+	unsigned n = bin_nshards[sizeclass];
+
+	return &arena->bins[bin_first[sizeclass] + (n == 1 ? 0 : shard % n)];
+}
+
+/*
+ * Fills out with up to n regions of a bin of arena; the lowest address comes last, where a
  * stack has its top. Fewer only if there is no memory. nrequests: allocations
  * that the caller's cache has served meanwhile, for the statistics.
  */
-unsigned arena_small_fill(struct arena *arena, unsigned sizeclass,
-    void **out, unsigned n, uint64_t nrequests);
+unsigned arena_small_fill(struct arena *arena, struct bin *bin, void **out,
+    unsigned n, uint64_t nrequests);
 
 /*
- * One block of any class, straight from the arena. align: a power of two; of
+ * One block of any class, straight from the arena, a small one from the first
+ * shard. align: a power of two; of
  * a small class it must be one that the class meets. *zeroed (may be NULL):
  * whether it reads as zero. NULL if there is no memory.
  */

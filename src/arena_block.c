@@ -10,11 +10,10 @@
 #include "os.h"
 
 unsigned
-arena_small_fill(struct arena *arena, unsigned sizeclass, void **out,
+arena_small_fill(struct arena *arena, struct bin *bin, void **out,
     unsigned n, uint64_t nrequests)
 {
-	unsigned got = bin_fill(&arena->bins[sizeclass], &arena->pages,
-	    out + n, n, nrequests);
+	unsigned got = bin_fill(bin, &arena->pages, out + n, n, nrequests);
 
 	if (got < n)
 		memmove(out, out + n - got, got * sizeof *out);
@@ -87,14 +86,14 @@ void *
 arena_alloc(struct arena *arena, unsigned sizeclass, size_t align,
     bool *zeroed)
 {
-	void *ptr[1];
+	void *ptr;
 
 	if (sizeclass >= SC_NSMALL)
 		return large_alloc(arena, sizeclass, align, zeroed);
 	if (zeroed != NULL)
 		*zeroed = false;
-	return bin_fill(&arena->bins[sizeclass], &arena->pages, ptr + 1, 1,
-	    1) == 1 ? ptr[0] : NULL;
+	return arena_small_fill(arena, arena_bin(arena, sizeclass, 0), &ptr,
+	    1, 1) == 1 ? ptr : NULL;
 }
 
 static void
@@ -120,6 +119,16 @@ flush_large(struct arena *arena, unsigned sizeclass, void **ptrs,
 		large_free(pagemap_extent(pagemap_get(ptrs[i])));
 }
 
+/* Where arena begins to take blocks: the first one's bin if it is its own. */
+static struct bin *
+first_bin(struct arena *arena, unsigned sizeclass, const void *ptr)
+{
+	struct extent *slab = pagemap_extent(pagemap_get(ptr));
+
+	return arena_bin(arena, sizeclass,
+	    extent_arena(slab) == arena->index ? slab->shard : 0);
+}
+
 void
 arena_flush(struct arena *arena, unsigned sizeclass, void **ptrs, unsigned n,
     uint64_t nrequests)
@@ -128,8 +137,8 @@ arena_flush(struct arena *arena, unsigned sizeclass, void **ptrs, unsigned n,
 		flush_large(arena, sizeclass, ptrs, n, nrequests);
 		return;
 	}
-	while ((n = bin_flush(&arena->bins[sizeclass], &arena->pages, ptrs,
-	    n, nrequests)) > 0) {
+	while ((n = bin_flush(first_bin(arena, sizeclass, ptrs[0]),
+	    &arena->pages, ptrs, n, nrequests)) > 0) {
 		arena = arena_of(pagemap_get(ptrs[0]));
 		nrequests = 0;
 	}
@@ -345,7 +354,7 @@ arena_reset(unsigned index, arena_sample_end *end)
 			end(extent->addr, record);
 		large_free(extent);
 	}
-	for (unsigned i = 0; i < SC_NSMALL; i++)
+	for (unsigned i = 0; i < bin_first[SC_NSMALL]; i++)
 		reset_bin(arena, &arena->bins[i], end);
 	return 0;
 }

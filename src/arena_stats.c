@@ -17,13 +17,44 @@ load(const _Atomic uint64_t *counter)
 }
 
 static void
+merge_bin(struct bin_stats *sum, const struct bin_stats *part)
+{
+	sum->nmalloc += part->nmalloc;
+	sum->ndalloc += part->ndalloc;
+	sum->nrequests += part->nrequests;
+	sum->nfills += part->nfills;
+	sum->nflushes += part->nflushes;
+	sum->nslabs += part->nslabs;
+	sum->nreslabs += part->nreslabs;
+	sum->curregs += part->curregs;
+	sum->curslabs += part->curslabs;
+	sum->nonfull_slabs += part->nonfull_slabs;
+}
+
+/* A class's bins, one or more; the locks' counters are added up too. */
+static void
+read_class(struct arena *arena, unsigned sizeclass, struct bin_stats *out,
+    struct lock_stats *locks)
+{
+	memset(out, 0, sizeof *out);
+	memset(locks, 0, sizeof *locks);
+	for (unsigned i = 0; i < bin_nshards[sizeclass]; i++) {
+		struct bin_stats bin;
+		struct lock_stats lock;
+
+		bin_stats_read(arena_bin(arena, sizeclass, i), &bin, &lock);
+		merge_bin(out, &bin);
+		lock_stats_merge(locks, &lock);
+	}
+}
+
+static void
 read_bins(struct arena *arena, struct arena_stats *out)
 {
 	for (unsigned i = 0; i < SC_NSMALL; i++) {
 		const struct bin_stats *bin = &out->bins[i];
 
-		bin_stats_read(&arena->bins[i], &out->bins[i],
-		    &out->bin_locks[i]);
+		read_class(arena, i, &out->bins[i], &out->bin_locks[i]);
 		out->small_allocated += bin->curregs * sc_sizes[i];
 		out->small_nmalloc += bin->nmalloc;
 		out->small_ndalloc += bin->ndalloc;
@@ -136,21 +167,6 @@ arena_stats_read(struct arena *arena, struct arena_stats *out)
 }
 
 static void
-merge_bin(struct bin_stats *sum, const struct bin_stats *part)
-{
-	sum->nmalloc += part->nmalloc;
-	sum->ndalloc += part->ndalloc;
-	sum->nrequests += part->nrequests;
-	sum->nfills += part->nfills;
-	sum->nflushes += part->nflushes;
-	sum->nslabs += part->nslabs;
-	sum->nreslabs += part->nreslabs;
-	sum->curregs += part->curregs;
-	sum->curslabs += part->curslabs;
-	sum->nonfull_slabs += part->nonfull_slabs;
-}
-
-static void
 merge_extents(struct arena_extent_stats *sum,
     const struct arena_extent_stats *part)
 {
@@ -228,7 +244,7 @@ arena_stats_reset_locks(struct arena *arena)
 {
 	struct pages *pages = &arena->pages;
 
-	for (unsigned i = 0; i < SC_NSMALL; i++)
+	for (unsigned i = 0; i < bin_first[SC_NSMALL]; i++)
 		lock_stats_reset(&arena->bins[i].lock);
 	lock_stats_reset(&arena->large_lock);
 	lock_stats_reset(&pages->pool.lock);
@@ -248,7 +264,7 @@ allocated_of(struct arena *arena)
 	for (unsigned i = 0; i < SC_NSMALL; i++) {
 		struct bin_stats bin;
 
-		bin_stats_read(&arena->bins[i], &bin, &ignored);
+		read_class(arena, i, &bin, &ignored);
 		sum += bin.curregs * sc_sizes[i];
 	}
 	for (unsigned i = 0; i < ARENA_NLARGE; i++) {

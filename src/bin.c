@@ -5,16 +5,53 @@
 
 #include <string.h>
 
+#include "options.h"
 #include "os.h"
 
+unsigned bin_first[SC_NSMALL + 1];
+unsigned bin_nshards[SC_NSMALL];
+
+/* A range means the classes of its ends and all between, as jemalloc's. */
+static void
+set_shards(const struct option_range *range)
+{
+	size_t hi = range->hi < SC_SMALL_MAX ? range->hi : SC_SMALL_MAX;
+
+	if (range->lo > SC_SMALL_MAX)
+		return;
+	for (unsigned i = sc_index(range->lo); i <= sc_index(hi); i++)
+		bin_nshards[i] = (unsigned)range->value;
+}
+
 void
-bin_init(struct bin *bin, unsigned sizeclass, unsigned domain)
+bin_boot(void)
+{
+	for (unsigned i = 0; i < SC_NSMALL; i++)
+		bin_nshards[i] = 1;
+	for (unsigned i = 0; i < opt.bin_shards.count; i++)
+		set_shards(&opt.bin_shards.range[i]);
+	for (unsigned i = 0; i < SC_NSMALL; i++)
+		bin_first[i + 1] = bin_first[i] + bin_nshards[i];
+}
+
+static void
+bin_init(struct bin *bin, unsigned sizeclass, unsigned shard, unsigned domain)
 {
 	memset(bin, 0, sizeof *bin);
 	lock_init(&bin->lock, RANK_BIN, "bin");
 	list_init(&bin->full);
 	bin->sizeclass = sizeclass;
+	bin->shard = shard;
 	bin->domain = domain;
+}
+
+void
+bin_init_all(struct bin *bins, unsigned domain)
+{
+	for (unsigned i = 0; i < SC_NSMALL; i++)
+		for (unsigned shard = 0; shard < bin_nshards[i]; shard++)
+			bin_init(&bins[bin_first[i] + shard], i, shard,
+			    domain);
 }
 
 static struct extent *
@@ -29,6 +66,7 @@ slab_new(struct bin *bin, struct pages *pages)
 		pages_free(pages, slab);
 		return NULL;
 	}
+	slab->shard = (uint16_t)bin->shard;
 	extent_map_slab(slab, bin->domain);
 	return slab;
 }
@@ -168,7 +206,8 @@ bin_flush(struct bin *bin, struct pages *pages, void **ptrs, unsigned n,
 	for (unsigned i = 0; i < n; i++) {
 		struct extent *slab = pagemap_extent(pagemap_get(ptrs[i]));
 
-		if (extent_arena(slab) != pages->arena)
+		if (extent_arena(slab) != pages->arena ||
+		    slab->shard != bin->shard)
 			ptrs[others++] = ptrs[i];
 		else
 			give_locked(bin, slab, ptrs[i], &empty);
@@ -234,6 +273,7 @@ bin_each_slab(struct bin *bin, void (*visit)(struct extent *slab, void *arg),
 
 struct check {
 	size_t slabs, used;
+	unsigned shard;
 };
 
 static void
@@ -242,6 +282,7 @@ check_slab(struct extent *slab, void *arg)
 	struct check *check = arg;
 
 	slab_check(slab);
+	must(slab->shard == check->shard);
 	check->slabs++;
 	check->used += sc_slabs[slab->sizeclass].nregs - slab_nfree(slab);
 }
@@ -250,7 +291,7 @@ check_slab(struct extent *slab, void *arg)
 void
 bin_check(struct bin *bin)
 {
-	struct check check = { 0, 0 };
+	struct check check = { .shard = bin->shard };
 	struct list *node;
 
 	bin_each_slab(bin, check_slab, &check);

@@ -1,5 +1,5 @@
 /*
- * bin.h - an arena's slabs of one size class.
+ * bin.h - an arena's slabs of one size class, or a shard of them.
  *
  *   cur      the slab that regions are taken from, or NULL; may be full
  *   nonfull  heap of the others with a free region: oldest, lowest first
@@ -8,6 +8,13 @@
  * A slab whose last region comes back is given up at once; a slab that is
  * lower than cur takes its place when it gets a free region, so that live
  * regions gather at low addresses.
+ *
+ * With bin_shards an arena has several bins of a class: a slab stays in the
+ * shard that made it, a thread fills from one and flushes to where each
+ * region came from. The bins of an arena lie in one array:
+ *
+ *   | class 0 | class 1, shard 0 | class 1, shard 1 | class 2 | ...
+ *               ^ bin_first[1]     bin_nshards[1] = 2
  *
  * Locks: bin.lock (RANK_BIN). No other lock is taken under it; new slabs are
  *   made, empty ones freed, outside.
@@ -32,8 +39,11 @@ struct bin_stats {
 	size_t nonfull_slabs;
 };
 
+enum { BIN_SHARDS_MAX = 64 };		/* jemalloc's; fits extent.shard */
+
+/* Each on lines of its own: shards are there for threads not to meet. */
 struct bin {
-	struct lock lock;
+	_Alignas(CACHELINE) struct lock lock;
 	/* lock: */
 	struct extent *cur;
 	struct heap nonfull;
@@ -41,10 +51,19 @@ struct bin {
 	struct bin_stats stats;
 	/* constant after init: */
 	unsigned sizeclass;
+	unsigned shard;
 	unsigned domain;
 };
 
-void bin_init(struct bin *bin, unsigned sizeclass, unsigned domain);
+/* constant after bin_boot; the last is the length of an arena's array */
+extern unsigned bin_first[SC_NSMALL + 1];
+extern unsigned bin_nshards[SC_NSMALL];
+
+/* From opt.bin_shards; before the first arena. */
+void bin_boot(void);
+
+/* All bins of an arena: bin_first[SC_NSMALL] of them. */
+void bin_init_all(struct bin *bins, unsigned domain);
 
 /*
  * Takes up to n regions and writes them before end, so that end[-1] is the
@@ -55,8 +74,8 @@ unsigned bin_fill(struct bin *bin, struct pages *pages, void **end,
     unsigned n, uint64_t nrequests);
 
 /*
- * Gives regions back. Those of other arenas than that of bin are moved to
- * the front of ptrs; their number is returned.
+ * Gives regions back. Those of other arenas or shards than that of bin are
+ * moved to the front of ptrs; their number is returned.
  */
 unsigned bin_flush(struct bin *bin, struct pages *pages, void **ptrs,
     unsigned n, uint64_t nrequests);

@@ -233,7 +233,8 @@ conf_range(const char *text, size_t len, struct option_range *out,
 }
 
 static int
-conf_ranges(const char *text, size_t len, struct option_ranges *out)
+conf_ranges(const struct conf_option *option, const char *text, size_t len,
+    struct option_ranges *out)
 {
 	struct option_ranges ranges;
 	size_t at = 0, used;
@@ -246,7 +247,8 @@ conf_ranges(const char *text, size_t len, struct option_ranges *out)
 
 		if (error != 0)
 			return error;
-		if (ranges.count == OPTION_RANGES_MAX)
+		if (ranges.count == OPTION_RANGES_MAX ||
+		    range.value < option->min || range.value > option->max)
 			return ERANGE;
 		ranges.range[ranges.count++] = range;
 		at += used;
@@ -420,7 +422,7 @@ conf_value(const struct conf_option *option, const char *text, size_t len,
 		conf_string(text, len, into, option->max, letters);
 		return 0;
 	case CONF_RANGES:
-		return conf_ranges(text, len, into);
+		return conf_ranges(option, text, len, into);
 	case CONF_SIGNAL:
 		return conf_signal(text, len, into);
 	}

@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <stdint.h>
 
+#include "bin.h"
 #include "conf.h"
 #include "options.h"
 #include "util.h"
@@ -68,6 +69,8 @@ static const char *const words_resolution[] = { "default", "high", NULL };
 	{ name, type, where, 0, size, false, NULL, NULL }
 #define SPECIAL(name, type, where) \
 	{ name, type, where, ANY, false, NULL, NULL }
+#define RANGES(name, where, limits) \
+	{ name, CONF_RANGES, where, limits, false, NULL, NULL }
 /* Accepted only: a type to check the value against, and what opt.* says. */
 #define IDLE(name, type, fixed) \
 	{ name, type, NULL, ANY, false, NULL, fixed }
@@ -94,7 +97,8 @@ const struct conf_option conf_options[] = {
 	NUMBER("narenas", CONF_NARENAS, &opt.narenas, LIMITS(1, UINT_MAX),
 	    true),	/* cut down with a word, by conf_boot */
 	NUMBER("narenas_ratio", CONF_FXP, &opt.narenas_ratio, ANY, false),
-	SPECIAL("slab_sizes", CONF_RANGES, &opt.slab_sizes),
+	RANGES("bin_shards", &opt.bin_shards, LIMITS(1, BIN_SHARDS_MAX)),
+	RANGES("slab_sizes", &opt.slab_sizes, ANY),
 
 	/* memory from the system */
 	BOOL("retain", &opt.retain),
@@ -128,7 +132,7 @@ const struct conf_option conf_options[] = {
 	    &opt.tcache_nslots_large, LIMITS(1, INT_MAX), true),
 	NUMBER("lg_tcache_nslots_mul", CONF_SSIZE,
 	    &opt.lg_tcache_nslots_mul, LIMITS(-16, 16), false),
-	SPECIAL("tcache_ncached_max", CONF_RANGES, &opt.tcache_ncached_max),
+	RANGES("tcache_ncached_max", &opt.tcache_ncached_max, ANY),
 	NUMBER("tcache_gc_incr_bytes", CONF_SIZE, &opt.tcache_gc_incr_bytes,
 	    LIMITS(1024, UINT64_MAX), true),
 	NUMBER("lg_tcache_flush_small_div", CONF_UNSIGNED,
@@ -186,7 +190,6 @@ const struct conf_option conf_options[] = {
 	/* accepted without effect */
 	IDLE_WORD("percpu_arena", words_percpu, "disabled"),
 	IDLE("oversize_threshold", CONF_SIZE, "0"),
-	IDLE("bin_shards", CONF_RANGES, ""),
 	IDLE("trust_madvise", CONF_BOOL, "false"),
 	IDLE("cache_oblivious", CONF_BOOL, "false"),
 	IDLE_WORD("dss", words_dss, "disabled"),

@@ -309,7 +309,9 @@ ctl_bin_slab_size(const struct ctl_call *call, union ctl_value *out)
 static int
 ctl_bin_nshards(const struct ctl_call *call, union ctl_value *out)
 {
-	out->u32 = 1;
+	if (boot() != 0)
+		return EAGAIN;
+	out->u32 = bin_nshards[call->mib[2]];
 	return 0;
 }
 

@@ -48,7 +48,8 @@ struct extent {
 	struct list link;		/* cache's by age, bin's full, large */
 	/* slab: the bin's lock; nfree is also read relaxed */
 	_Atomic uint32_t nfree;
-	uint32_t unused;
+	uint16_t shard;			/* slab: of its bin; constant */
+	uint16_t unused;
 	uint64_t *words;		/* set bit = free region */
 	uint64_t inline_words[EXTENT_INLINE_WORDS];
 	union {

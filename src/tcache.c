@@ -190,8 +190,16 @@ tcache_init(struct tcache *cache, struct arena *arena)
 	cache->nbins = nbins;
 	cache->gc_next = 0;
 	cache->nticks = 0;
-	cache->arena = arena;
+	tcache_use_arena(cache, arena);
 	cache->key = PM_OURS | arena_domain(arena);
+}
+
+void
+tcache_use_arena(struct tcache *cache, struct arena *arena)
+{
+	/* Other threads may be reading it, for statistics. */
+	__atomic_store_n(&cache->arena, arena, __ATOMIC_RELAXED);
+	cache->shard = arena_shard_next(arena);
 }
 
 /* Moves the bin to a stack of at least n slots. 0 or ENOMEM. */
@@ -284,8 +292,8 @@ tcache_refill(struct tcache *cache, unsigned sizeclass)
 	if (n == 0)
 		return NULL;
 	/* The last of the array is popped first: the lowest address. */
-	n = arena_small_fill(cache->arena, sizeclass, bin->base, n,
-	    take_requests(cache, sizeclass));
+	n = arena_small_fill(cache->arena, arena_bin(cache->arena, sizeclass,
+	    cache->shard), bin->base, n, take_requests(cache, sizeclass));
 	bin->head = bin->base + n;
 	return cache_bin_pop(bin);
 }
@@ -350,7 +358,7 @@ void
 tcache_rebind(struct tcache *cache, struct arena *arena)
 {
 	tcache_flush_all(cache);
-	cache->arena = arena;
+	tcache_use_arena(cache, arena);
 	cache->key = PM_OURS | arena_domain(arena);
 }
 

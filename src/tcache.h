@@ -62,6 +62,7 @@ struct tcache {
 	uint32_t key;
 	uint32_t nbins;			/* classes with slots */
 	struct arena *arena;		/* fills come from here */
+	unsigned shard;			/* of its bins: see arena_bin */
 	size_t room;			/* bytes: sum of limits * sizes */
 	size_t lent;			/* bytes of the shared budget */
 	unsigned gc_next;		/* bin that the next gc looks at */
@@ -89,6 +90,8 @@ void tcache_init(struct tcache *cache, struct arena *arena);
 /* Gives every block, all room and what was lent back; it stays usable. */
 void tcache_flush_all(struct tcache *cache);
 
+/* From now on fills come from arena, of the same domain as before. */
+void tcache_use_arena(struct tcache *cache, struct arena *arena);
 /* Empties the cache, then binds it to arena and to its domain. */
 void tcache_rebind(struct tcache *cache, struct arena *arena);
 

@@ -257,7 +257,8 @@ thread_arena_set(struct thread *thread, unsigned index)
 	arena_leave(thread->arena);
 	if (arena_domain(arena) != arena_domain(thread->arena))
 		tcache_rebind(&thread->own_cache, arena);
-	thread->own_cache.arena = arena;
+	else
+		tcache_use_arena(&thread->own_cache, arena);
 	thread->arena = arena;
 	return 0;
 }
@@ -389,7 +390,8 @@ thread_tcache_bytes_of(const struct arena *arena)
 	list_for_each(node, &threads) {
 		struct thread *thread = list_entry(node, struct thread, link);
 
-		if (thread->own_cache.arena == arena)
+		if (__atomic_load_n(&thread->own_cache.arena,
+		    __ATOMIC_RELAXED) == arena)
 			sum += tcache_bytes(&thread->own_cache);
 	}
 	lock_release(&threads_lock);

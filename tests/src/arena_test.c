@@ -171,6 +171,13 @@ test_model_muzzy(void **state)
 	run_model(arena_get(index, false));
 }
 
+static unsigned
+fill(struct arena *arena, unsigned class, void **regions, unsigned n)
+{
+	return arena_small_fill(arena, arena_bin(arena, class, 0), regions, n,
+	    0);
+}
+
 static void
 test_fill_gives_distinct_regions_lowest_last(void **state)
 {
@@ -178,8 +185,7 @@ test_fill_gives_distinct_regions_lowest_last(void **state)
 	void *regions[300];
 	unsigned class = sc_index(48);
 
-	assert_int_equal(arena_small_fill(arena, class, regions, 300, 7),
-	    300);
+	assert_int_equal(fill(arena, class, regions, 300), 300);
 	for (unsigned i = 0; i < 300; i++) {
 		uint64_t entry = pagemap_get(regions[i]);
 
@@ -202,8 +208,8 @@ test_flush_sends_each_block_home(void **state)
 	unsigned class = sc_index(100);
 
 	assert_non_null(b);
-	arena_small_fill(a, class, mixed, 64, 0);
-	arena_small_fill(b, class, mixed + 64, 64, 0);
+	fill(a, class, mixed, 64);
+	fill(b, class, mixed + 64, 64);
 	for (unsigned i = 0; i < 64; i += 2) {
 		void *swap = mixed[i];
 
@@ -297,8 +303,7 @@ test_emptied_slabs_are_used_again(void **state)
 
 	assert_non_null(arena);
 	for (unsigned round = 0; round < 20; round++) {
-		assert_int_equal(arena_small_fill(arena, class, regions,
-		    1000, 0), 1000);
+		assert_int_equal(fill(arena, class, regions, 1000), 1000);
 		arena_flush(arena, class, regions, 1000, 0);
 		if (round == 0)
 			mapped = arena->pages.address_space;
@@ -351,7 +356,7 @@ test_slab_info_counts_what_is_used(void **state)
 	struct arena_slab slab;
 	void *regions[3], *large;
 
-	arena_small_fill(arena, sc_index(512), regions, 3, 0);
+	fill(arena, sc_index(512), regions, 3);
 	assert_true(arena_slab_info(regions[1], &slab));
 	assert_int_equal(slab.nregs, 8);
 	assert_int_equal(slab.nregs_used, 3);

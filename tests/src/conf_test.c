@@ -89,6 +89,11 @@ test_bad_values(void **state)
 	/* also of options that have no effect */
 	expect("dss:tertiary",
 	    "<strata>: Invalid conf value: dss:tertiary\n");
+	expect("bin_shards:1-64:65", "<strata>: Invalid settings for "
+	    "bin_shards: bin_shards:1-64:65\n");
+	expect("bin_shards:1-64:4|65-128:0", "<strata>: Invalid settings for "
+	    "bin_shards: bin_shards:1-64:4|65-128:0\n");
+	assert_int_equal(opt.bin_shards.count, 0);
 	expect("bin_shards:1-2-3", "<strata>: Invalid settings for "
 	    "bin_shards: bin_shards:1-2-3\n");
 }
