@@ -1,13 +1,6 @@
 /*
  * ctl.c - `strata ctl PID VERB`: asks a running process for a dump, switches
- * its sampling, shows its state.
- *
- *   read the page -> may we? -> signal with a request id -> wait for the ack
- *                                 ^                |
- *                                 +-- now and then, until the time-out
- *
- * The process serves a request once, however often it is repeated, and its
- * page says what came of it (prof/ctlpage.h, target.h).
+ * its sampling, shows its state (ask.h).
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -17,23 +10,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "ask.h"
 #include "cli.h"
 #include "commands.h"
 #include "fields.h"
-#include "target.h"
 #include "units.h"
 
-enum {
-	/* Until an unanswered request is repeated: doubles, up to a second. */
-	REPEAT_FIRST_MS = 20, REPEAT_LAST_MS = 1000,
-	POLL_MS = 2,		/* between looks at the page */
-	FILES_MAX = 2,		/* of one dump */
-};
+enum { FILES_MAX = 2 };		/* of one dump */
 
 static const struct {
 	const char *name;
@@ -49,140 +35,32 @@ struct request {
 	const struct cli_args *args;
 	const char *verb_name;
 	enum ctlpage_verb verb;
-	uint32_t id;
 	double timeout_s;
-	struct target target;
-	struct ctlpage page;		/* as last read */
-	struct ctlpage_ack ack;		/* the answer */
-	char files[FILES_MAX][CTLPAGE_PATH + 32];
+	struct ask ask;
+	char files[FILES_MAX][ASK_PATH];
 	int nfiles;
 };
 
-/* --- asking -------------------------------------------------------------- */
-
-static uint64_t
-now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
-static uint32_t
-new_id(void)
-{
-	uint32_t id = 0;
-
-	while (id == 0) {
-		if (getrandom(&id, sizeof id, GRND_NONBLOCK) != sizeof id)
-			id = (uint32_t)getpid() ^ (uint32_t)now_ms() << 12;
-	}
-	return id;
-}
-
-static bool
-answered(struct request *request)
-{
-	for (size_t i = 0; i < CTLPAGE_ACKS; i++) {
-		if (request->page.acks[i].id != request->id)
-			continue;
-		request->ack = request->page.acks[i];
-		return true;
-	}
-	return false;
-}
-
-static int
-no_answer(struct request *request)
-{
-	const char *deaf = target_deaf(&request->target,
-	    request->page.signal);
-
-	if (request->page.current == request->id)
-		cli_error(request->args, "process %d is still at work on "
-		    "it after %g s", (int)request->target.pid,
-		    request->timeout_s);
-	else
-		cli_error(request->args, "process %d %s: no answer in %g s",
-		    (int)request->target.pid,
-		    deaf != NULL ? deaf : "is silent",
-		    request->timeout_s);
-	return EXIT_INPUT;
-}
-
-/* Sends and waits; the answer is in request->ack. */
-static int
-ask(struct request *request)
-{
-	struct target *target = &request->target;
-	uint64_t end = now_ms() + (uint64_t)(request->timeout_s * 1000);
-	uint64_t value = CTL_SI_VALUE(request->verb, request->id), repeat = 0;
-	uint64_t pause = REPEAT_FIRST_MS;
-	int status = EXIT_FINE;
-
-	while (status == EXIT_FINE && !answered(request)) {
-		uint64_t now = now_ms();
-
-		if (repeat != 0 && now >= end)
-			return no_answer(request);
-		if (now >= repeat && request->page.current != request->id) {
-			status = target_signal(target, value);
-			repeat = now + pause;
-			if (pause < REPEAT_LAST_MS)
-				pause *= 2;
-		}
-		if (status == EXIT_FINE && target_wait(target, POLL_MS)) {
-			cli_error(request->args, "process %d ended before it "
-			    "answered", (int)target->pid);
-			return EXIT_INPUT;
-		}
-		if (status == EXIT_FINE)
-			status = target_read(target, &request->page);
-	}
-	if (status != EXIT_FINE)
-		cli_error(request->args, "%s", target->why);
-	return status;
-}
-
 /* --- files --------------------------------------------------------------- */
-
-/*
- * The path by which we reach a file of the process: its own, if that is the
- * same file here, else through its root.
- */
-static void
-file_reached(const struct request *request, const char *path, char *out,
-    size_t size)
-{
-	struct stat here, there;
-
-	snprintf(out, size, "/proc/%d/root%s", (int)request->target.pid,
-	    path);
-	if (stat(path, &here) == 0 && (stat(out, &there) != 0 ||
-	    (here.st_dev == there.st_dev && here.st_ino == there.st_ino)))
-		snprintf(out, size, "%s", path);
-}
 
 /* Of a dump in two formats the page names the .pb. */
 static void
 files_collect(struct request *request)
 {
+	const struct ctlpage_ack *ack = &request->ask.ack;
 	char path[CTLPAGE_PATH + 8];
 	size_t len;
 
-	if (request->ack.file[0] == '\0')
+	if (ack->file[0] == '\0')
 		return;
-	snprintf(path, sizeof path, "%s", request->ack.file);
-	file_reached(request, path, request->files[request->nfiles++],
-	    sizeof request->files[0]);
+	snprintf(path, sizeof path, "%s", ack->file);
+	ask_file(&request->ask, path, request->files[request->nfiles++]);
 	len = strlen(path);
-	if (request->ack.formats != (CTLPAGE_PB | CTLPAGE_HEAP) ||
+	if (ack->formats != (CTLPAGE_PB | CTLPAGE_HEAP) ||
 	    len < 3 || strcmp(path + len - 3, ".pb") != 0)
 		return;
 	strcpy(path + len - 3, ".heap");
-	file_reached(request, path, request->files[request->nfiles++],
-	    sizeof request->files[0]);
+	ask_file(&request->ask, path, request->files[request->nfiles++]);
 }
 
 /* --- output -------------------------------------------------------------- */
@@ -224,11 +102,11 @@ time_text(uint64_t ns, char *out, size_t size)
 static void
 status_text(const struct request *request)
 {
-	const struct ctlpage *page = &request->page;
+	const struct ctlpage *page = &request->ask.page;
 	struct unit rate = { 0 }, dropped = { 0 }, kept = { 0 };
 	char text[CTLPAGE_PATH + 64];
 
-	snprintf(text, sizeof text, "%d", (int)request->target.pid);
+	snprintf(text, sizeof text, "%d", (int)request->ask.target.pid);
 	line("process", text);
 	line("strata", page->strata_version);
 	line("sampling", page->flags & CTLPAGE_ACTIVE ? "on" : "off");
@@ -259,7 +137,7 @@ status_text(const struct request *request)
 static json_t *
 status_json(const struct request *request)
 {
-	const struct ctlpage *page = &request->page;
+	const struct ctlpage *page = &request->ask.page;
 	char text[64];
 
 	return json_pack("{s:s s:s* s:b s:I s:i s:b s:b s:s s:I s:I s:I s:I "
@@ -291,7 +169,7 @@ print_json(const struct request *request)
 	json_t *files = json_array();
 
 	json_object_set_new(object, "pid",
-	    json_integer(request->target.pid));
+	    json_integer(request->ask.target.pid));
 	for (int i = 0; i < request->nfiles; i++)
 		json_array_append_new(files, json_string(request->files[i]));
 	if (request->verb == CTL_DUMP || request->verb == CTL_STATS)
@@ -322,39 +200,19 @@ print_answer(const struct request *request)
 /* --- the command --------------------------------------------------------- */
 
 static int
-not_done(const struct request *request)
-{
-	if (request->ack.error == ENOSYS)
-		cli_error(request->args, "Strata %s of process %d does not "
-		    "offer '%s'", request->page.strata_version,
-		    (int)request->target.pid, request->verb_name);
-	else
-		cli_error(request->args, "process %d could not %s: %s",
-		    (int)request->target.pid, request->verb_name,
-		    request->verb == CTL_DUMP &&
-		    request->page.last_error[0] != '\0' ?
-		    request->page.last_error : strerror(request->ack.error));
-	return EXIT_INPUT;
-}
-
-static int
 serve(struct request *request)
 {
+	struct ask *ask = &request->ask;
 	int status;
 
-	if ((request->page.verbs >> request->verb & 1) == 0) {
-		request->ack.error = ENOSYS;
-		return not_done(request);
-	}
 	/* A state that cannot be brought up to date is shown as it is. */
 	if (request->verb == CTL_STATUS &&
-	    (request->page.flags & CTLPAGE_OURS) == 0)
+	    (ask->page.flags & CTLPAGE_OURS) == 0)
 		return print_answer(request);
-	status = ask(request);
+	status = ask_verb(ask, request->verb, request->verb_name,
+	    request->timeout_s);
 	if (status != EXIT_FINE)
 		return status;
-	if (request->ack.error != 0)
-		return not_done(request);
 	files_collect(request);
 	return print_answer(request);
 }
@@ -385,8 +243,7 @@ parse_operands(struct request *request, pid_t *pid)
 static int
 run(const struct cli_args *args)
 {
-	struct request request = { .args = args, .timeout_s = 30,
-	    .id = new_id() };
+	struct request request = { .args = args, .timeout_s = 30 };
 	pid_t pid = 0;
 	int status = cli_real(args, "timeout", 0, 1e6, &request.timeout_s);
 
@@ -394,12 +251,12 @@ run(const struct cli_args *args)
 		status = parse_operands(&request, &pid);
 	if (status != EXIT_FINE)
 		return status;
-	status = target_open(pid, &request.target, &request.page);
-	if (status != EXIT_FINE)
-		cli_error(args, "%s", request.target.why);
-	else
+	status = ask_open(pid, &request.ask);
+	if (status == EXIT_FINE)
 		status = serve(&request);
-	target_close(&request.target);
+	if (request.ask.why[0] != '\0')
+		cli_error(args, "%s", request.ask.why);
+	ask_close(&request.ask);
 	return status;
 }
 
