@@ -46,12 +46,14 @@ choose_source(struct making *making, const struct alloc_place *place)
 	making->cache = NULL;
 	if (thread == NULL) {
 		making->arena = place != NULL && place->arena != NULL ?
-		    place->arena : arena_get(0, true);
+		    place->arena :
+		    arena_for(arena_get(0, true), making->sizeclass);
 	} else if (thread->prof.guard > 0) {
 		making->arena = arena_internal();
 	} else {
 		making->arena = place != NULL && place->arena != NULL ?
-		    place->arena : thread->arena;
+		    place->arena :
+		    arena_for(thread->arena, making->sizeclass);
 		making->cache = cache_of(thread, place);
 	}
 }

@@ -13,6 +13,8 @@
 #include "tcache.h"
 
 unsigned arenas_nauto = 1;
+unsigned arenas_oversize = ARENA_NONE;
+size_t arenas_oversize_min = SIZE_MAX;
 
 /* [index]; the last two are the internal one and a hole. */
 static _Atomic(struct arena *) table[ARENA_MAX + 2];
@@ -49,17 +51,34 @@ arena_internal(void)
 	return table_get(ARENA_INTERNAL);
 }
 
+/*
+ * Decay is driven by what an arena's threads allocate, and few blocks are so
+ * large: what they leave would wait for too long. Never is left as it is.
+ */
+static void
+purge_at_once(struct arena *arena)
+{
+	for (unsigned i = 0; i < PAGES_NDECAYS; i++)
+		if (pages_decay_ms_get(&arena->pages, i) > 0)
+			pages_decay_ms_set(&arena->pages, i, DECAY_NOW,
+			    os_now_ns());
+}
+
 static void
 init(struct arena *arena, unsigned index)
 {
 	arena->index = index;
-	arena->automatic = index < arenas_nauto;
+	arena->automatic = index < arenas_nauto || index == arenas_oversize;
 	arena->domain = arena->automatic ? 0 : index;
 	arena->created_ns = os_now_ns();
 	lock_init(&arena->large_lock, RANK_LARGE, "large");
 	list_init(&arena->large);
 	pages_init(&arena->pages, index, index != ARENA_INTERNAL);
 	bin_init_all(arena->bins, arena->domain);
+	arena_oversize_set(arena, opt.oversize_threshold != 0 ?
+	    opt.oversize_threshold : SC_LARGE_MAX + os_page);
+	if (index == arenas_oversize)
+		purge_at_once(arena);
 }
 
 static struct arena *
@@ -90,7 +109,8 @@ arena_get(unsigned index, bool make)
 {
 	struct arena *arena = get(index);
 
-	if (arena != NULL || !make || index >= arenas_nauto)
+	if (arena != NULL || !make ||
+	    (index >= arenas_nauto && index != arenas_oversize))
 		return arena;
 	lock_acquire(&table_lock);
 	arena = make_locked(index);
@@ -98,18 +118,33 @@ arena_get(unsigned index, bool make)
 	return arena;
 }
 
-static unsigned
-choose_nauto(void)
+struct arena *
+arena_for(struct arena *arena, unsigned sizeclass)
 {
-	unsigned ncpus = os_ncpus();
-	uint64_t n = opt.narenas;
+	struct arena *oversize;
 
-	if (n == 0)
-		n = ncpus == 1 ? 1 :
-		    (uint64_t)opt.narenas_ratio * ncpus >> 16;
-	if (n == 0)
-		n = 1;
-	return n > ARENA_MAX ? ARENA_MAX : (unsigned)n;
+	if (likely(sc_sizes[sizeclass] < arenas_oversize_min) ||
+	    arena == NULL || !arena->automatic)
+		return arena;
+	oversize = arena_get(arenas_oversize, true);
+	return oversize != NULL ? oversize : arena;
+}
+
+/* narenas_boot has settled both options. */
+static void
+choose_indices(void)
+{
+	arenas_nauto = opt.narenas == 0 ? 1 : opt.narenas;
+	if (opt.oversize_threshold == 0)
+		return;
+	arenas_oversize = arenas_nauto;
+	arenas_oversize_min = opt.oversize_threshold;
+}
+
+static unsigned
+first_manual(void)
+{
+	return arenas_nauto + (arenas_oversize != ARENA_NONE);
 }
 
 int
@@ -118,11 +153,11 @@ arenas_boot(void)
 	struct arena *first, *internal;
 
 	bin_boot();
-	arenas_nauto = choose_nauto();
+	choose_indices();
 	lock_acquire(&table_lock);
 	first = make_locked(0);
 	internal = make_locked(ARENA_INTERNAL);
-	atomic_store(&count, arenas_nauto);
+	atomic_store(&count, first_manual());
 	lock_release(&table_lock);
 	return first != NULL && internal != NULL ? 0 : ENOMEM;
 }
@@ -189,7 +224,7 @@ arena_shard_next(struct arena *arena)
 static unsigned
 free_index_locked(void)
 {
-	unsigned index = arenas_nauto;
+	unsigned index = first_manual();
 
 	while (index < ARENA_MAX && get(index) != NULL)
 		index++;
@@ -289,6 +324,12 @@ arena_decay_ms_set(unsigned index, enum extent_state state, ssize_t ms)
 	else
 		opt.muzzy_decay_ms = ms;
 	return 0;
+}
+
+void
+arena_oversize_set(struct arena *arena, size_t bytes)
+{
+	atomic_store_explicit(&arena->oversize, bytes, memory_order_relaxed);
 }
 
 uint64_t

@@ -2,6 +2,9 @@
  * arena.h - arenas: independent heaps that threads are spread over.
  *
  *   index 0 .. narenas_auto - 1   automatic; made when first needed
+ *   then, if oversize_threshold   the oversize arena, made when first needed:
+ *                                 what is so large that it would only wait
+ *                                 among the unused pages of the others
  *   then up to 4093               manual: arenas.create; each a cache domain
  *   ARENA_INTERNAL                what the profiler and unwinder allocate
  *
@@ -36,13 +39,14 @@ struct arena {
 	/* constant after init: */
 	unsigned index;
 	unsigned domain;		/* of its entries in the pagemap */
-	bool automatic;
+	bool automatic;			/* the oversize arena is, too */
 	uint64_t created_ns;		/* monotonic */
 	/* atomic: */
 	_Atomic unsigned nthreads;
 	_Atomic unsigned next_shard;	/* of arena_shard_next */
 	_Atomic bool initialized;	/* false: destroyed, index free */
 	_Atomic size_t internal;	/* bytes; of the internal arena */
+	_Atomic size_t oversize;	/* bytes: see arena_oversize_set */
 	/* large_lock: */
 	struct lock large_lock;
 	struct list large;		/* of manual arenas */
@@ -58,6 +62,8 @@ int arenas_boot(void);
 
 /* constant after arenas_boot: automatic arenas, whether made or not */
 extern unsigned arenas_nauto;
+extern unsigned arenas_oversize;	/* its index, or ARENA_NONE */
+extern size_t arenas_oversize_min;	/* bytes; SIZE_MAX: there is none */
 
 static inline unsigned
 arena_domain(const struct arena *arena)
@@ -77,6 +83,11 @@ struct arena *arena_internal(void);
 
 /* The automatic arena with the fewest threads, joined. Never NULL. */
 struct arena *arena_choose(void);
+/*
+ * Where a request of a thread that uses arena goes: to the oversize arena if
+ * it is that large, unless arena is a manual one.
+ */
+struct arena *arena_for(struct arena *arena, unsigned sizeclass);
 void arena_join(struct arena *arena);
 void arena_leave(struct arena *arena);
 
@@ -166,6 +177,11 @@ void arena_decay_tick(struct arena *arena);
 /* Of one arena, or of new ones (ARENA_NONE); EXTENT_DIRTY or EXTENT_MUZZY. */
 ssize_t arena_decay_ms_get(unsigned index, enum extent_state state);
 int arena_decay_ms_set(unsigned index, enum extent_state state, ssize_t ms);
+/*
+ * Large blocks of at least so many bytes are purged as they are freed,
+ * whatever the decay times are.
+ */
+void arena_oversize_set(struct arena *arena, size_t bytes);
 /* When decay has something to do next, ns; UINT64_MAX: never. */
 uint64_t arena_decay_deadline(struct arena *arena);
 

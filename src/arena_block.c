@@ -32,11 +32,12 @@ large_stats(struct arena *arena, unsigned sizeclass)
 	return &arena->large_stats[sizeclass - SC_NSMALL];
 }
 
+/* No thread cache may keep what the oversize arena is to give back. */
 static unsigned
 large_key(const struct arena *arena, unsigned sizeclass)
 {
-	return arena->domain |
-	    (sizeclass >= SC_NCACHEABLE ? (unsigned)PM_UNCACHED : 0);
+	return arena->domain | (sizeclass >= SC_NCACHEABLE ||
+	    arena->index == arenas_oversize ? (unsigned)PM_UNCACHED : 0);
 }
 
 static void
@@ -103,7 +104,11 @@ large_free(struct extent *extent)
 
 	large_untrack(arena, extent);
 	count(&large_stats(arena, extent->sizeclass)->ndalloc, 1);
-	pages_free(&arena->pages, extent);
+	if (unlikely(extent->size >= atomic_load_explicit(&arena->oversize,
+	    memory_order_relaxed)))
+		pages_free_purged(&arena->pages, extent);
+	else
+		pages_free(&arena->pages, extent);
 }
 
 static void

@@ -16,6 +16,7 @@
 #include "foreign.h"
 #include "fork.h"
 #include "names.h"
+#include "narenas.h"
 #include "options.h"
 #include "os.h"
 #include "prof.h"
@@ -92,6 +93,7 @@ boot_locked(void)
 
 	os_init();
 	conf_boot();
+	narenas_boot();
 	if (opt.debug_page_size > os_page)
 		os_page_simulate(opt.debug_page_size);
 	lock_max_spin = opt.mutex_max_spin < 0 ? 0 :

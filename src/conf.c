@@ -670,10 +670,6 @@ conf_boot(void)
 	}
 	for (int i = 0; i < CONF_NSOURCES; i++)
 		conf_parse(i, text[i]);
-	if (opt.narenas > ARENA_MAX) {
-		message("Reducing narenas to limit (%d)", ARENA_MAX);
-		opt.narenas = ARENA_MAX;
-	}
 	if (opt.abort_conf && conf_failed) {
 		message("Abort (abort_conf:true) on invalid conf value "
 		    "(see above).");

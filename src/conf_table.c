@@ -95,8 +95,10 @@ const struct conf_option conf_options[] = {
 
 	/* arenas */
 	NUMBER("narenas", CONF_NARENAS, &opt.narenas, LIMITS(1, UINT_MAX),
-	    true),	/* cut down with a word, by conf_boot */
+	    true),	/* cut down with a word, by narenas_boot */
 	NUMBER("narenas_ratio", CONF_FXP, &opt.narenas_ratio, ANY, false),
+	NUMBER("oversize_threshold", CONF_SIZE, &opt.oversize_threshold,
+	    LIMITS(0, SC_LARGE_MAX), false),
 	RANGES("bin_shards", &opt.bin_shards, LIMITS(1, BIN_SHARDS_MAX)),
 	RANGES("slab_sizes", &opt.slab_sizes, ANY),
 
@@ -189,7 +191,6 @@ const struct conf_option conf_options[] = {
 
 	/* accepted without effect */
 	IDLE_WORD("percpu_arena", words_percpu, "disabled"),
-	IDLE("oversize_threshold", CONF_SIZE, "0"),
 	IDLE("trust_madvise", CONF_BOOL, "false"),
 	IDLE("cache_oblivious", CONF_BOOL, "false"),
 	IDLE_WORD("dss", words_dss, "disabled"),

@@ -175,6 +175,37 @@ ctl_grow_limit_write(const struct ctl_call *call, const union ctl_value *in)
 	return in->size >= SC_LARGE_MAX ? 0 : EFAULT;
 }
 
+static struct arena *
+ctl_arena_of(const struct ctl_call *call)
+{
+	unsigned index = ctl_arena_index(call);
+
+	return index == ARENA_NONE ? NULL : arena_get(index, false);
+}
+
+static int
+ctl_oversize_read(const struct ctl_call *call, union ctl_value *out)
+{
+	struct arena *arena = ctl_arena_of(call);
+
+	if (arena == NULL)
+		return EFAULT;
+	out->size = atomic_load_explicit(&arena->oversize,
+	    memory_order_relaxed);
+	return 0;
+}
+
+static int
+ctl_oversize_write(const struct ctl_call *call, const union ctl_value *in)
+{
+	struct arena *arena = ctl_arena_of(call);
+
+	if (arena == NULL)
+		return EFAULT;
+	arena_oversize_set(arena, in->size);
+	return 0;
+}
+
 #define DECAY_MS(name, state, get, set) \
 	{ name, .type = CTL_SSIZE, .read = get, .write = set, .arg = state }
 
@@ -192,6 +223,8 @@ static const struct ctl_node ctl_arena[] = {
 	    ctl_decay_ms_write),
 	{ "retain_grow_limit", .type = CTL_SIZE,
 	    .read = ctl_grow_limit_read, .write = ctl_grow_limit_write },
+	{ "oversize_threshold", .type = CTL_SIZE, .read = ctl_oversize_read,
+	    .write = ctl_oversize_write },
 	{ "name", .type = CTL_STRING, .handler = ctl_name },
 	{ 0 }
 };

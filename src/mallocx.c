@@ -29,7 +29,8 @@ flags_align(int flags)
 
 /*
  * NULL if the flags name no place. An arena without a cache means none, as
- * with jemalloc; what the arena has is then the source.
+ * with jemalloc; what the arena has is then the source. A cache without an
+ * arena means the thread's, for what the cache does not keep.
  */
 static const struct alloc_place *
 flags_place(int flags, struct alloc_place *place)
@@ -48,8 +49,6 @@ flags_place(int flags, struct alloc_place *place)
 		place->cache = tcaches_get(cache - 2);
 		place->missing |= place->cache == NULL;
 		place->no_cache = false;
-		if (place->cache != NULL && place->arena == NULL)
-			place->arena = place->cache->arena;
 	}
 	return place;
 }

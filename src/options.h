@@ -45,6 +45,7 @@ struct alloc_options {
 	/* arenas */
 	unsigned narenas;		/* 0: narenas_ratio * CPUs */
 	uint32_t narenas_ratio;		/* 16.16 fixed point */
+	size_t oversize_threshold;	/* bytes; 0: none */
 	struct option_ranges bin_shards;	/* value: bins of a class */
 	struct option_ranges slab_sizes;	/* value: pages of 4 KiB */
 

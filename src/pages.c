@@ -230,6 +230,16 @@ purge_one(struct pages *pages, struct extent *extent,
 		retire(pages, extent);
 }
 
+static void
+count_purge(struct decay *decay, uint64_t calls, uint64_t bytes)
+{
+	atomic_fetch_add_explicit(&decay->npurge, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&decay->nmadvise, calls,
+	    memory_order_relaxed);
+	atomic_fetch_add_explicit(&decay->purged, bytes,
+	    memory_order_relaxed);
+}
+
 /* Purges the longest unused until keep bytes of state are left. */
 static void
 purge_to_locked(struct pages *pages, enum extent_state state, size_t keep)
@@ -246,13 +256,8 @@ purge_to_locked(struct pages *pages, enum extent_state state, size_t keep)
 		purge_one(pages, extent, state);
 	}
 	decay_purged_locked(decay, ecache_bytes(&pages->caches[state]));
-	if (calls == 0)
-		return;
-	atomic_fetch_add_explicit(&decay->npurge, 1, memory_order_relaxed);
-	atomic_fetch_add_explicit(&decay->nmadvise, calls,
-	    memory_order_relaxed);
-	atomic_fetch_add_explicit(&decay->purged, bytes,
-	    memory_order_relaxed);
+	if (calls > 0)
+		count_purge(decay, calls, bytes);
 }
 
 static void
@@ -267,8 +272,8 @@ purge_all(struct pages *pages, enum extent_state state)
 	lock_release(&decay->lock);
 }
 
-void
-pages_free(struct pages *pages, struct extent *extent)
+static void
+deactivate(struct pages *pages, struct extent *extent)
 {
 	assert(extent_state(extent) == EXTENT_ACTIVE);
 	atomic_fetch_sub_explicit(&pages->active, extent->size,
@@ -276,6 +281,20 @@ pages_free(struct pages *pages, struct extent *extent)
 	extent->zeroed = false;
 	extent->slab = false;
 	extent_set_state(extent, EXTENT_LIMBO);
+}
+
+void
+pages_free_purged(struct pages *pages, struct extent *extent)
+{
+	deactivate(pages, extent);
+	count_purge(&pages->decays[EXTENT_DIRTY], 1, extent->size);
+	retire(pages, extent);
+}
+
+void
+pages_free(struct pages *pages, struct extent *extent)
+{
+	deactivate(pages, extent);
 	ecache_put(&pages->caches[EXTENT_DIRTY], extent);
 	if (unlikely(decay_ms(&pages->decays[EXTENT_DIRTY]) == DECAY_NOW))
 		purge_all(pages, EXTENT_DIRTY);

@@ -47,6 +47,9 @@ struct extent *pages_alloc(struct pages *pages, size_t size, size_t align);
 /* The entries that made it a block or slab are gone or overwritten. */
 void pages_free(struct pages *pages, struct extent *extent);
 
+/* The same, and its pages go back at once, whatever the decay says. */
+void pages_free_purged(struct pages *pages, struct extent *extent);
+
 /*
  * Makes an active extent larger or smaller where it is; 0 or ENOMEM. The
  * caller renews the entries. *zeroed: whether the new bytes read as zero.

@@ -64,7 +64,10 @@ slots_default(unsigned sizeclass)
 	    clamp(opt.tcache_nslots_large, 2, 1u << LG_CAPACITY_MAX);
 }
 
-/* tcache_ncached_max: the last range that has the class's size wins. */
+/*
+ * tcache_ncached_max: the last range that has the class's size wins; but what
+ * the oversize arena is for is not kept.
+ */
 static unsigned
 slots_of(unsigned sizeclass)
 {
@@ -76,7 +79,7 @@ slots_of(unsigned sizeclass)
 		if (size >= ranges->range[i].lo && size <= ranges->range[i].hi)
 			n = clamp(ranges->range[i].value, 0,
 			    1u << LG_CAPACITY_MAX);
-	return n;
+	return size < arenas_oversize_min ? n : 0;
 }
 
 void

@@ -11,7 +11,9 @@
 
 #include "conf.h"
 #include "env.h"
+#include "narenas.h"
 #include "options.h"
+#include "os.h"
 #include "names.h"
 
 static char said[8192];			/* all messages since the last parse */
@@ -96,6 +98,50 @@ test_bad_values(void **state)
 	assert_int_equal(opt.bin_shards.count, 0);
 	expect("bin_shards:1-2-3", "<strata>: Invalid settings for "
 	    "bin_shards: bin_shards:1-2-3\n");
+}
+
+/* What the options say of arenas, settled. */
+static void
+settle(const char *text)
+{
+	parse(text);
+	narenas_boot();
+}
+
+static void
+test_arenas_are_counted_as_jemalloc_counts(void **state)
+{
+	unsigned ncpus = os_ncpus();
+
+	settle("narenas:default,narenas_ratio:2.75");
+	assert_int_equal(opt.narenas, ncpus == 1 ? 1 : (11 * ncpus + 2) / 4);
+	settle("narenas:default,narenas_ratio:0.001");
+	assert_int_equal(opt.narenas, 1);
+	settle("narenas:4094");
+	assert_string_equal(said, "");
+	assert_int_equal(opt.narenas, 4094);
+	settle("narenas:4095");
+	assert_string_equal(said,
+	    "<strata>: Reducing narenas to limit (4094)\n");
+	assert_int_equal(opt.narenas, 4094);
+	settle("narenas:4094,oversize_threshold:1048576");
+	assert_string_equal(said,
+	    "<strata>: Reducing narenas to limit (4093)\n");
+	assert_int_equal(opt.narenas, 4093);
+}
+
+static void
+test_oversize_threshold_is_a_large_size(void **state)
+{
+	settle("oversize_threshold:16384");
+	assert_int_equal(opt.oversize_threshold, 16384);
+	settle("oversize_threshold:16383");
+	assert_int_equal(opt.oversize_threshold, 0);
+	settle("oversize_threshold:8070450532247928832");
+	assert_int_equal(opt.oversize_threshold, (size_t)7 << 60);
+	expect("oversize_threshold:8070450532247928833",
+	    "<strata>: Out-of-range conf value: "
+	    "oversize_threshold:8070450532247928833\n");
 }
 
 static void
@@ -301,6 +347,8 @@ main(void)
 		cmocka_unit_test(test_later_pair_wins),
 		cmocka_unit_test(test_unknown_pair),
 		cmocka_unit_test(test_bad_values),
+		cmocka_unit_test(test_arenas_are_counted_as_jemalloc_counts),
+		cmocka_unit_test(test_oversize_threshold_is_a_large_size),
 		cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_malformed_text),
 		cmocka_unit_test(test_ranges),
