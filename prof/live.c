@@ -17,6 +17,7 @@
  */
 #include "live.h"
 
+#include "classes.h"
 #include "lock.h"
 #include "os.h"
 #include "profmem.h"
@@ -126,6 +127,7 @@ pinned_locked(const void *ptr)
 static void
 end_locked(struct shard *shard, struct live *record, uint64_t now_ns)
 {
+	classes_end(record->group->key.sizeclass, record->requested);
 	account_death_locked(record, now_ns);
 	hash_remove(&shard->table, &record->node);
 	if (open_number == 0 || record->since >= open_number) {
@@ -162,6 +164,7 @@ live_insert(const struct live *birth)
 		return NULL;
 	}
 	list_push_front(&shard->records, &record->list);
+	classes_begin(record->group->key.sizeclass, record->requested);
 	__atomic_add_fetch(&nlive, 1, __ATOMIC_RELAXED);
 	lock_release(&shard->lock);
 	return record;

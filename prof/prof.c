@@ -15,6 +15,7 @@
 
 #include <errno.h>
 
+#include "classes.h"
 #include "cut.h"
 #include "dump.h"
 #include "generation.h"
@@ -70,6 +71,7 @@ prof_boot(const struct prof_options *options, const struct prof_host *h)
 	    options->bt_max > STACK_DEPTH_MAX ? STACK_DEPTH_MAX :
 	    options->bt_max;
 	profmem_boot(options->max_memory, h);
+	classes_boot(options->stats);
 	stack_boot();
 	group_boot();
 	live_boot(h);
@@ -179,10 +181,10 @@ prof_thread_name_set(struct prof_thread *thread, const char *name)
 	size_t length;
 
 	if (name == NULL)
-		return EINVAL;
+		return EFAULT;
 	length = __builtin_strlen(name);
 	for (size_t i = 0; i < length; i++)
-		if (name[i] < ' ' || name[i] > '~')
+		if (name[i] != '\t' && (name[i] < ' ' || name[i] > '~'))
 			return EFAULT;
 	if (length >= sizeof thread->name)
 		length = sizeof thread->name - 1;
@@ -445,6 +447,12 @@ void
 prof_prefix_get(char *out, size_t size)
 {
 	dump_prefix_get(out, size);
+}
+
+int
+prof_class_get(unsigned sizeclass, bool accum, struct prof_class *out)
+{
+	return classes_get(sizeclass, accum, out);
 }
 
 uint64_t

@@ -52,6 +52,7 @@ struct prof_options {
 	bool final;
 	bool leak;
 	bool leak_error;
+	bool stats;			/* sums by size class */
 	bool free_stacks;		/* also unwind the freeing thread */
 	bool pid_namespace;		/* put it into file names */
 	unsigned lg_sample;		/* 0..63; R = 2^lg_sample bytes */
@@ -212,6 +213,13 @@ unsigned prof_lg_sample_get(void);
 int prof_reset(unsigned lg_sample);	/* drops totals, sets R; 0 or errno */
 int prof_prefix_set(const char *prefix);
 void prof_prefix_get(char *out, size_t size);
+/* Raw sums over the samples of a size class; as jemalloc passes them out. */
+struct prof_class {
+	uint64_t req_sum;		/* bytes asked for */
+	uint64_t count;
+};
+/* Of those in use, or of all ever; 0, or ENOENT without prof_stats. */
+int prof_class_get(unsigned sizeclass, bool accum, struct prof_class *out);
 uint64_t prof_interval_get(void);	/* bytes; 0 = none */
 int prof_thread_name_set(struct prof_thread *thread, const char *name);
 uint64_t prof_generation_get(void);

@@ -173,6 +173,7 @@ const struct conf_option conf_options[] = {
 	BOOL("prof_leak", &conf_prof.leak),
 	BOOL("prof_leak_error", &conf_prof.leak_error),
 	BOOL("prof_pid_namespace", &conf_prof.pid_namespace),
+	BOOL("prof_stats", &conf_prof.stats),
 
 	/* the profiler: Strata's own */
 	SPECIAL("prof_signal", CONF_SIGNAL, &conf_prof.signal),
@@ -229,7 +230,6 @@ const struct conf_option conf_options[] = {
 	IDLE("experimental_hpa_enforce_hugify", CONF_BOOL, "false"),
 	IDLE("prof_log", CONF_BOOL, "false"),
 	IDLE_SIGNED("prof_recent_alloc_max", CONF_SSIZE, "0"),
-	IDLE("prof_stats", CONF_BOOL, "false"),
 	IDLE("prof_sys_thread_name", CONF_BOOL, "false"),
 	IDLE_WORD("prof_time_resolution", words_resolution, "default"),
 	IDLE("prof_unbias", CONF_BOOL, "true"),

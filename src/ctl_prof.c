@@ -9,7 +9,11 @@
 
 #include "mallctl.h"
 #include "prof.h"
+#include "sizeclass.h"
 #include "util.h"
+
+enum { CTL_LIVE, CTL_ACCUM };		/* leaves of prof.stats */
+enum { CTL_BINS, CTL_LEXTENTS };	/* its branches, in this order */
 
 #define CTL_LG_MAX	63	/* larger periods are taken for this one */
 
@@ -115,6 +119,60 @@ ctl_lg_sample_read(const struct ctl_call *call, union ctl_value *out)
 	return 0;
 }
 
+/* --- prof.stats: mib[3] is the size class -------------------------------- */
+
+/* As jemalloc: the kind counts after whether there is such a thing. */
+static int
+ctl_class(const struct ctl_call *call)
+{
+	bool accum = call->node->arg == CTL_ACCUM;
+	unsigned sizeclass = (unsigned)call->mib[3] +
+	    (call->mib[2] == CTL_LEXTENTS ? SC_NSMALL : 0);
+	struct prof_class sums;
+
+	if (!CONFIG_PROF || prof_class_get(sizeclass, accum, &sums) != 0)
+		return ENOENT;
+	if (call->newp != NULL || call->newlen != 0)
+		return EPERM;
+	return ctl_copy_out(call, &sums, sizeof sums);
+}
+
+static bool
+ctl_is_bin(const size_t *mib, size_t index)
+{
+	return index < SC_NSMALL;
+}
+
+static bool
+ctl_is_lextent(const size_t *mib, size_t index)
+{
+	return index < SC_COUNT - SC_NSMALL;
+}
+
+static const struct ctl_node ctl_prof_class[] = {
+	{ "live", .type = CTL_STRUCT, .handler = ctl_class,
+	    .arg = CTL_LIVE },
+	{ "accum", .type = CTL_STRUCT, .handler = ctl_class,
+	    .arg = CTL_ACCUM },
+	{ 0 }
+};
+
+static const struct ctl_node ctl_prof_bins[] = {
+	{ .valid = ctl_is_bin, .children = ctl_prof_class },
+	{ 0 }
+};
+
+static const struct ctl_node ctl_prof_lextents[] = {
+	{ .valid = ctl_is_lextent, .children = ctl_prof_class },
+	{ 0 }
+};
+
+static const struct ctl_node ctl_prof_stats[] = {
+	[CTL_BINS] = { "bins", .children = ctl_prof_bins },
+	[CTL_LEXTENTS] = { "lextents", .children = ctl_prof_lextents },
+	{ 0 }
+};
+
 /* As epoch: writing any number begins the next one, which is then read. */
 static int
 ctl_generation(const struct ctl_call *call)
@@ -153,6 +211,7 @@ const struct ctl_node ctl_prof[] = {
 	{ "reset", .type = CTL_SIZE, .write = ctl_reset_write },
 	FIGURE("interval", prof_interval_get),
 	{ "lg_sample", .type = CTL_SIZE, .read = ctl_lg_sample_read },
+	{ "stats", .children = ctl_prof_stats },
 	{ "generation", .type = CTL_U64, .read = ctl_figure_read,
 	    .handler = ctl_generation, .arg = (uintptr_t)prof_generation_get },
 	FIGURE("samples", prof_samples_live),

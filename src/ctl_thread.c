@@ -166,8 +166,7 @@ ctl_thread_name(const struct ctl_call *call)
 	error = ctl_copy_in(call, &name, sizeof name);
 	if (error != 0)
 		return error;
-	return name == NULL ? EINVAL :
-	    prof_thread_name_set(&thread->prof, name);
+	return prof_thread_name_set(&thread->prof, name);
 }
 
 static int

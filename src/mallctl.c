@@ -224,6 +224,7 @@ ctl_type_size(enum ctl_type type)
 	switch (type) {
 	case CTL_BRANCH:
 	case CTL_ACTION:
+	case CTL_STRUCT:
 		return 0;
 	case CTL_BOOL:
 		return sizeof(bool);

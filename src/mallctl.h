@@ -27,6 +27,7 @@ enum ctl_type {
 	CTL_BRANCH, CTL_ACTION,		/* no value */
 	CTL_BOOL, CTL_UNSIGNED, CTL_U32, CTL_U64, CTL_I64, CTL_SIZE,
 	CTL_SSIZE, CTL_STRING, CTL_POINTER,
+	CTL_STRUCT,			/* its handler knows the size */
 };
 
 union ctl_value {

@@ -219,7 +219,8 @@ test_names(void **state)
 	assert_int_equal(prof_thread_name_set(&fake_thread, "a name"), 0);
 	assert_string_equal(fake_thread.name, "a name");
 	assert_int_equal(prof_thread_name_set(&fake_thread, "\n"), EFAULT);
-	assert_int_equal(prof_thread_name_set(&fake_thread, NULL), EINVAL);
+	assert_int_equal(prof_thread_name_set(&fake_thread, NULL), EFAULT);
+	assert_int_equal(prof_thread_name_set(&fake_thread, "a\tb"), 0);
 	assert_int_equal(prof_thread_name_set(&fake_thread, "a name that is "
 	    "longer than there is room for it"), 0);
 	assert_int_equal(strlen(fake_thread.name), 31);

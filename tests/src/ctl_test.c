@@ -15,7 +15,7 @@
 #include "os.h"
 #include "names.h"
 
-enum { NTYPES = CTL_POINTER + 1 };
+enum { NTYPES = CTL_STRUCT + 1 };
 
 static uint64_t
 get(const char *name, size_t size)

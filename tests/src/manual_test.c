@@ -205,7 +205,7 @@ check_access(const char *name, const struct ctl_node *node,
 		[CTL_U32] = "uint32_t", [CTL_U64] = "uint64_t",
 		[CTL_I64] = "int64_t", [CTL_SIZE] = "size_t",
 		[CTL_SSIZE] = "ssize_t", [CTL_STRING] = "const char *",
-		[CTL_POINTER] = "void *",
+		[CTL_POINTER] = "void *", [CTL_STRUCT] = "struct",
 	};
 	char wanted[NAME_BYTES];
 
