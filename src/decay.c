@@ -105,8 +105,11 @@ decay_advance_locked(struct decay *decay, uint64_t now, size_t cached)
 }
 
 void
-decay_purged_locked(struct decay *decay, size_t cached)
+decay_purged_locked(struct decay *decay, size_t purged, size_t cached)
 {
+	size_t known = decay->unpurged;
+
 	lock_assert_held(&decay->lock);
-	decay->unpurged = cached;
+	known -= purged < known ? purged : known;
+	decay->unpurged = known < cached ? known : cached;
 }

@@ -65,7 +65,10 @@ decay_due(const struct decay *decay, uint64_t now)
  */
 size_t decay_advance_locked(struct decay *decay, uint64_t now, size_t cached);
 
-/* After purging: what is left. */
-void decay_purged_locked(struct decay *decay, size_t cached);
+/*
+ * So many bytes of those that decay knew of were purged; cached are unused
+ * now, those included that were freed meanwhile.
+ */
+void decay_purged_locked(struct decay *decay, size_t purged, size_t cached);
 
 #endif

@@ -220,32 +220,30 @@ cut_tail_locked(struct ecache *ecache, struct extent *extent, size_t size)
 }
 
 static struct extent *
-take_oldest_locked(struct ecache *ecache, size_t keep)
+take_oldest_locked(struct ecache *ecache, size_t size)
 {
-	size_t bytes = ecache_bytes(ecache);
-	size_t excess = bytes > keep ? align_down(bytes - keep, os_page) : 0;
+	size_t unit = os_page > ECACHE_PURGE_UNIT ? os_page :
+	    ECACHE_PURGE_UNIT;
 	struct extent *extent;
 
-	if (excess == 0 || list_empty(&ecache->lru))
+	if (list_empty(&ecache->lru))
 		return NULL;
 	extent = list_first(&ecache->lru, struct extent, link);
 	remove_locked(ecache, extent);
-	excess = align_up(excess, os_page > ECACHE_PURGE_UNIT ? os_page :
-	    ECACHE_PURGE_UNIT);
-	if (extent->size <= excess)
+	if (extent->size <= size || extent->size <= align_up(size, unit))
 		return extent;
-	return cut_tail_locked(ecache, extent, excess);
+	return cut_tail_locked(ecache, extent, align_up(size, unit));
 }
 
 struct extent *
-ecache_take_oldest(struct ecache *ecache, size_t keep)
+ecache_take_oldest(struct ecache *ecache, size_t size)
 {
 	struct extent *extent;
 
-	if (ecache_bytes(ecache) <= keep)
+	if (ecache_bytes(ecache) == 0)
 		return NULL;
 	lock_acquire(&ecache->lock);
-	extent = take_oldest_locked(ecache, keep);
+	extent = take_oldest_locked(ecache, size);
 	lock_release(&ecache->lock);
 	return extent;
 }

@@ -57,13 +57,13 @@ struct extent *ecache_take_at(struct ecache *ecache, const char *addr,
     size_t size);
 
 /*
- * From what is unused the longest, a run of at most what is cached beyond keep
- * bytes (rounded to ECACHE_PURGE_UNIT or pages); NULL if that is nothing. A
- * large extent is thus purged bit by bit, as its decay says, and what may
- * stay of it is there for reuse.
+ * From what is unused the longest, a run of at most size bytes (rounded up to
+ * ECACHE_PURGE_UNIT or pages); NULL if there is nothing. A large extent is thus
+ * purged bit by bit, as its decay says, and what may stay of it is there for
+ * reuse.
  */
 enum { ECACHE_PURGE_UNIT = 64 << 10 };	/* a call costs as much as it saves */
-struct extent *ecache_take_oldest(struct ecache *ecache, size_t keep);
+struct extent *ecache_take_oldest(struct ecache *ecache, size_t size);
 
 static inline size_t
 ecache_bytes(const struct ecache *ecache)

@@ -240,22 +240,26 @@ count_purge(struct decay *decay, uint64_t calls, uint64_t bytes)
 	    memory_order_relaxed);
 }
 
-/* Purges the longest unused until keep bytes of state are left. */
+/*
+ * Purges bytes, or somewhat more, of what has been unused the longest. Not
+ * down to a number of bytes: others free meanwhile, and theirs is not due.
+ */
 static void
-purge_to_locked(struct pages *pages, enum extent_state state, size_t keep)
+purge_bytes_locked(struct pages *pages, enum extent_state state, size_t due)
 {
+	struct ecache *cache = &pages->caches[state];
 	struct decay *decay = &pages->decays[state];
 	struct extent *extent;
 	uint64_t bytes = 0, calls = 0;
 
 	lock_assert_held(&decay->lock);
-	while ((extent = ecache_take_oldest(&pages->caches[state],
-	    keep)) != NULL) {
+	while (bytes < due && due - bytes >= os_page &&
+	    (extent = ecache_take_oldest(cache, due - bytes)) != NULL) {
 		bytes += extent->size;
 		calls++;
 		purge_one(pages, extent, state);
 	}
-	decay_purged_locked(decay, ecache_bytes(&pages->caches[state]));
+	decay_purged_locked(decay, bytes, ecache_bytes(cache));
 	if (calls > 0)
 		count_purge(decay, calls, bytes);
 }
@@ -268,7 +272,7 @@ purge_all(struct pages *pages, enum extent_state state)
 	if (ecache_bytes(&pages->caches[state]) == 0)
 		return;
 	lock_acquire(&decay->lock);
-	purge_to_locked(pages, state, 0);
+	purge_bytes_locked(pages, state, SIZE_MAX);
 	lock_release(&decay->lock);
 }
 
@@ -335,11 +339,12 @@ pages_shrink(struct pages *pages, struct extent *extent, size_t size)
 static void
 advance_locked(struct pages *pages, enum extent_state state, uint64_t now)
 {
-	struct ecache *cache = &pages->caches[state];
+	size_t cached = ecache_bytes(&pages->caches[state]);
 	size_t keep = decay_advance_locked(&pages->decays[state], now,
-	    ecache_bytes(cache));
+	    cached);
 
-	purge_to_locked(pages, state, keep);
+	if (cached > keep)
+		purge_bytes_locked(pages, state, cached - keep);
 }
 
 void
@@ -393,7 +398,7 @@ pages_decay_ms_set(struct pages *pages, enum extent_state state, ssize_t ms,
 	lock_acquire(&decay->lock);
 	decay_set_locked(decay, ms, now, ecache_bytes(&pages->caches[state]));
 	if (ms == DECAY_NOW)
-		purge_to_locked(pages, state, 0);
+		purge_bytes_locked(pages, state, SIZE_MAX);
 	lock_release(&decay->lock);
 }
 

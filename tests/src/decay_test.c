@@ -24,7 +24,8 @@ advance(struct decay *decay, uint64_t now, size_t cached)
 	lock_acquire(&decay->lock);
 	if (decay_due(decay, now)) {
 		keep = decay_advance_locked(decay, now, cached);
-		decay_purged_locked(decay, keep < cached ? keep : cached);
+		keep = keep < cached ? keep : cached;
+		decay_purged_locked(decay, cached - keep, keep);
 	}
 	lock_release(&decay->lock);
 	return keep < cached ? keep : cached;
@@ -71,6 +72,24 @@ test_what_is_new_stays(void **state)
 	decay_init(&decay, 1000, 0, "test");
 	keep = advance(&decay, 5000 * ms, 10 * MIB);
 	assert_true(keep > 10 * MIB * 0.99);
+}
+
+/* Purging takes its time: what is freed meanwhile is as new as any. */
+static void
+test_what_is_freed_during_a_purge_is_new(void **state)
+{
+	static struct decay decay;
+	size_t keep;
+
+	decay_init(&decay, 1000, 0, "test");
+	advance(&decay, 5 * ms, 10 * MIB);
+	lock_acquire(&decay.lock);
+	keep = decay_advance_locked(&decay, 800 * ms, 10 * MIB);
+	assert_true(keep < 10 * MIB);
+	decay_purged_locked(&decay, 10 * MIB - keep, keep + 100 * MIB);
+	lock_release(&decay.lock);
+	assert_true(advance(&decay, 806 * ms, keep + 100 * MIB) >
+	    99 * MIB);
 }
 
 static void
@@ -150,6 +169,7 @@ main(void)
 		cmocka_unit_test(test_a_burst_follows_the_curve),
 		cmocka_unit_test(test_a_long_pause_takes_all_that_is_old),
 		cmocka_unit_test(test_what_is_new_stays),
+		cmocka_unit_test(test_what_is_freed_during_a_purge_is_new),
 		cmocka_unit_test(test_never_is_never_due),
 		cmocka_unit_test(test_dirty_becomes_muzzy_becomes_retained),
 		cmocka_unit_test(test_deadline_tells_when_there_is_work),
