@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "background.h"
 #include "boot.h"
 #include "event.h"
 #include "foreign.h"
@@ -58,18 +57,6 @@ choose_source(struct making *making, const struct alloc_place *place)
 	}
 }
 
-/*
- * Fills and flushes tick the decay too: a thread that only frees, or that
- * allocates little, has no other events. Reading the clock costs as much as a
- * flush, hence one in 16.
- */
-static void
-tick(struct tcache *cache)
-{
-	if (++cache->nticks % 16 == 0 && !background_enabled())
-		arena_decay_tick(cache->arena);
-}
-
 static void *
 take_cached(struct making *making)
 {
@@ -83,7 +70,7 @@ take_cached(struct making *making)
 	ptr = cache_bin_pop(&cache->bins[sizeclass]);
 	if (ptr == NULL) {
 		ptr = tcache_refill(cache, sizeclass);
-		tick(cache);
+		event_tick(making->thread, EVENT_FILL);
 	}
 	return ptr;
 }
@@ -225,7 +212,8 @@ credit(struct thread *thread, size_t usable)
 }
 
 static bool
-free_into_cache(struct tcache *cache, void *ptr, unsigned sizeclass)
+free_into_cache(struct thread *thread, struct tcache *cache, void *ptr,
+    unsigned sizeclass)
 {
 	struct cache_bin *bin;
 
@@ -234,7 +222,7 @@ free_into_cache(struct tcache *cache, void *ptr, unsigned sizeclass)
 	bin = &cache->bins[sizeclass];
 	if (cache_bin_push(bin, ptr))
 		return true;
-	tick(cache);
+	event_tick(thread, EVENT_FLUSH);
 	return tcache_make_room(cache, sizeclass) &&
 	    cache_bin_push(bin, ptr);
 }
@@ -249,13 +237,17 @@ give_back(struct thread *thread, void *ptr, uint64_t entry,
 	    NULL : cache_of(thread, place);
 
 	if (cache != NULL && cache->key == (entry & PM_KEY)) {
-		if (free_into_cache(cache, ptr, sizeclass))
+		if (free_into_cache(thread, cache, ptr, sizeclass))
 			return;
 	} else if (cache != NULL && sizeclass < SC_NSMALL && place == NULL) {
 		thread_batch_free(thread, ptr);
 		return;
 	}
 	arena_free(ptr, entry);
+	/* Pages came free; that costs more than a look at the clock. */
+	if (thread != NULL && thread->prof.guard == 0)
+		event_tick(thread, sizeclass < SC_NSMALL ? EVENT_FLUSH :
+		    EVENT_PAGES);
 }
 
 void

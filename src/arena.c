@@ -290,9 +290,9 @@ arena_decay(unsigned index)
 }
 
 void
-arena_decay_tick(struct arena *arena)
+arena_decay_tick(struct arena *arena, uint64_t now)
 {
-	pages_tick(&arena->pages, os_now_ns());
+	pages_tick(&arena->pages, now);
 }
 
 ssize_t
@@ -333,9 +333,9 @@ arena_oversize_set(struct arena *arena, size_t bytes)
 }
 
 uint64_t
-arena_decay_deadline(struct arena *arena)
+arena_decay_watch(struct arena *arena)
 {
-	return pages_deadline(&arena->pages);
+	return pages_watch(&arena->pages);
 }
 
 void

@@ -173,7 +173,7 @@ bool arena_slab_info(const void *ptr, struct arena_slab *out);
 void arena_purge(unsigned index);
 void arena_decay(unsigned index);
 /* By a thread that uses arena, now and then; cheap when nothing is due. */
-void arena_decay_tick(struct arena *arena);
+void arena_decay_tick(struct arena *arena, uint64_t now);
 /* Of one arena, or of new ones (ARENA_NONE); EXTENT_DIRTY or EXTENT_MUZZY. */
 ssize_t arena_decay_ms_get(unsigned index, enum extent_state state);
 int arena_decay_ms_set(unsigned index, enum extent_state state, ssize_t ms);
@@ -182,8 +182,8 @@ int arena_decay_ms_set(unsigned index, enum extent_state state, ssize_t ms);
  * whatever the decay times are.
  */
 void arena_oversize_set(struct arena *arena, size_t bytes);
-/* When decay has something to do next, ns; UINT64_MAX: never. */
-uint64_t arena_decay_deadline(struct arena *arena);
+/* pages_watch: when a purging thread should come again. */
+uint64_t arena_decay_watch(struct arena *arena);
 
 /* Called for every sampled block that a reset drops, without locks. */
 typedef void arena_sample_end(const void *ptr, void *record);

@@ -6,9 +6,13 @@
  *    +-----background_set(false)----+                          |
  *                                   ^--next event of a thread--+
  *
- * A thread waits on wake, a futex word that stopping changes. It calls
- * nothing but decay, so it never allocates; what making it allocates comes
- * from the internal arena, so that blocks lie where they would without it.
+ * A thread sleeps until some arena's decay has come a few steps further; where
+ * nothing decays it is woken by the thread that frees the next pages. Then it
+ * counts them from that moment on: were it to find them later, they would be
+ * given back later. It waits on wake, a futex word that this and stopping
+ * change. It calls nothing but decay, so it never allocates; what making it
+ * allocates comes from the internal arena, so that blocks lie where they would
+ * without it.
  *
  * Locks: background_lock (RANK_BACKGROUND) around starting and stopping. The
  *   threads themselves do not take it.
@@ -29,14 +33,15 @@
 
 enum {
 	BACKGROUND_MAX = 64,		/* threads; more than arenas need */
-	STEP_MIN_NS = 100 * 1000 * 1000,	/* jemalloc's shortest sleep */
-	STEP_MAX_NS = 1000 * 1000 * 1000,	/* new pages tell nobody */
+	SLEEP_MIN_NS = 5 * 1000 * 1000,	/* for decays below a second */
 };
+/* In case a wake-up was missed, see pages_watch. */
+#define SLEEP_MAX_NS	((uint64_t)10 * 1000 * 1000 * 1000)
 
 struct background_thread {
 	pthread_t id;
 	unsigned number;
-	uint32_t word;			/* wake's value while it is to run */
+	uint32_t life;			/* lives' value while it is to run */
 };
 
 static struct lock background_lock = LOCK_INITIALIZER(RANK_BACKGROUND,
@@ -47,7 +52,8 @@ static size_t threads_max;		/* 0: opt.max_background_threads */
 /* atomic: */
 static _Atomic bool wanted;		/* what was asked for */
 static _Atomic bool running;
-static _Atomic uint32_t wake;		/* changes to stop the threads */
+static _Atomic uint32_t lives;		/* changes to stop the threads */
+static _Atomic uint32_t wake;		/* changes to wake them */
 static _Atomic unsigned nthreads;
 static _Atomic uint64_t runs, slept_ns;
 
@@ -57,10 +63,10 @@ background_sleep(uint32_t word, uint64_t deadline)
 	uint64_t now = os_now_ns();
 	uint64_t ns = deadline > now ? deadline - now : 0;
 
-	if (ns < STEP_MIN_NS)
-		ns = STEP_MIN_NS;
-	if (ns > STEP_MAX_NS)
-		ns = STEP_MAX_NS;
+	if (ns < SLEEP_MIN_NS)
+		ns = SLEEP_MIN_NS;
+	if (ns > SLEEP_MAX_NS)
+		ns = SLEEP_MAX_NS;
 	os_futex_wait(&wake, word, ns);
 	atomic_fetch_add_explicit(&slept_ns, os_now_ns() - now,
 	    memory_order_relaxed);
@@ -78,8 +84,8 @@ background_round(unsigned number, unsigned n)
 
 		if (arena == NULL)
 			continue;
-		arena_decay_tick(arena);
-		deadline = arena_decay_deadline(arena);
+		arena_decay_tick(arena, os_now_ns());
+		deadline = arena_decay_watch(arena);
 		if (deadline < next)
 			next = deadline;
 	}
@@ -93,12 +99,23 @@ background_main(void *arg)
 	struct background_thread *self = arg;
 	unsigned n = atomic_load_explicit(&nthreads, memory_order_relaxed);
 
-	/* Acquire: pairs with the release in background_stop_locked. */
-	while (atomic_load_explicit(&wake, memory_order_acquire) ==
-	    self->word)
-		background_sleep(self->word,
-		    background_round(self->number, n));
-	return NULL;
+	for (;;) {
+		/* Acquire: pairs with the releases in background_wake. */
+		uint32_t word = atomic_load_explicit(&wake,
+		    memory_order_acquire);
+
+		if (atomic_load_explicit(&lives, memory_order_relaxed) !=
+		    self->life)
+			return NULL;
+		background_sleep(word, background_round(self->number, n));
+	}
+}
+
+static void
+background_wake(void)
+{
+	atomic_fetch_add_explicit(&wake, 1, memory_order_release);
+	os_futex_wake(&wake, BACKGROUND_MAX);
 }
 
 static unsigned
@@ -119,8 +136,9 @@ background_stop_locked(void)
 	unsigned n = atomic_load_explicit(&nthreads, memory_order_relaxed);
 
 	atomic_store_explicit(&running, false, memory_order_relaxed);
-	atomic_fetch_add_explicit(&wake, 1, memory_order_release);
-	os_futex_wake(&wake, BACKGROUND_MAX);
+	pages_awake = NULL;
+	atomic_fetch_add_explicit(&lives, 1, memory_order_relaxed);
+	background_wake();
 	(void)thread_guard_enter();
 	for (unsigned i = 0; i < n; i++)
 		pthread_join(threads[i].id, NULL);
@@ -129,14 +147,14 @@ background_stop_locked(void)
 }
 
 /*
- * Each is told its word: one that starts after they were stopped again must
- * not take the new word for its own. If one cannot be made all are stopped.
+ * Each is told its life: one that starts after they were stopped again must
+ * not take the new one for its own. If one cannot be made all are stopped.
  */
 static int
 background_start_locked(void)
 {
 	unsigned n = background_count_locked(), made = 0;
-	uint32_t word = atomic_load_explicit(&wake, memory_order_relaxed);
+	uint32_t life = atomic_load_explicit(&lives, memory_order_relaxed);
 	sigset_t all, old;
 	int error = 0;
 
@@ -146,7 +164,7 @@ background_start_locked(void)
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	for (; made < n && error == 0; made += error == 0) {
 		threads[made].number = made;
-		threads[made].word = word;
+		threads[made].life = life;
 		error = pthread_create(&threads[made].id, NULL,
 		    background_main, &threads[made]);
 	}
@@ -157,6 +175,7 @@ background_start_locked(void)
 		background_stop_locked();
 		return error;
 	}
+	pages_awake = background_wake;
 	atomic_store_explicit(&running, true, memory_order_relaxed);
 	return 0;
 }
@@ -258,6 +277,7 @@ void
 background_fork_child(void)
 {
 	lock_reinit_child(&background_lock);
+	pages_awake = NULL;
 	atomic_store_explicit(&running, false, memory_order_relaxed);
 	atomic_store_explicit(&nthreads, 0, memory_order_relaxed);
 }

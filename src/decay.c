@@ -33,7 +33,7 @@ decay_boot(void)
 static void
 restart(struct decay *decay, ssize_t ms, uint64_t now, size_t cached)
 {
-	decay->step_ns = ms > 0 ? (uint64_t)ms * 1000000 / DECAY_STEPS : 0;
+	decay->step_ns = decay_step_ns(ms);
 	if (decay->step_ns == 0)
 		decay->step_ns = 1;
 	memset(decay->backlog, 0, sizeof decay->backlog);

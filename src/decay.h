@@ -51,6 +51,13 @@ decay_ms(const struct decay *decay)
 	return atomic_load_explicit(&decay->ms, memory_order_relaxed);
 }
 
+/* How long a step of a decay of ms is, ns; 0 for DECAY_NOW and _NEVER. */
+static inline uint64_t
+decay_step_ns(ssize_t ms)
+{
+	return ms > 0 ? (uint64_t)ms * 1000000 / DECAY_STEPS : 0;
+}
+
 /* A cheap test whether decay_advance would have anything to do. */
 static inline bool
 decay_due(const struct decay *decay, uint64_t now)

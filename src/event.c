@@ -8,6 +8,7 @@
 
 #include "background.h"
 #include "options.h"
+#include "os.h"
 #include "stats.h"
 
 /* Raised by event_redraw_all; a thread compares its own copy. */
@@ -16,6 +17,24 @@ static _Atomic uint32_t redraw_epoch;
 static _Atomic int64_t stats_bytes;
 /* The most that was ever seen mapped, bytes; for prof_gdump. */
 static _Atomic size_t mapped_high;
+
+enum {
+	/*
+	 * Bytes are no measure of time. As long as a thread is fast, decay is
+	 * looked at each 256 calls: one clock read, half an instruction a call.
+	 * When it turns slow that is still half a second at a thousand calls a
+	 * second, 5 % of the default decay; from then on it is DECAY_PACE.
+	 */
+	DECAY_CALLS = 256,
+	CALLS_SHIFT = 30,
+	DECAY_PACE_NS = 10 * 1000 * 1000,
+	DECAY_NEAR = 1 << 10,		/* bytes; after a slow path */
+	DECAY_LEAST = 64,		/* bytes; the slowest threads */
+	DECAY_MOST = 16 << 20,		/* bytes; 256 blocks of 64 KiB */
+	DECAY_ARENAS = 8,		/* others' that one event looks at */
+	DECAY_FAST_NS = 1000 * 1000,	/* a look sooner would see nothing */
+	TICK_SKIP = 7,			/* slow calls that do not read the clock */
+};
 
 /* So far that no sum with it wraps, and still "never". */
 #define NEVER	((uint64_t)INT64_MAX)
@@ -38,8 +57,8 @@ next_event(const struct thread *thread, uint64_t now)
 {
 	if (thread->exact)
 		return now + 1;
-	return thread->gc_at < thread->sample_at ? thread->gc_at :
-	    thread->sample_at;
+	return min_u64(min_u64(thread->gc_at, thread->decay_at),
+	    thread->sample_at);
 }
 
 /*
@@ -78,6 +97,12 @@ event_thread_init(struct thread *thread)
 {
 	thread->event_last = 0;
 	thread->gc_at = gc_interval();
+	thread->decay_last = 0;
+	thread->decay_ns = 0;
+	thread->decay_distance = DECAY_NEAR;
+	thread->calls_a_byte = 0;
+	thread->decay_at = DECAY_NEAR;
+	thread->ticks_left = 0;
 	draw_gap(thread, 0);
 	set_target(thread, 0);
 }
@@ -161,6 +186,114 @@ interval_due(struct thread *thread, uint64_t bytes)
 	stats_interval_event();
 }
 
+/* --- decay ---------------------------------------------------------------- */
+
+/*
+ * The thread's own arena, and a few others in turn: the threads of those may
+ * be asleep or gone.
+ */
+static void
+decay_arenas(struct thread *thread, uint64_t ns)
+{
+	unsigned n = arenas_count();
+
+	arena_decay_tick(thread->arena, ns);
+	for (unsigned i = 0; i < n && i < DECAY_ARENAS; i++) {
+		struct arena *arena = arena_get(thread->decay_cursor, false);
+
+		if (arena != NULL && arena != thread->arena)
+			arena_decay_tick(arena, ns);
+		if (++thread->decay_cursor >= n)
+			thread->decay_cursor = 0;
+	}
+}
+
+static void
+decay_look(struct thread *thread, uint64_t now, uint64_t ns)
+{
+	thread->decay_last = now;
+	thread->decay_ns = ns;
+	decay_arenas(thread, ns);
+}
+
+/*
+ * Bytes of so many calls. An event falls on a block of size u with a
+ * probability that grows with u; so the mean of 1/u over events is calls by
+ * bytes over all allocations, and needs no counter of calls.
+ */
+static uint64_t
+decay_calls(struct thread *thread, size_t size)
+{
+	uint32_t now = (uint32_t)(((uint64_t)1 << CALLS_SHIFT) / size);
+
+	thread->calls_a_byte = thread->calls_a_byte / 4 * 3 + now / 4 + 1;
+	return ((uint64_t)DECAY_CALLS << CALLS_SHIFT) / thread->calls_a_byte;
+}
+
+/*
+ * Sets the distance to the next look, see DECAY_CALLS; size is that of the
+ * block at hand. It grows by steps: calls come in bursts, and a fast one
+ * after a pause does not make a fast thread.
+ */
+static void
+decay_pace(struct thread *thread, uint64_t now, uint64_t ns, size_t size)
+{
+	uint64_t most = min_u64(decay_calls(thread, size), DECAY_MOST);
+	uint64_t paces = (ns - thread->decay_ns) / DECAY_PACE_NS;
+	uint64_t bytes = min_u64(4 * thread->decay_distance, most);
+
+	if (paces > 0)
+		bytes = min_u64(bytes, (now - thread->decay_last) / paces);
+	if (bytes < DECAY_LEAST)
+		bytes = DECAY_LEAST;
+	thread->decay_distance = bytes;
+	thread->decay_at = later(now, bytes);
+}
+
+static void
+decay_due_event(struct thread *thread, uint64_t now, size_t size)
+{
+	uint64_t ns;
+
+	if (background_enabled()) {
+		thread->decay_at = later(now, gc_interval());
+		return;
+	}
+	ns = os_now_coarse_ns();
+	decay_pace(thread, now, ns, size);
+	if (ns - thread->decay_ns >= DECAY_FAST_NS)
+		decay_look(thread, now, ns);
+}
+
+void
+event_tick(struct thread *thread, enum event_slow what)
+{
+	uint64_t now, ns;
+
+	if (thread->ticks_left > 0 && what != EVENT_PAGES) {
+		thread->ticks_left--;
+		return;
+	}
+	if (background_enabled())
+		return;
+	ns = os_now_coarse_ns();
+	now = thread_allocated(thread);
+	if (ns - thread->decay_ns < DECAY_FAST_NS) {
+		thread->ticks_left = TICK_SKIP;
+	} else {
+		thread->ticks_left = 0;
+		decay_look(thread, now, ns);
+	}
+	/* What was freed may be the end of a spike: stay awake. */
+	if (what == EVENT_FILL || thread->decay_at <= now + DECAY_NEAR)
+		return;
+	thread->decay_distance = DECAY_NEAR;
+	thread->decay_at = now + DECAY_NEAR;
+	set_target(thread, now);
+}
+
+/* --- running -------------------------------------------------------------- */
+
 /* Everything but sampling: at the same allocations whether sampling is on
  * or not. */
 static void
@@ -170,8 +303,6 @@ gc_due(struct thread *thread, uint64_t now)
 	if (thread->tcache_enabled)
 		tcache_gc(&thread->own_cache);
 	thread_batch_flush(thread);
-	if (!background_enabled())
-		arena_decay_tick(thread->arena);
 	interval_due(thread, now - thread->event_last);
 	thread->event_last = now;
 }
@@ -190,6 +321,8 @@ event_run(struct thread *thread, const struct event_alloc *block)
 	    memory_order_relaxed)) {
 		draw_gap(thread, now);
 	}
+	if (now >= thread->decay_at)
+		decay_due_event(thread, now, sc_size(block->sizeclass));
 	if (now >= thread->gc_at)
 		gc_due(thread, now);
 	set_target(thread, now);

@@ -3,12 +3,17 @@
  *
  *   allocated bytes ->
  *   ----+---------+----x----+---------+-x-------+----
- *       gc        gc   |    gc        gc|       gc       + a cache's gc,
- *                    sample          sample                decay, intervals
+ *       gc   d  d gc d |    gc  d     gc|       gc       + a cache's gc,
+ *                    sample          sample                intervals
  *
  * One countdown serves all: it runs out at the nearest of them. Whether a
  * byte is a sample point never moves the other events, so that profiling does
  * not change where blocks lie.
+ *
+ * Decay (d) goes by the clock, which allocation does not: its events come
+ * closer together as the thread gets slower, so that a thread with a thousand
+ * calls a second looks at the clock often enough, and a fast one seldom. Frees
+ * have no countdown; they pass through event_tick whenever a cache is full.
  */
 #ifndef STRATA_EVENT_H
 #define STRATA_EVENT_H
@@ -35,6 +40,13 @@ void event_thread_init(struct thread *thread);
  * errno. No lock is held.
  */
 void event_run(struct thread *thread, const struct event_alloc *block);
+
+/*
+ * A slow path was taken. Lets decay take what is due, reading the clock now
+ * and then only, but whenever pages have come free.
+ */
+enum event_slow { EVENT_FILL, EVENT_FLUSH, EVENT_PAGES };
+void event_tick(struct thread *thread, enum event_slow what);
 
 /* Draws this thread's gap anew: R or a switch has changed. */
 void event_redraw(struct thread *thread);

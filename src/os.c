@@ -222,6 +222,12 @@ os_now_ns(void)
 }
 
 uint64_t
+os_now_coarse_ns(void)
+{
+	return clock_ns(CLOCK_MONOTONIC_COARSE);
+}
+
+uint64_t
 os_time_ns(void)
 {
 	return clock_ns(CLOCK_REALTIME);

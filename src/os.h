@@ -110,6 +110,7 @@ int os_getcwd(char *buf, size_t size);
 /* --- time, identity, chance ---------------------------------------------- */
 
 uint64_t os_now_ns(void);	/* monotonic */
+uint64_t os_now_coarse_ns(void);	/* the same, 1 to 10 ms late; cheap */
 uint64_t os_time_ns(void);	/* since 1970 */
 int os_pid(void);
 int os_tid(void);

@@ -12,6 +12,7 @@ enum {
 	GROW_MIN = 2 << 20,		/* a huge page */
 	GROW_MAX = 64 << 20,		/* caps idle address space an arena */
 	WINDOW_ALIGN = 2 << 20,
+	WATCH_STEPS = 4,		/* 2 % of the decay's time */
 };
 
 /*
@@ -69,6 +70,7 @@ pages_init(struct pages *pages, unsigned arena, bool own_window)
 	    "decay_muzzy");
 	lock_init(&pages->grow_lock, RANK_GROW, "grow");
 	pages->grow_next = GROW_MIN;
+	pages->unwatched = true;
 	pages->arena = arena;
 	pages->own_window = own_window;
 }
@@ -276,6 +278,21 @@ purge_all(struct pages *pages, enum extent_state state)
 	lock_release(&decay->lock);
 }
 
+void (*_Atomic pages_awake)(void);
+
+static void
+tell_watcher(struct pages *pages)
+{
+	void (*awake)(void) = atomic_load_explicit(&pages_awake,
+	    memory_order_relaxed);
+
+	if (awake == NULL)
+		return;
+	atomic_store_explicit(&pages->unwatched, false,
+	    memory_order_relaxed);
+	awake();
+}
+
 static void
 deactivate(struct pages *pages, struct extent *extent)
 {
@@ -300,6 +317,9 @@ pages_free(struct pages *pages, struct extent *extent)
 {
 	deactivate(pages, extent);
 	ecache_put(&pages->caches[EXTENT_DIRTY], extent);
+	if (unlikely(atomic_load_explicit(&pages->unwatched,
+	    memory_order_relaxed)))
+		tell_watcher(pages);
 	if (unlikely(decay_ms(&pages->decays[EXTENT_DIRTY]) == DECAY_NOW))
 		purge_all(pages, EXTENT_DIRTY);
 }
@@ -416,6 +436,31 @@ pages_deadline(const struct pages *pages)
 			first = deadline;
 	}
 	return first;
+}
+
+/*
+ * The flag is set before the bytes are looked at, and read after they have
+ * been added (pages_free, behind the cache's lock): one of the two sees the
+ * other. Where the machine lets the reader's load pass the lock's release the
+ * thread comes by BACKGROUND_MAX_NS later (background.c).
+ */
+uint64_t
+pages_watch(struct pages *pages)
+{
+	uint64_t deadline;
+	ssize_t ms = 0;
+
+	atomic_store(&pages->unwatched, true);
+	deadline = pages_deadline(pages);
+	if (deadline == UINT64_MAX)
+		return deadline;
+	atomic_store_explicit(&pages->unwatched, false,
+	    memory_order_relaxed);
+	for (unsigned i = 0; i < PAGES_NDECAYS; i++)
+		if (ecache_bytes(&pages->caches[i]) > 0 &&
+		    (ms == 0 || decay_ms(&pages->decays[i]) < ms))
+			ms = decay_ms(&pages->decays[i]);
+	return deadline + decay_step_ns(ms) * (WATCH_STEPS - 1);
 }
 
 void

@@ -29,6 +29,7 @@ struct pages {
 	/* atomic: */
 	_Atomic size_t active;		/* bytes */
 	_Atomic size_t address_space;	/* bytes mapped from the system */
+	_Atomic bool unwatched;		/* no purging thread comes by */
 	/* constant after init: */
 	unsigned arena;
 	bool own_window;
@@ -70,6 +71,14 @@ void pages_decay_ms_set(struct pages *pages, enum extent_state state,
     ssize_t ms, uint64_t now);
 /* When pages_tick has something to do next; UINT64_MAX: never. */
 uint64_t pages_deadline(const struct pages *pages);
+
+/*
+ * For threads that purge: when to come again, ns, a few steps later so that
+ * several are done at once; UINT64_MAX: pages_awake will be called when there
+ * is something, without locks, by whoever frees it. NULL: nobody wants it.
+ */
+uint64_t pages_watch(struct pages *pages);
+extern void (*_Atomic pages_awake)(void);
 
 static inline size_t
 pages_active(const struct pages *pages)

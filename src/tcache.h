@@ -66,7 +66,6 @@ struct tcache {
 	size_t room;			/* bytes: sum of limits * sizes */
 	size_t lent;			/* bytes of the shared budget */
 	unsigned gc_next;		/* bin that the next gc looks at */
-	unsigned nticks;		/* fills and flushes, for decay */
 	struct cache_bin bins[TCACHE_NBINS];
 	struct cache_bin_cold cold[TCACHE_NBINS];
 };

@@ -40,10 +40,16 @@ struct thread {
 	_Atomic uint64_t target;	/* allocated bytes at the next event */
 	_Atomic uint32_t event_seq;	/* odd while target changes */
 	/* owner thread: */
-	uint64_t sample_at;		/* allocated bytes, as the next three */
+	uint64_t sample_at;		/* allocated bytes, as the next five */
 	uint64_t gc_at;
-	uint64_t stats_at;
-	uint64_t event_last;		/* allocated at the last event */
+	uint64_t decay_at;
+	uint64_t event_last;		/* allocated at the last gc */
+	uint64_t decay_last;		/* and when decay was last looked at */
+	uint64_t decay_distance;	/* bytes between two such looks */
+	uint64_t decay_ns;		/* monotonic, of the last */
+	uint32_t calls_a_byte;		/* in the mean, times 2^CALLS_SHIFT */
+	unsigned decay_cursor;		/* arena that is looked at next */
+	unsigned ticks_left;		/* slow calls until the clock is read */
 	uint32_t redraw_seen;
 	bool live;			/* false in the const sentinels */
 	bool tcache_enabled;

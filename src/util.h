@@ -36,6 +36,12 @@
 /* One line on stderr, then abort(). Defined in fmt.c. */
 _Noreturn void util_die(const char *what, const char *file, int line);
 
+static inline uint64_t
+min_u64(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
 static inline size_t
 align_up(size_t n, size_t align)
 {

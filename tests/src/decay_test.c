@@ -152,11 +152,11 @@ test_deadline_tells_when_there_is_work(void **state)
 
 	assert_int_equal(arena_create(&index), 0);
 	arena = arena_get(index, false);
-	assert_true(arena_decay_deadline(arena) == UINT64_MAX);
+	assert_true(arena_decay_watch(arena) == UINT64_MAX);
 	free_bytes(arena, MIB);
-	assert_true(arena_decay_deadline(arena) < UINT64_MAX);
+	assert_true(arena_decay_watch(arena) < UINT64_MAX);
 	assert_int_equal(arena_decay_ms_set(index, EXTENT_DIRTY, -1), 0);
-	assert_true(arena_decay_deadline(arena) == UINT64_MAX);
+	assert_true(arena_decay_watch(arena) == UINT64_MAX);
 	assert_int_equal(arena_decay_ms_set(index, EXTENT_DIRTY, 0), 0);
 	assert_int_equal(cached(arena, EXTENT_DIRTY), 0);
 	assert_int_equal(arena_decay_ms_set(index, EXTENT_DIRTY, -2), EINVAL);
