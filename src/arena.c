@@ -311,7 +311,7 @@ arena_decay_ms_set(unsigned index, enum extent_state state, ssize_t ms)
 {
 	struct arena *arena = get(index);
 
-	if (ms < DECAY_NEVER)
+	if (ms < DECAY_NEVER || ms > DECAY_MS_MAX)
 		return EINVAL;
 	if (arena != NULL) {
 		pages_decay_ms_set(&arena->pages, state, ms, os_now_ns());

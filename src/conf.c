@@ -29,6 +29,7 @@
 
 /* Weak: a program's own definition comes first, in static ones too. */
 EXPORT const char *malloc_conf __attribute__((weak));
+EXPORT const char *malloc_conf_2_conf_harder __attribute__((weak));
 
 /* What opt.malloc_conf.* tells; a program may overwrite its environment. */
 enum { CONF_TEXT_MAX = 4096 };
@@ -56,8 +57,9 @@ conf_digit(char c)
 }
 
 /*
- * A number in C's notation, at least one digit; *used is what it took.
- * EINVAL if there is none, or one of more than 64 bits.
+ * A number as C's strtoumax reads it, at least one digit: blanks and a sign
+ * may come first, and -1 is 2^64 - 1. *used is what it took. EINVAL if there
+ * is none, or one of more than 64 bits.
  */
 static int
 conf_number(const char *text, size_t len, uint64_t *out, size_t *used)
@@ -65,15 +67,20 @@ conf_number(const char *text, size_t len, uint64_t *out, size_t *used)
 	unsigned base = 10;
 	size_t i = 0, start;
 	uint64_t n = 0;
+	bool minus;
 
-	if (len > 2 && text[0] == '0' && (text[1] == 'x' || text[1] == 'X')) {
+	while (i < len && (text[i] == ' ' || (text[i] >= '\t' &&
+	    text[i] <= '\r')))
+		i++;
+	minus = i < len && text[i] == '-';
+	i += minus || (i < len && text[i] == '+');
+	start = i;
+	if (len - i > 2 && text[i] == '0' && (text[i + 1] | 32) == 'x') {
 		base = 16;
-		i = 2;
-	} else if (len > 1 && text[0] == '0') {
+		start = i += 2;
+	} else if (len - i > 1 && text[i] == '0') {
 		base = 8;
-		i = 1;
 	}
-	start = base == 8 ? 0 : i;
 	for (; i < len; i++) {
 		unsigned digit = (unsigned)conf_digit(text[i]);
 
@@ -85,12 +92,12 @@ conf_number(const char *text, size_t len, uint64_t *out, size_t *used)
 	}
 	if (i == start)
 		return EINVAL;
-	*out = n;
+	*out = minus ? 0 - n : n;
 	*used = i;
 	return 0;
 }
 
-/* All of text as an unsigned number. */
+/* All of text as a number. */
 static int
 conf_whole(const char *text, size_t len, uint64_t *out)
 {
@@ -102,22 +109,18 @@ conf_whole(const char *text, size_t len, uint64_t *out)
 	return error;
 }
 
+/* Negative ones are large ones here: out of bounds, or clipped. */
 static int
 conf_unsigned(const struct conf_option *option, const char *text, size_t len,
     uint64_t *out)
 {
 	uint64_t n;
-	int error;
+	int error = conf_whole(text, len, &n);
 
-	if (len > 0 && text[0] == '-') {
-		/* jemalloc reads -1 as 2^64 - 1: out of bounds, or clipped */
-		error = conf_whole(text + 1, len - 1, &n);
-		n = UINT64_MAX;
-	} else {
-		error = conf_whole(text, len, &n);
-	}
 	if (error != 0)
 		return error;
+	if (n == 0 && option->type == CONF_NARENAS)
+		return ERANGE;		/* jemalloc: a minimum, not a clip */
 	if (n < option->min || n > option->max) {
 		if (!option->clip)
 			return ERANGE;
@@ -131,16 +134,13 @@ static int
 conf_signed(const struct conf_option *option, const char *text, size_t len,
     int64_t *out)
 {
-	bool negative = len > 0 && text[0] == '-';
 	uint64_t n;
 	int64_t value;
-	int error = conf_whole(text + negative, len - negative, &n);
+	int error = conf_whole(text, len, &n);
 
 	if (error != 0)
 		return error;
-	if (n > INT64_MAX)
-		return ERANGE;
-	value = negative ? -(int64_t)n : (int64_t)n;
+	value = (int64_t)n;
 	if (value < (int64_t)option->min || value > (int64_t)option->max) {
 		if (!option->clip)
 			return ERANGE;
@@ -166,16 +166,16 @@ conf_fixed_point(const struct conf_option *option, const char *text,
 	for (; i < len && text[i] >= '0' && text[i] <= '9'; i++) {
 		whole = whole * 10 + (unsigned)(text[i] - '0');
 		if (whole > UINT16_MAX)
-			return ERANGE;
+			return EINVAL;
 	}
-	if (i < len && text[i] == '.')
+	if (i + 1 < len && text[i] == '.')
 		for (i++; i < len && text[i] >= '0' && text[i] <= '9'; i++) {
 			if (scale >= 100000000)
 				continue;	/* beyond 16 bits anyway */
 			part = part * 10 + (unsigned)(text[i] - '0');
 			scale *= 10;
 		}
-	if (i != len || len == 0 || (len == 1 && text[0] == '.'))
+	if (i != len || len == 0)
 		return EINVAL;
 	*out = (uint32_t)(whole << 16 | part * 65536 / scale);
 	return 0;
@@ -252,7 +252,8 @@ conf_ranges(const struct conf_option *option, const char *text, size_t len,
 			return ERANGE;
 		ranges.range[ranges.count++] = range;
 		at += used;
-	} while (at < len && text[at++] == '|');
+		/* a last '|' may stand there for nothing */
+	} while (at < len && text[at++] == '|' && at < len);
 	*out = ranges;
 	return 0;
 }
@@ -396,8 +397,6 @@ conf_value(const struct conf_option *option, const char *text, size_t len,
 			*(unsigned *)into = 0;
 			return 0;
 		}
-		if (conf_equal(text, len, "0"))
-			return ERANGE;	/* jemalloc: a minimum, not a clip */
 		return conf_set_unsigned(option, text, len, into);
 	case CONF_UNSIGNED:
 	case CONF_SIZE:
@@ -598,6 +597,8 @@ conf_source_name(enum conf_source source)
 		"\"name\" of the file referenced by the symbolic link named "
 		    "/etc/malloc.conf",
 		"value of the environment variable MALLOC_CONF",
+		"string pointed to by the global variable "
+		    "malloc_conf_2_conf_harder",
 	};
 
 	return names[source];
@@ -661,6 +662,7 @@ conf_boot(void)
 		[CONF_SYMBOL] = malloc_conf,
 		[CONF_SYMLINK] = conf_symlink(target, sizeof target),
 		[CONF_ENV] = env_get("MALLOC_CONF"),
+		[CONF_HARDER] = malloc_conf_2_conf_harder,
 	};
 
 	for (int i = 0; i < CONF_NSOURCES; i++) {

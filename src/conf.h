@@ -2,6 +2,7 @@
  * conf.h - reads MALLOC_CONF and its sisters, once.
  *
  *   --with-malloc-conf < malloc_conf < /etc/malloc.conf -> ... < MALLOC_CONF
+ *   < malloc_conf_2_conf_harder
  *
  * It fills opt (options.h) and conf_prof. A pair that cannot be used costs
  * one line on stderr, worded as jemalloc words it, and the program runs on;
@@ -22,6 +23,7 @@ enum conf_source {
 	CONF_SYMBOL,		/* the program's variable malloc_conf */
 	CONF_SYMLINK,		/* target of /etc/malloc.conf, malloc_conf */
 	CONF_ENV,		/* MALLOC_CONF, unless AT_SECURE */
+	CONF_HARDER,		/* the variable malloc_conf_2_conf_harder */
 	CONF_NSOURCES
 };
 

@@ -11,12 +11,16 @@
 
 #include "bin.h"
 #include "conf.h"
+#include "decay.h"
 #include "options.h"
 #include "util.h"
 
 #define LIMITS(min, max)	(uint64_t)(min), (uint64_t)(max)
 #define ANY			LIMITS(0, UINT64_MAX)
 #define ANY_SIGNED		LIMITS(-1, INT64_MAX)
+
+/* jemalloc cuts the slots of a cache's bin down to this without a word. */
+enum { NSLOTS_MAX = 2048 };
 
 /* The prof options; prof_boot copies them. */
 struct prof_options conf_prof = {
@@ -105,9 +109,9 @@ const struct conf_option conf_options[] = {
 	/* memory from the system */
 	BOOL("retain", &opt.retain),
 	NUMBER("dirty_decay_ms", CONF_SSIZE, &opt.dirty_decay_ms,
-	    LIMITS(-1, INT64_MAX), false),
+	    LIMITS(-1, DECAY_MS_MAX), false),
 	NUMBER("muzzy_decay_ms", CONF_SSIZE, &opt.muzzy_decay_ms,
-	    LIMITS(-1, INT64_MAX), false),
+	    LIMITS(-1, DECAY_MS_MAX), false),
 	NUMBER("lg_extent_max_active_fit", CONF_SIZE,
 	    &opt.lg_extent_max_active_fit, LIMITS(0, 64), false),
 	BOOL("background_thread", &opt.background_thread),
@@ -127,20 +131,20 @@ const struct conf_option conf_options[] = {
 	NUMBER("lg_tcache_max", CONF_LG_SIZE, &opt.tcache_max,
 	    LIMITS(0, 23), true),
 	NUMBER("tcache_nslots_small_min", CONF_UNSIGNED,
-	    &opt.tcache_nslots_small_min, LIMITS(1, INT_MAX), true),
+	    &opt.tcache_nslots_small_min, LIMITS(1, NSLOTS_MAX), true),
 	NUMBER("tcache_nslots_small_max", CONF_UNSIGNED,
-	    &opt.tcache_nslots_small_max, LIMITS(1, INT_MAX), true),
+	    &opt.tcache_nslots_small_max, LIMITS(1, NSLOTS_MAX), true),
 	NUMBER("tcache_nslots_large", CONF_UNSIGNED,
-	    &opt.tcache_nslots_large, LIMITS(1, INT_MAX), true),
+	    &opt.tcache_nslots_large, LIMITS(1, NSLOTS_MAX), true),
 	NUMBER("lg_tcache_nslots_mul", CONF_SSIZE,
 	    &opt.lg_tcache_nslots_mul, LIMITS(-16, 16), false),
 	RANGES("tcache_ncached_max", &opt.tcache_ncached_max, ANY),
 	NUMBER("tcache_gc_incr_bytes", CONF_SIZE, &opt.tcache_gc_incr_bytes,
 	    LIMITS(1024, UINT64_MAX), true),
 	NUMBER("lg_tcache_flush_small_div", CONF_UNSIGNED,
-	    &opt.lg_tcache_flush_small_div, LIMITS(1, 16), false),
+	    &opt.lg_tcache_flush_small_div, LIMITS(1, 16), true),
 	NUMBER("lg_tcache_flush_large_div", CONF_UNSIGNED,
-	    &opt.lg_tcache_flush_large_div, LIMITS(1, 16), false),
+	    &opt.lg_tcache_flush_large_div, LIMITS(1, 16), true),
 
 	/* contents */
 	{ "junk", CONF_JUNK, &opt, 0, 0, false, words_junk, NULL },

@@ -156,6 +156,7 @@ static const struct ctl_node ctl_opt_malloc_conf[] = {
 	SOURCE("global_var", CONF_SYMBOL),
 	SOURCE("symlink", CONF_SYMLINK),
 	SOURCE("env_var", CONF_ENV),
+	SOURCE("global_var_2_conf_harder", CONF_HARDER),
 	{ 0 }
 };
 

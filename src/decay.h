@@ -21,6 +21,9 @@
 
 enum { DECAY_STEPS = 200, DECAY_NOW = 0, DECAY_NEVER = -1 };
 
+/* Of a decay time, in ms: as many whole seconds as 64 bits of ns hold. */
+#define DECAY_MS_MAX	INT64_C(18446744072000)
+
 struct decay {
 	struct lock lock;
 	/* atomic: */

@@ -58,6 +58,7 @@
 #define malloc_stats_print	st_malloc_stats_print
 #define malloc_message		st_malloc_message
 #define malloc_conf		st_malloc_conf
+#define malloc_conf_2_conf_harder st_malloc_conf_2_conf_harder
 /* the C++ operators, by their Itanium ABI names */
 #define _Znwm			st__Znwm
 #define _Znam			st__Znam

@@ -108,6 +108,9 @@ extern void (*malloc_message)(void *, const char *);
 /* A program may define it: options as in MALLOC_CONF. */
 extern const char *malloc_conf;
 
+/* The same, with the last word: it overrides even MALLOC_CONF. */
+extern const char *malloc_conf_2_conf_harder;
+
 /* Hooks by which an arena gets its memory from the program. */
 typedef struct extent_hooks_s extent_hooks_t;
 typedef void *(extent_alloc_t)(extent_hooks_t *, void *, size_t, size_t,

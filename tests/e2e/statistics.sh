@@ -81,14 +81,14 @@ check_eq "and the program runs on" "ran" \
 	under abort_conf:true,nonsense:1 true 2>abort.err
 ) 2>/dev/null
 check_eq "unless abort_conf" 134 $?
-check "confirm_conf names each source" test 4 = \
+check "confirm_conf names each source" test 5 = \
 	"$(under confirm_conf:true true 2>&1 | grep -c 'malloc_conf #')"
 
 # strata run --no-children: this program has it, the next has not.
 check_eq "children run without the library" "" \
 	"$(STRATA_NO_CHILDREN=1 under confirm_conf:true env 2>/dev/null |
 		grep -e ^LD_PRELOAD -e ^STRATA_NO)"
-check_eq "the program itself runs under it" 4 \
+check_eq "the program itself runs under it" 5 \
 	"$(STRATA_NO_CHILDREN=1 under confirm_conf:true \
 		sh -c 'true; true' 2>&1 | grep -c 'malloc_conf #')"
 finish

@@ -159,6 +159,54 @@ test_bounds(void **state)
 	assert_int_equal(opt.tcache_max, 8 << 20);
 }
 
+/* jemalloc reads numbers as strtoumax does. */
+static void
+test_numbers_have_signs_and_blanks(void **state)
+{
+	expect("dirty_decay_ms:+7,narenas: 3", "");
+	assert_int_equal(opt.dirty_decay_ms, 7);
+	assert_int_equal(opt.narenas, 3);
+	expect("dirty_decay_ms:18446744073709551615", "");
+	assert_int_equal(opt.dirty_decay_ms, -1);
+	expect("tcache_gc_incr_bytes:-3", "");
+	assert_true(opt.tcache_gc_incr_bytes == SIZE_MAX - 2);
+	expect("narenas:-0", "<strata>: Out-of-range conf value: narenas:-0\n");
+	expect("narenas:00", "<strata>: Out-of-range conf value: narenas:00\n");
+	expect("narenas:-,narenas:0x,narenas:1 ",
+	    "<strata>: Invalid conf value: narenas:-\n"
+	    "<strata>: Invalid conf value: narenas:0x\n"
+	    "<strata>: Invalid conf value: narenas:1 \n");
+}
+
+static void
+test_fractions(void **state)
+{
+	expect("narenas_ratio:65535.5", "");
+	assert_int_equal(opt.narenas_ratio, 0xffff8000);
+	expect("narenas_ratio:.25", "");
+	assert_int_equal(opt.narenas_ratio, 0x4000);
+	expect("narenas_ratio:65536", "<strata>: Invalid conf value: "
+	    "narenas_ratio:65536\n");
+	expect("narenas_ratio:5.", "<strata>: Invalid conf value: "
+	    "narenas_ratio:5.\n");
+}
+
+/* The bounds that jemalloc has, on both sides. */
+static void
+test_bounds_of_caches_and_decay(void **state)
+{
+	expect("tcache_nslots_small_max:2049,tcache_nslots_large:0,"
+	    "lg_tcache_flush_small_div:17,lg_tcache_flush_large_div:0", "");
+	assert_int_equal(opt.tcache_nslots_small_max, 2048);
+	assert_int_equal(opt.tcache_nslots_large, 1);
+	assert_int_equal(opt.lg_tcache_flush_small_div, 16);
+	assert_int_equal(opt.lg_tcache_flush_large_div, 1);
+	expect("dirty_decay_ms:18446744072000", "");
+	assert_true(opt.dirty_decay_ms == 18446744072000);
+	expect("muzzy_decay_ms:18446744072001", "<strata>: Out-of-range conf "
+	    "value: muzzy_decay_ms:18446744072001\n");
+}
+
 static void
 test_malformed_text(void **state)
 {
@@ -181,6 +229,8 @@ test_ranges(void **state)
 	assert_int_equal(opt.slab_sizes.range[0].lo, 17);
 	assert_int_equal(opt.slab_sizes.range[0].hi, 100);
 	assert_int_equal(opt.slab_sizes.range[1].value, 2);
+	expect("slab_sizes:17-100:1|", "");
+	assert_int_equal(opt.slab_sizes.count, 1);
 	expect("slab_sizes:17-100", "<strata>: Invalid settings for "
 	    "slab_sizes: slab_sizes:17-100\n");
 	expect("slab_sizes:100-17:1", "<strata>: Invalid settings for "
@@ -350,6 +400,9 @@ main(void)
 		cmocka_unit_test(test_arenas_are_counted_as_jemalloc_counts),
 		cmocka_unit_test(test_oversize_threshold_is_a_large_size),
 		cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_numbers_have_signs_and_blanks),
+		cmocka_unit_test(test_fractions),
+		cmocka_unit_test(test_bounds_of_caches_and_decay),
 		cmocka_unit_test(test_malformed_text),
 		cmocka_unit_test(test_ranges),
 		cmocka_unit_test(test_signals),

@@ -269,6 +269,7 @@ check_declared(const char *from, const char *in, const char *what)
 		"sdallocx", "nallocx", "mallctl", "mallctlnametomib",
 		"mallctlbymib", "malloc_stats_print", "malloc_usable_size",
 		"malloc_message", "malloc_conf",
+		"malloc_conf_2_conf_harder",
 	};
 	const char *at = from;
 	char name[NAME_BYTES];
