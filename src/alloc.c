@@ -50,6 +50,7 @@ choose_source(struct making *making, const struct alloc_place *place)
 	} else if (thread->prof.guard > 0) {
 		making->arena = arena_internal();
 	} else {
+		thread_follow_cpu(thread);
 		making->arena = place != NULL && place->arena != NULL ?
 		    place->arena :
 		    arena_for(thread->arena, making->sizeclass);
@@ -233,9 +234,12 @@ give_back(struct thread *thread, void *ptr, uint64_t entry,
     const struct alloc_place *place)
 {
 	unsigned sizeclass = pagemap_sizeclass(entry);
-	struct tcache *cache = thread == NULL || thread->prof.guard > 0 ?
-	    NULL : cache_of(thread, place);
+	struct tcache *cache = NULL;
 
+	if (thread != NULL && thread->prof.guard == 0) {
+		thread_follow_cpu(thread);
+		cache = cache_of(thread, place);
+	}
 	if (cache != NULL && cache->key == (entry & PM_KEY)) {
 		if (free_into_cache(thread, cache, ptr, sizeclass))
 			return;

@@ -190,8 +190,12 @@ least_loaded_locked(void)
 struct arena *
 arena_choose(void)
 {
-	struct arena *arena;
+	struct arena *arena = arena_cpus.count > 0 ? arena_here() : NULL;
 
+	if (arena != NULL) {
+		arena_join(arena);
+		return arena;
+	}
 	lock_acquire(&table_lock);
 	arena = make_locked(least_loaded_locked());
 	if (arena == NULL)

@@ -81,7 +81,8 @@ unsigned arenas_count(void);
 struct arena *arena_get(unsigned index, bool make);
 struct arena *arena_internal(void);
 
-/* The automatic arena with the fewest threads, joined. Never NULL. */
+/* The automatic arena with the fewest threads, or the one of this CPU,
+ * joined. Never NULL. */
 struct arena *arena_choose(void);
 /*
  * Where a request of a thread that uses arena goes: to the oversize arena if
@@ -93,6 +94,26 @@ void arena_leave(struct arena *arena);
 
 /* A manual arena. 0, ENOMEM, or EAGAIN: all indices are in use. */
 int arena_create(unsigned *index);
+
+/* --- arenas of CPUs (percpu_arena) ---------------------------------------- */
+
+/* Set by narenas_boot, then constant. */
+extern struct arena_cpus {
+	unsigned count;			/* arenas 0 .. count - 1; 0: off */
+	unsigned half;			/* phycpu: half of the CPUs; or 0 */
+	bool neighbours;		/* a core's threads are 2i, 2i + 1 */
+} arena_cpus;
+
+unsigned arena_cpu_index(unsigned cpu);
+/* Of the CPU that this thread runs on; NULL if that cannot be had. */
+struct arena *arena_here(void);
+
+/* Who uses such an arena goes to another with the CPU. */
+static inline bool
+arena_is_cpus(const struct arena *arena)
+{
+	return arena->index < arena_cpus.count;
+}
 
 /* --- blocks --------------------------------------------------------------- */
 

@@ -101,6 +101,8 @@ const struct conf_option conf_options[] = {
 	NUMBER("narenas", CONF_NARENAS, &opt.narenas, LIMITS(1, UINT_MAX),
 	    true),	/* cut down with a word, by narenas_boot */
 	NUMBER("narenas_ratio", CONF_FXP, &opt.narenas_ratio, ANY, false),
+	WORD("percpu_arena", &opt.percpu_arena, words_percpu,
+	    PERCPU_DISABLED),
 	NUMBER("oversize_threshold", CONF_SIZE, &opt.oversize_threshold,
 	    LIMITS(0, SC_LARGE_MAX), false),
 	RANGES("bin_shards", &opt.bin_shards, LIMITS(1, BIN_SHARDS_MAX)),
@@ -195,7 +197,6 @@ const struct conf_option conf_options[] = {
 	NUMBER("prof_seed", CONF_U64, &conf_prof.seed, ANY, false),
 
 	/* accepted without effect */
-	IDLE_WORD("percpu_arena", words_percpu, "disabled"),
 	IDLE("trust_madvise", CONF_BOOL, "false"),
 	IDLE("cache_oblivious", CONF_BOOL, "false"),
 	IDLE_WORD("dss", words_dss, "disabled"),

@@ -26,6 +26,7 @@ ctl_thread_arena_read(const struct ctl_call *call, union ctl_value *out)
 
 	if (thread == NULL)
 		return EAGAIN;
+	thread_follow_cpu(thread);
 	out->number = thread->arena->index;
 	return 0;
 }

@@ -19,6 +19,7 @@ enum {
 	OPTION_LETTERS_MAX = 16,	/* letters of malloc_stats_print */
 };
 
+enum option_percpu { PERCPU_DISABLED, PERCPU_CPU, PERCPU_CORE };
 enum option_zero_realloc { ZERO_REALLOC_ALLOC, ZERO_REALLOC_FREE,
     ZERO_REALLOC_ABORT };
 
@@ -45,6 +46,7 @@ struct alloc_options {
 	/* arenas */
 	unsigned narenas;		/* 0: narenas_ratio * CPUs */
 	uint32_t narenas_ratio;		/* 16.16 fixed point */
+	enum option_percpu percpu_arena;
 	size_t oversize_threshold;	/* bytes; 0: none */
 	struct option_ranges bin_shards;	/* value: bins of a class */
 	struct option_ranges slab_sizes;	/* value: pages of 4 KiB */

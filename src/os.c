@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <sched.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -262,10 +263,15 @@ os_ncpus(void)
 int
 os_cpu(void)
 {
-	unsigned cpu = 0;
-	long ret = os_syscall3(SYS_getcpu, &cpu, 0, 0);
+	/* libc's reads what the kernel keeps in the thread's rseq area. */
+	int cpu = sched_getcpu();
+	unsigned number = 0;
+	long ret;
 
-	return ret < 0 ? (int)ret : (int)cpu;
+	if (likely(cpu >= 0))
+		return cpu;
+	ret = os_syscall3(SYS_getcpu, &number, 0, 0);
+	return ret < 0 ? (int)ret : (int)number;
 }
 
 void

@@ -115,7 +115,8 @@ uint64_t os_time_ns(void);	/* since 1970 */
 int os_pid(void);
 int os_tid(void);
 unsigned os_ncpus(void);	/* that this process may use; >= 1 */
-int os_cpu(void);		/* the one we run on, or -errno */
+/* The one we run on, or -errno; without a system call where libc can. */
+int os_cpu(void);
 void os_yield(void);
 void os_sleep_ns(uint64_t ns);
 /* Fills buf; falls back on clock and address bits, so it cannot fail. */

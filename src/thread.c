@@ -244,6 +244,27 @@ thread_tcache_enable(struct thread *thread, bool enable)
 	use_cache(thread, enable ? &thread->own_cache : no_cache());
 }
 
+static void
+change_arena(struct thread *thread, struct arena *arena)
+{
+	arena_join(arena);
+	arena_leave(thread->arena);
+	if (arena_domain(arena) != arena_domain(thread->arena))
+		tcache_rebind(&thread->own_cache, arena);
+	else
+		tcache_use_arena(&thread->own_cache, arena);
+	thread->arena = arena;
+}
+
+void
+thread_move(struct thread *thread)
+{
+	struct arena *arena = arena_here();
+
+	if (arena != NULL && arena != thread->arena)
+		change_arena(thread, arena);
+}
+
 int
 thread_arena_set(struct thread *thread, unsigned index)
 {
@@ -253,13 +274,9 @@ thread_arena_set(struct thread *thread, unsigned index)
 		return EFAULT;
 	if (arena == thread->arena)
 		return 0;
-	arena_join(arena);
-	arena_leave(thread->arena);
-	if (arena_domain(arena) != arena_domain(thread->arena))
-		tcache_rebind(&thread->own_cache, arena);
-	else
-		tcache_use_arena(&thread->own_cache, arena);
-	thread->arena = arena;
+	if (arena_is_cpus(arena))
+		return EPERM;
+	change_arena(thread, arena);
 	return 0;
 }
 

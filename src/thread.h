@@ -95,7 +95,24 @@ struct prof_thread *thread_guard_enter(void);
 void thread_guard_leave(void);
 struct prof_thread *thread_prof_self(void);
 
-/* mallctl thread.arena: binds; the cache is emptied if the domain differs. */
+/* The thread's arena becomes that of the CPU it runs on. */
+void thread_move(struct thread *thread);
+
+/*
+ * percpu_arena: on slow paths, before the thread's arena is used. A thread
+ * that was bound elsewhere stays there.
+ */
+static inline void
+thread_follow_cpu(struct thread *thread)
+{
+	if (unlikely(arena_is_cpus(thread->arena)))
+		thread_move(thread);
+}
+
+/*
+ * mallctl thread.arena: binds; the cache is emptied if the domain differs.
+ * 0, EFAULT no such arena, EPERM: only the CPU decides who has that one.
+ */
 int thread_arena_set(struct thread *thread, unsigned index);
 void thread_tcache_enable(struct thread *thread, bool enable);
 void thread_tcache_flush(struct thread *thread);

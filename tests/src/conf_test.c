@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "arena.h"
 #include "conf.h"
 #include "env.h"
 #include "narenas.h"
@@ -128,6 +129,29 @@ test_arenas_are_counted_as_jemalloc_counts(void **state)
 	assert_string_equal(said,
 	    "<strata>: Reducing narenas to limit (4093)\n");
 	assert_int_equal(opt.narenas, 4093);
+}
+
+static void
+test_cpus_need_their_arenas(void **state)
+{
+	unsigned ncpus = os_ncpus(), half = (ncpus + 1) / 2;
+
+	settle("percpu_arena:percpu,narenas:1");
+	assert_string_equal(said, "");
+	assert_int_equal(opt.narenas, ncpus);
+	assert_int_equal(opt.percpu_arena, PERCPU_CPU);
+	settle("percpu_arena:percpu,narenas:3000");
+	assert_int_equal(opt.narenas, 3000);
+	settle("percpu_arena:phycpu,narenas:1");
+	assert_int_equal(opt.narenas, half);
+	assert_int_equal(arena_cpus.half >= half, 1);
+	if (ncpus % 2 == 0)
+		assert_string_equal(said, "");
+	else
+		assert_non_null(strstr(said, "odd number"));
+	settle("percpu_arena:disabled,narenas:1");
+	assert_int_equal(opt.narenas, 1);
+	assert_int_equal(arena_cpus.count, 0);
 }
 
 static void
@@ -398,6 +422,7 @@ main(void)
 		cmocka_unit_test(test_unknown_pair),
 		cmocka_unit_test(test_bad_values),
 		cmocka_unit_test(test_arenas_are_counted_as_jemalloc_counts),
+		cmocka_unit_test(test_cpus_need_their_arenas),
 		cmocka_unit_test(test_oversize_threshold_is_a_large_size),
 		cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_numbers_have_signs_and_blanks),
