@@ -137,6 +137,7 @@ dump_boot(const struct prof_options *options, const struct prof_host *host)
 	dumper.dump_max = options->dump_max < DUMP_KEPT_MAX ?
 	    options->dump_max : DUMP_KEPT_MAX;
 	atomic_store(&dumper.start_ns, os_time_ns());
+	dump_heap_boot(options);
 	if (prefix_absolute(options->prefix, dumper.prefix,
 	    sizeof dumper.prefix) != 0)
 		dumper.prefix[0] = '\0';

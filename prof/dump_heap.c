@@ -1,7 +1,7 @@
 /*
  * dump_heap.c - see dump_heap.h.
  *
- *   heap_v2/1
+ *   heap_v2/<1, or R with prof_unbias:false>
  *     t*: <live objects>: <live bytes> [<allocated>: <allocated bytes>]
  *   # key: value
  *   @ 0x<innermost> 0x<its caller> ...
@@ -13,23 +13,68 @@
 #include "dump_heap.h"
 
 #include <fcntl.h>
+#include <string.h>
 
+#include "estimate.h"
 #include "os.h"
 #include "util.h"
 
+/* constant after boot: */
+static bool accum, unbias;
+
+/* What a line says. */
+struct counts {
+	uint64_t objects[2], space[2];	/* live, freed */
+};
+
+void
+dump_heap_boot(const struct prof_options *options)
+{
+	accum = options->accum;
+	unbias = options->unbias;
+}
+
 static void
-put_counts(struct sink *sink, uint64_t live_objects, uint64_t live_space,
-    uint64_t all_objects, uint64_t all_space)
+put_counts(struct sink *sink, const struct counts *counts)
 {
 	sink_string(sink, "  t*: ");
-	sink_decimal(sink, live_objects);
+	sink_decimal(sink, counts->objects[0]);
 	sink_string(sink, ": ");
-	sink_decimal(sink, live_space);
+	sink_decimal(sink, counts->space[0]);
 	sink_string(sink, " [");
-	sink_decimal(sink, all_objects);
+	sink_decimal(sink, accum ? counts->objects[0] + counts->objects[1] :
+	    0);
 	sink_string(sink, ": ");
-	sink_decimal(sink, all_space);
+	sink_decimal(sink, accum ? counts->space[0] + counts->space[1] : 0);
 	sink_string(sink, "]\n");
+}
+
+/*
+ * Samples as a reader scales them by rate: those of an earlier period count
+ * for as many as there would have been.
+ */
+static uint64_t
+samples_at(const struct report_row *row, uint64_t rate)
+{
+	double p = estimate_probability(row->key.usable, rate);
+
+	return row->key.rate == rate ? row->samples :
+	    (uint64_t)(p * (double)row->objects + 0.5);
+}
+
+static void
+add_row(struct counts *counts, const struct report_row *row, uint64_t rate)
+{
+	uint64_t samples;
+
+	if (unbias) {
+		counts->objects[row->freed] += row->objects;
+		counts->space[row->freed] += row->space;
+		return;
+	}
+	samples = samples_at(row, rate);
+	counts->objects[row->freed] += samples;
+	counts->space[row->freed] += samples * row->key.usable;
 }
 
 /*
@@ -56,20 +101,38 @@ static size_t
 put_site(struct sink *sink, const struct report *report, size_t i)
 {
 	const struct stack *stack = report->rows[i]->key.stack;
-	uint64_t objects[2] = { 0 }, space[2] = { 0 };	/* live, freed */
+	struct counts counts = { .objects = { 0 } };
 
-	for (; i < report->nrows; i++) {
-		const struct report_row *row = report->rows[i];
-
-		if (row->key.stack != stack)
-			break;
-		objects[row->freed] += row->objects;
-		space[row->freed] += row->space;
-	}
+	for (; i < report->nrows && report->rows[i]->key.stack == stack; i++)
+		add_row(&counts, report->rows[i], report->cut.rate);
+	if (!accum && counts.objects[0] == 0)
+		return i;
 	put_stack(sink, stack);
-	put_counts(sink, objects[0], space[0], objects[0] + objects[1],
-	    space[0] + space[1]);
+	put_counts(sink, &counts);
 	return i;
+}
+
+static void
+put_header(struct sink *sink, const struct report *report)
+{
+	struct counts counts = { .objects = { 0 } };
+
+	for (size_t i = 0; i < report->nrows; i++)
+		add_row(&counts, report->rows[i], report->cut.rate);
+	sink_string(sink, "heap_v2/");
+	sink_decimal(sink, unbias ? 1 : report->cut.rate);
+	sink_char(sink, '\n');
+	put_counts(sink, &counts);
+}
+
+static void
+put_fact(struct sink *sink, const char *fact)
+{
+	sink_string(sink, "# ");
+	if (!unbias && strncmp(fact, "weights: ", 9) == 0)
+		fact = "weights: raw";
+	sink_string(sink, fact);
+	sink_char(sink, '\n');
 }
 
 static void
@@ -91,15 +154,9 @@ void
 dump_heap(struct sink *sink, const struct report *report,
     const struct facts *facts)
 {
-	sink_string(sink, "heap_v2/1\n");
-	put_counts(sink, report->live_objects, report->live_space,
-	    report->live_objects + report->freed_objects,
-	    report->live_space + report->freed_space);
-	for (size_t i = 0; i < facts->count; i++) {
-		sink_string(sink, "# ");
-		sink_string(sink, facts->text[i]);
-		sink_char(sink, '\n');
-	}
+	put_header(sink, report);
+	for (size_t i = 0; i < facts->count; i++)
+		put_fact(sink, facts->text[i]);
 	for (size_t i = 0; i < report->nrows; )
 		i = put_site(sink, report, i);
 	put_maps(sink);

@@ -47,7 +47,8 @@ struct prof_options {
 	bool prof;			/* master switch */
 	bool active;			/* sampling at start */
 	bool thread_active_init;
-	bool accum;			/* accepted: totals are always kept */
+	bool accum;			/* heap_v2 tells of freed blocks */
+	bool unbias;			/* heap_v2 has estimates, not counts */
 	bool gdump;
 	bool final;
 	bool leak;

@@ -26,6 +26,7 @@ enum { NSLOTS_MAX = 2048 };
 struct prof_options conf_prof = {
 	.active = true,
 	.thread_active_init = true,
+	.unbias = true,
 	.lg_sample = 19,
 	.bt_max = 128,
 	.lg_interval = -1,
@@ -170,6 +171,7 @@ const struct conf_option conf_options[] = {
 	NUMBER("lg_prof_sample", CONF_LG_UNSIGNED, &conf_prof.lg_sample,
 	    LIMITS(0, 63), true),
 	BOOL("prof_accum", &conf_prof.accum),
+	BOOL("prof_unbias", &conf_prof.unbias),
 	NUMBER("prof_bt_max", CONF_UNSIGNED, &conf_prof.bt_max,
 	    LIMITS(1, 1024), true),
 	NUMBER("lg_prof_interval", CONF_INT, &conf_prof.lg_interval,
@@ -237,6 +239,5 @@ const struct conf_option conf_options[] = {
 	IDLE_SIGNED("prof_recent_alloc_max", CONF_SSIZE, "0"),
 	IDLE("prof_sys_thread_name", CONF_BOOL, "false"),
 	IDLE_WORD("prof_time_resolution", words_resolution, "default"),
-	IDLE("prof_unbias", CONF_BOOL, "true"),
 	{ 0 }
 };

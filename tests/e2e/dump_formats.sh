@@ -29,7 +29,7 @@ stop() {
 
 # --- the truth, by site ------------------------------------------------------
 
-under prof:true,lg_prof_sample:0,prof_final:true,prof_format:both,prof_prefix:t \
+under prof:true,lg_prof_sample:0,prof_final:true,prof_format:both,prof_prefix:t,prof_accum:true \
 	"$program" >truth 2>err
 native=$(ls t.*.f.pb) heap=$(ls t.*.f.heap)
 check_eq 'a run says nothing' '' "$(cat err)"

@@ -116,6 +116,23 @@ do_no_classes(void)
 	print_result("prof.stats.bins.3.live", NULL, 0, &sums, sizeof sums);
 }
 
+/* --- prof_unbias, prof_accum ---------------------------------------------- */
+
+/* 4 KiB blocks: 64 MiB of them stay, 16 MiB are freed. The dump is "blocks". */
+static void
+do_blocks(void)
+{
+	enum { COUNT = 16384 };
+	static void *blocks[COUNT];
+
+	for (size_t i = 0; i < COUNT; i++)
+		blocks[i] = malloc(4096);
+	for (size_t i = 0; i < COUNT / 4; i++)
+		give_back(malloc(4096));
+	must_succeed("prof.dump", dump_profile("blocks"));
+	USE(blocks);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -125,6 +142,7 @@ main(int argc, char **argv)
 	} all[] = {
 		{ "classes", do_classes },
 		{ "no_classes", do_no_classes },
+		{ "blocks", do_blocks },
 	};
 
 	if (mallctl == NULL)

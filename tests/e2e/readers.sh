@@ -56,7 +56,7 @@ read_by_all() {
 	shift 2
 	rm -rf "$profiles"
 	mkdir "$profiles"
-	under "prof:true,prof_final:true,prof_prefix:$profiles/p,$conf" \
+	under "prof:true,prof_final:true,prof_accum:true,prof_prefix:$profiles/p,$conf" \
 		"$@" >out 2>err
 	native=$(ls "$profiles"/p.*.pb) heap=$(ls "$profiles"/p.*.heap)
 	slack=$(($(stacks "$heap") + 1))

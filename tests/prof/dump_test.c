@@ -603,6 +603,62 @@ test_heap_v2(void **state)
 	free(said);
 }
 
+static char *
+dump_text(const char *name, bool accum, bool unbias)
+{
+	struct prof_options options;
+	struct dump_result result;
+	size_t size;
+
+	options = fake_options(name);
+	options.format = PROF_FORMAT_HEAP_V2;
+	options.accum = accum;
+	options.unbias = unbias;
+	boot(&options);
+	assert_int_equal(dump_now(NULL, PROF_TRIGGER_MALLCTL, &result), 0);
+	return slurp(result.file, &size);
+}
+
+static void
+test_heap_v2_without_accum_is_of_live_blocks(void **state)
+{
+	char *said;
+
+	fake_add_live(fake_group(fake_stack(3, frames_a), 64, 1), 60, 0, 0,
+	    0);
+	fake_add_freed(fake_group(fake_stack(2, frames_b), 64, 1), 9, 10,
+	    600);
+	said = dump_text("live", false, true);
+	assert_ptr_equal(strstr(said, "heap_v2/1\n  t*: 1: 64 [0: 0]\n"),
+	    said);
+	assert_non_null(strstr(said, "\n@ 0x401100 0x401205 0x420010\n"
+	    "  t*: 1: 64 [0: 0]\n"));
+	assert_null(strstr(said, "@ 0x7f0000"));
+	free(said);
+}
+
+static void
+test_heap_v2_of_the_samples_alone(void **state)
+{
+	struct stack *stack = fake_stack(3, frames_a);
+	char *said;
+
+	fake_add_live(fake_group(stack, 64, 524288), 60, 0, 0, 0);
+	fake_add_live(fake_group(stack, 64, 524288), 60, 0, 0, 0);
+	fake_add_freed(fake_group(stack, 4096, 524288), 9, 5, 5);
+	/* one sample at 4 KiB is as many as 2^-7 at 512 KiB */
+	fake_add_freed(fake_group(fake_stack(2, frames_b), 16, 4096), 9,
+	    128 * 3, 5);
+	said = dump_text("raw", true, false);
+	assert_ptr_equal(strstr(said, "heap_v2/524288\n"
+	    "  t*: 2: 128 [10: 20656]\n"), said);
+	assert_non_null(strstr(said, "\n@ 0x401100 0x401205 0x420010\n"
+	    "  t*: 2: 128 [7: 20608]\n"));
+	assert_non_null(strstr(said, "  t*: 0: 0 [3: 48]\n"));
+	assert_non_null(strstr(said, "\n# weights: raw\n"));
+	free(said);
+}
+
 /* --- what is said ------------------------------------------------------- */
 
 static int saved_stderr = -1;
@@ -978,6 +1034,8 @@ main(void)
 		TEST(test_comments),
 		TEST(test_bucket_texts),
 		TEST(test_heap_v2),
+		TEST(test_heap_v2_without_accum_is_of_live_blocks),
+		TEST(test_heap_v2_of_the_samples_alone),
 		TEST(test_names_and_modes),
 		TEST(test_relative_prefix_is_meant_from_the_start),
 		TEST(test_pid_namespace_in_the_name),

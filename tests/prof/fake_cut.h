@@ -173,7 +173,7 @@ static inline struct prof_options
 fake_options(const char *prefix)
 {
 	struct prof_options options = { .prof = true, .active = true,
-	    .lg_sample = 19, .lg_interval = -1, .format = PROF_FORMAT_PPROF };
+	    .accum = true, .unbias = true, .lg_sample = 19, .lg_interval = -1, .format = PROF_FORMAT_PPROF };
 
 	strcpy(options.prefix, prefix);
 	return options;
