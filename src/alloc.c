@@ -301,14 +301,20 @@ rename_block(void *ptr, uint64_t entry, size_t requested, unsigned sizeclass)
 	charge(thread, ptr, requested, sizeclass);
 }
 
-/* True if the block now has exactly that class. */
+/* True if the block now has exactly that class; new bytes are filled. */
 static bool
 resize_here(void *ptr, uint64_t entry, size_t size, unsigned sizeclass,
     bool zero)
 {
+	size_t old = sc_size(pagemap_sizeclass(entry));
+
+	zero = zero || opt.zero;
 	if (sizeclass < SC_NSMALL || pagemap_sizeclass(entry) < SC_NSMALL ||
 	    arena_resize_large(ptr, entry, sizeclass, zero) != 0)
 		return false;
+	if (unlikely(opt.junk_alloc) && !zero && sc_size(sizeclass) > old)
+		memset((char *)ptr + old, JUNK_ALLOC, sc_size(sizeclass) -
+		    old);
 	rename_block(ptr, entry, size, sizeclass);
 	return true;
 }

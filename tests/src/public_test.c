@@ -184,6 +184,34 @@ test_xallocx_never_moves(void **state)
 	free(large);
 }
 
+/* A block of 1 MiB of 0x5c, cut to 64 KiB and grown again where it is. */
+static char *
+regrow(void)
+{
+	char *ptr = malloc((size_t)1 << 20);
+
+	memset(ptr, 0x5c, (size_t)1 << 20);
+	assert_int_equal(xallocx(ptr, (size_t)64 << 10, 0, 0), 64 << 10);
+	assert_int_equal(xallocx(ptr, (size_t)1 << 20, 0, 0), 1 << 20);
+	assert_true(all_bytes(ptr, 0x5c, (size_t)64 << 10));
+	return ptr + (64 << 10);
+}
+
+static void
+test_bytes_grown_in_place_are_filled(void **state)
+{
+	const size_t more = (1 << 20) - (64 << 10);
+
+	(void)state;
+	opt.zero = true;
+	assert_true(all_bytes(regrow(), 0, more));
+	opt.junk_alloc = true;
+	assert_true(all_bytes(regrow(), 0, more));
+	opt.zero = false;
+	assert_true(all_bytes(regrow(), 0xa5, more));
+	opt.junk_alloc = false;
+}
+
 static void
 test_place_that_does_not_exist(void **state)
 {
@@ -323,6 +351,7 @@ main(void)
 		cmocka_unit_test(test_realloc_to_nothing_frees),
 		cmocka_unit_test(test_free_keeps_errno),
 		cmocka_unit_test(test_xallocx_never_moves),
+		cmocka_unit_test(test_bytes_grown_in_place_are_filled),
 		cmocka_unit_test(test_place_that_does_not_exist),
 		cmocka_unit_test(test_explicit_cache),
 		cmocka_unit_test(test_binding_a_thread_moves_all_its_blocks),
