@@ -59,23 +59,35 @@ os_page_simulate(size_t size)
 		os_page = size;
 }
 
+/* What a test wants of a call; nothing in a library that is not one. */
+#ifdef UNIT_TEST
+int (*os_fault)(enum os_memory_call call);
+#define FAULT(call) (os_fault == NULL ? 0 : os_fault(call))
+#else
+#define FAULT(call) 0
+#endif
+
 void *
 os_map(void *hint, size_t size)
 {
-	long ret = os_syscall6(SYS_mmap, (long)hint, (long)size,
-	    PROT_READ | PROT_WRITE,
-	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	long ret = FAULT(OS_MAP);
 
+	if (ret == 0)
+		ret = os_syscall6(SYS_mmap, (long)hint, (long)size,
+		    PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	return ret < 0 && ret > -4096 ? NULL : (void *)ret;
 }
 
 int
 os_reserve_at(void *addr, size_t size)
 {
-	long ret = os_syscall6(SYS_mmap, (long)addr, (long)size, PROT_NONE,
-	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE |
-	    MAP_FIXED_NOREPLACE, -1, 0);
+	long ret = FAULT(OS_RESERVE);
 
+	if (ret == 0)
+		ret = os_syscall6(SYS_mmap, (long)addr, (long)size, PROT_NONE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE |
+		    MAP_FIXED_NOREPLACE, -1, 0);
 	if (ret < 0 && ret > -4096)
 		return (int)ret;
 	if (ret != (long)addr) {	/* a kernel before 4.17 */
@@ -85,28 +97,37 @@ os_reserve_at(void *addr, size_t size)
 	return 0;
 }
 
+/* What is done to a mapping that there is. */
+static int
+change(int fault, long number, void *addr, size_t size, long how)
+{
+	return fault != 0 ? fault : (int)os_syscall3(number, addr, size, how);
+}
+
 int
 os_unmap(void *addr, size_t size)
 {
-	return (int)os_syscall2(SYS_munmap, addr, size);
+	return change(FAULT(OS_UNMAP), SYS_munmap, addr, size, 0);
 }
 
 int
 os_purge(void *addr, size_t size)
 {
-	return (int)os_syscall3(SYS_madvise, addr, size, MADV_DONTNEED);
+	return change(FAULT(OS_PURGE), SYS_madvise, addr, size,
+	    MADV_DONTNEED);
 }
 
 int
 os_purge_lazy(void *addr, size_t size)
 {
-	return (int)os_syscall3(SYS_madvise, addr, size, MADV_FREE);
+	return change(FAULT(OS_PURGE_LAZY), SYS_madvise, addr, size,
+	    MADV_FREE);
 }
 
 int
 os_protect(void *addr, size_t size, bool writable)
 {
-	return (int)os_syscall3(SYS_mprotect, addr, size,
+	return change(FAULT(OS_PROTECT), SYS_mprotect, addr, size,
 	    writable ? PROT_READ | PROT_WRITE : PROT_NONE);
 }
 

@@ -73,6 +73,16 @@ os_syscall6(long n, long a, long b, long c, long d, long e, long f)
 
 /* --- memory: addresses and sizes are multiples of os_page_system --------- */
 
+#ifdef UNIT_TEST
+/*
+ * Asked before each call that gets memory, gives it back or changes it: 0, or
+ * the -errno with which that call ends. NULL: nothing fails. Any thread's.
+ */
+enum os_memory_call { OS_MAP, OS_RESERVE, OS_UNMAP, OS_PURGE, OS_PURGE_LAZY,
+    OS_PROTECT };
+extern int (*os_fault)(enum os_memory_call call);
+#endif
+
 /* Private, zeroed, readable and writable; near hint if that is free. */
 void *os_map(void *hint, size_t size);
 /* Address space only (PROT_NONE); at exactly addr or not at all. */
