@@ -139,13 +139,17 @@ bin_fill(struct bin *bin, struct pages *pages, void **end, unsigned n,
 
 	lock_acquire(&bin->lock);
 	while (got < n) {
+		unsigned took;
+
 		if ((bin->cur == NULL || slab_nfree(bin->cur) == 0) &&
 		    !refill_cur_locked(bin, pages))
 			break;
-		got += slab_take(bin->cur, end - got, n - got);
+		took = slab_take(bin->cur, end - got, n - got);
+		/* At once: a fork may come while refill has let go. */
+		bin->stats.curregs += took;
+		bin->stats.nmalloc += took;
+		got += took;
 	}
-	bin->stats.nmalloc += got;
-	bin->stats.curregs += got;
 	bin->stats.nrequests += nrequests;
 	bin->stats.nfills++;
 	lock_release(&bin->lock);

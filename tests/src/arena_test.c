@@ -292,6 +292,43 @@ test_impossible_size_is_null(void **state)
 	arena_check(arena_get(0, true));
 }
 
+static const struct bin *watched;
+static unsigned nwatched;
+static bool watched_agrees;
+
+/* All slabs that there are are full when one more needs memory. */
+static int
+watch(enum os_memory_call call)
+{
+	if (call == OS_MAP) {
+		nwatched++;
+		watched_agrees = watched_agrees && watched->stats.curregs ==
+		    watched->stats.curslabs *
+		    sc_slabs[watched->sizeclass].nregs;
+	}
+	return 0;
+}
+
+/* A fork may come while no lock is held, and its child walks the bin. */
+static void
+test_counts_hold_while_a_slab_is_made(void **state)
+{
+	static void *regions[1000];
+	unsigned class = sc_index(14336), index;
+	struct arena *arena;
+
+	assert_int_equal(arena_create(&index), 0);
+	arena = arena_get(index, false);
+	watched = arena_bin(arena, class, 0);
+	watched_agrees = true;
+	os_fault = watch;
+	assert_int_equal(fill(arena, class, regions, 1000), 1000);
+	os_fault = NULL;
+	assert_in_range(nwatched, 2, 100);
+	assert_true(watched_agrees);
+	arena_flush(arena, class, regions, 1000, 0);
+}
+
 /* Slabs that become empty serve again: no new address space is needed. */
 static void
 test_emptied_slabs_are_used_again(void **state)
@@ -424,6 +461,7 @@ main(void)
 		cmocka_unit_test(test_large_grows_and_shrinks_in_place),
 		cmocka_unit_test(test_huge_alignment),
 		cmocka_unit_test(test_impossible_size_is_null),
+		cmocka_unit_test(test_counts_hold_while_a_slab_is_made),
 		cmocka_unit_test(test_emptied_slabs_are_used_again),
 		cmocka_unit_test(test_sample_bits_follow_the_blocks),
 		cmocka_unit_test(test_slab_info_counts_what_is_used),
