@@ -66,7 +66,7 @@ take_cached(struct making *making)
 	void *ptr;
 
 	if (cache == NULL || sizeclass >= cache->nbins ||
-	    tcache_slots(sizeclass) == 0 || making->align != 0)
+	    cache->cold[sizeclass].slots == 0 || making->align != 0)
 		return NULL;
 	ptr = cache_bin_pop(&cache->bins[sizeclass]);
 	if (ptr == NULL) {

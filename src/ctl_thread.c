@@ -4,11 +4,14 @@
  * Locks: none; only what belongs to the caller is touched.
  */
 #include <errno.h>
+#include <string.h>
 
 #include "arena.h"
 #include "boot.h"
+#include "conf.h"
 #include "mallctl.h"
 #include "event.h"
+#include "options.h"
 #include "prof.h"
 #include "thread.h"
 
@@ -144,6 +147,99 @@ ctl_tcache_flush(const struct ctl_call *call, const union ctl_value *in)
 	return 0;
 }
 
+/* Larger ones than caches can hold are cut down to what they can. */
+static int
+ctl_tcache_max_read(const struct ctl_call *call, union ctl_value *out)
+{
+	struct thread *thread = ctl_self();
+
+	if (thread == NULL)
+		return EAGAIN;
+	out->size = tcache_max_get(&thread->own_cache);
+	return 0;
+}
+
+static int
+ctl_tcache_max_write(const struct ctl_call *call, const union ctl_value *in)
+{
+	struct thread *thread = ctl_self();
+
+	if (thread == NULL)
+		return EAGAIN;
+	tcache_max_set(&thread->own_cache, in->size);
+	return 0;
+}
+
+/* The new value is a size; the old one its class's slots. */
+static int
+ctl_ncached_read(const struct ctl_call *call)
+{
+	struct thread *thread = ctl_self();
+	size_t size, slots;
+	int error = ctl_copy_in(call, &size, sizeof size);
+
+	if (error != 0)
+		return error;
+	if (size > SC_CACHEABLE_MAX)
+		return EINVAL;
+	if (thread == NULL)
+		return EAGAIN;
+	slots = tcache_slots_get(&thread->own_cache, sc_index(size));
+	return ctl_copy_out(call, &slots, sizeof slots);
+}
+
+static void
+ctl_ncached_set(struct tcache *cache, const struct option_range *range)
+{
+	for (unsigned i = 0; i < TCACHE_NBINS; i++)
+		if (sc_size(i) >= range->lo && sc_size(i) <= range->hi)
+			tcache_slots_set(cache, i, range->value < UINT32_MAX ?
+			    (unsigned)range->value : UINT32_MAX);
+}
+
+/* Text as that of the option tcache_ncached_max. */
+static int
+ctl_ncached_write(const struct ctl_call *call, const union ctl_value *in)
+{
+	struct thread *thread = ctl_self();
+	const struct conf_option *option = conf_find("tcache_ncached_max",
+	    sizeof "tcache_ncached_max" - 1);
+	struct option_ranges ranges = { .count = 0 };
+
+	if (thread == NULL)
+		return EAGAIN;
+	if (in == NULL || in->text == NULL || conf_value(option, in->text,
+	    strlen(in->text), &ranges) != 0)
+		return EINVAL;
+	for (unsigned i = 0; i < ranges.count; i++)
+		ctl_ncached_set(&thread->own_cache, &ranges.range[i]);
+	return 0;
+}
+
+/* --- peaks ---------------------------------------------------------------- */
+
+static int
+ctl_peak_read(const struct ctl_call *call, union ctl_value *out)
+{
+	struct thread *thread = ctl_self();
+
+	if (thread == NULL)
+		return EAGAIN;
+	out->u64 = event_peak_get(thread);
+	return 0;
+}
+
+static int
+ctl_peak_reset(const struct ctl_call *call, const union ctl_value *in)
+{
+	struct thread *thread = ctl_self();
+
+	if (thread == NULL)
+		return EAGAIN;
+	event_peak_reset(thread);
+	return 0;
+}
+
 /* --- the profiler's part -------------------------------------------------- */
 
 /* Read or written, not both: the name that is read is the thread's own. */
@@ -256,10 +352,25 @@ const struct ctl_node ctl_tcache[] = {
 
 /* --- the tree ------------------------------------------------------------- */
 
+static const struct ctl_node ctl_thread_ncached_max[] = {
+	{ "read_sizeclass", .type = CTL_SIZE, .handler = ctl_ncached_read },
+	{ "write", .type = CTL_STRING, .write = ctl_ncached_write },
+	{ 0 }
+};
+
+static const struct ctl_node ctl_thread_peak[] = {
+	{ "read", .type = CTL_U64, .read = ctl_peak_read },
+	{ "reset", .type = CTL_ACTION, .write = ctl_peak_reset },
+	{ 0 }
+};
+
 static const struct ctl_node ctl_thread_tcache[] = {
 	{ "enabled", .type = CTL_BOOL, .read = ctl_tcache_enabled_read,
 	    .write = ctl_tcache_enabled_write },
 	{ "flush", .type = CTL_ACTION, .write = ctl_tcache_flush },
+	{ "max", .type = CTL_SIZE, .read = ctl_tcache_max_read,
+	    .write = ctl_tcache_max_write },
+	{ "ncached_max", .children = ctl_thread_ncached_max },
 	{ 0 }
 };
 
@@ -280,6 +391,7 @@ const struct ctl_node ctl_thread[] = {
 	{ "deallocatedp", .type = CTL_POINTER,
 	    .read = ctl_thread_deallocatedp },
 	{ "idle", .type = CTL_ACTION, .write = ctl_thread_idle },
+	{ "peak", .children = ctl_thread_peak },
 	{ "tcache", .children = ctl_thread_tcache },
 	{ "prof", .children = ctl_thread_prof },
 	{ 0 }

@@ -33,6 +33,7 @@ enum {
 	DECAY_MOST = 16 << 20,		/* bytes; 256 blocks of 64 KiB */
 	DECAY_ARENAS = 8,		/* others' that one event looks at */
 	DECAY_FAST_NS = 1000 * 1000,	/* a look sooner would see nothing */
+	PEAK_BYTES = 64 << 10,		/* jemalloc's, too */
 	TICK_SKIP = 7,			/* slow calls that do not read the clock */
 };
 
@@ -58,7 +59,7 @@ next_event(const struct thread *thread, uint64_t now)
 	if (thread->exact)
 		return now + 1;
 	return min_u64(min_u64(thread->gc_at, thread->decay_at),
-	    thread->sample_at);
+	    min_u64(thread->sample_at, thread->peak_at));
 }
 
 /*
@@ -97,6 +98,8 @@ event_thread_init(struct thread *thread)
 {
 	thread->event_last = 0;
 	thread->gc_at = gc_interval();
+	thread->peak_at = NEVER;
+	thread->peak = thread->peak_base = 0;
 	thread->decay_last = 0;
 	thread->decay_ns = 0;
 	thread->decay_distance = DECAY_NEAR;
@@ -292,6 +295,56 @@ event_tick(struct thread *thread, enum event_slow what)
 	set_target(thread, now);
 }
 
+/* --- peaks ---------------------------------------------------------------- */
+
+static int64_t
+held(const struct thread *thread, uint64_t now)
+{
+	return (int64_t)(now - atomic_load_explicit(&thread->deallocated,
+	    memory_order_relaxed));
+}
+
+static void
+peak_note(struct thread *thread, uint64_t now)
+{
+	int64_t bytes = held(thread, now);
+
+	if (bytes > thread->peak)
+		thread->peak = bytes;
+	if (now >= thread->peak_at)
+		thread->peak_at = later(now, PEAK_BYTES);
+}
+
+/* From now on the thread has events for it. */
+static void
+peak_wanted(struct thread *thread, uint64_t now)
+{
+	if (thread->peak_at != NEVER)
+		return;
+	thread->peak_at = later(now, PEAK_BYTES);
+	set_target(thread, now);
+}
+
+uint64_t
+event_peak_get(struct thread *thread)
+{
+	uint64_t now = thread_allocated(thread);
+
+	peak_note(thread, now);
+	peak_wanted(thread, now);
+	return thread->peak > thread->peak_base ?
+	    (uint64_t)(thread->peak - thread->peak_base) : 0;
+}
+
+void
+event_peak_reset(struct thread *thread)
+{
+	uint64_t now = thread_allocated(thread);
+
+	thread->peak = thread->peak_base = held(thread, now);
+	peak_wanted(thread, now);
+}
+
 /* --- running -------------------------------------------------------------- */
 
 /* Everything but sampling: at the same allocations whether sampling is on
@@ -321,6 +374,7 @@ event_run(struct thread *thread, const struct event_alloc *block)
 	    memory_order_relaxed)) {
 		draw_gap(thread, now);
 	}
+	peak_note(thread, now);
 	if (now >= thread->decay_at)
 		decay_due_event(thread, now, sc_size(block->sizeclass));
 	if (now >= thread->gc_at)

@@ -48,6 +48,14 @@ void event_run(struct thread *thread, const struct event_alloc *block);
 enum event_slow { EVENT_FILL, EVENT_FLUSH, EVENT_PAGES };
 void event_tick(struct thread *thread, enum event_slow what);
 
+/*
+ * The most bytes that the thread held (allocated less freed, whoever made or
+ * freed them) since the last reset, as seen at its events: after the first
+ * call each 64 KiB, before it each 256 allocations or so.
+ */
+uint64_t event_peak_get(struct thread *thread);
+void event_peak_reset(struct thread *thread);
+
 /* Draws this thread's gap anew: R or a switch has changed. */
 void event_redraw(struct thread *thread);
 /* Every other thread does so at its next event. */

@@ -61,11 +61,10 @@ slots_small(unsigned sizeclass)
 	return clamp(n, 2, 1u << LG_CAPACITY_MAX);
 }
 
+/* Whatever tcache_max is. */
 static unsigned
-slots_default(unsigned sizeclass)
+slots_unlimited(unsigned sizeclass)
 {
-	if (sc_size(sizeclass) > opt.tcache_max)
-		return 0;
 	return sizeclass < SC_NSMALL ? slots_small(sizeclass) :
 	    clamp(opt.tcache_nslots_large, 2, 1u << LG_CAPACITY_MAX);
 }
@@ -79,7 +78,7 @@ slots_of(unsigned sizeclass)
 {
 	const struct option_ranges *ranges = &opt.tcache_ncached_max;
 	size_t size = sc_size(sizeclass);
-	unsigned n = slots_default(sizeclass);
+	unsigned n = size > opt.tcache_max ? 0 : slots_unlimited(sizeclass);
 
 	for (unsigned i = 0; i < ranges->count; i++)
 		if (size >= ranges->range[i].lo && size <= ranges->range[i].hi)
@@ -195,6 +194,7 @@ tcache_init(struct tcache *cache, struct arena *arena)
 		bin->head = bin->base = bin->limit = cold->bottom;
 		bin->nrequests = cold->merged = cold->gc_requests = 0;
 		cold->fill = fill_first(i);
+		cold->slots = slots[i];
 	}
 	cache->nbins = nbins;
 	cache->gc_next = 0;
@@ -245,8 +245,8 @@ raise_limit(struct tcache *cache, unsigned i, unsigned n)
 {
 	unsigned limit = limit_of(cache, i);
 
-	if (n > slots[i])
-		n = slots[i];
+	if (n > cache->cold[i].slots)
+		n = cache->cold[i].slots;
 	if (n > 2 && n > limit &&
 	    !afford(cache, (size_t)(n - limit) * sc_size(i)))
 		n = 2;
@@ -291,7 +291,7 @@ fill_count(struct tcache *cache, unsigned i)
 		(void)raise_limit(cache, i, n);
 	if (n > limit_of(cache, i))
 		n = limit_of(cache, i);
-	most = clamp(FILL_MAX_BYTES / sc_size(i), 1, (slots[i] + 1) / 2);
+	most = clamp(FILL_MAX_BYTES / sc_size(i), 1, (cold->slots + 1) / 2);
 	cold->fill = clamp((size_t)cold->fill * 2, 1, most);
 	return n;
 }
@@ -333,7 +333,7 @@ tcache_make_room(struct tcache *cache, unsigned sizeclass)
 {
 	unsigned limit = limit_of(cache, sizeclass);
 
-	if (slots[sizeclass] == 0)
+	if (cache->cold[sizeclass].slots == 0)
 		return false;
 	if (raise_limit(cache, sizeclass, limit == 0 ?
 	    fill_first(sizeclass) + 1 : limit < ROOM_STEP ? limit * 2 :
@@ -373,6 +373,45 @@ tcache_flush_all(struct tcache *cache)
 		set_limit(cache, i, 0);
 	}
 	repay(cache);
+}
+
+unsigned
+tcache_slots_get(const struct tcache *cache, unsigned sizeclass)
+{
+	return sizeclass < TCACHE_NBINS ? cache->cold[sizeclass].slots : 0;
+}
+
+void
+tcache_slots_set(struct tcache *cache, unsigned sizeclass, unsigned n)
+{
+	n = clamp(n, 0, 1u << LG_CAPACITY_MAX);
+	tcache_flush_bin(cache, sizeclass, n);
+	if (limit_of(cache, sizeclass) > n)
+		set_limit(cache, sizeclass, n);
+	cache->cold[sizeclass].slots = n;
+	if (n > 0 && sizeclass >= cache->nbins)
+		cache->nbins = sizeclass + 1;
+}
+
+size_t
+tcache_max_get(const struct tcache *cache)
+{
+	for (unsigned i = cache->nbins; i-- > 0; )
+		if (cache->cold[i].slots > 0)
+			return sc_size(i);
+	return 0;
+}
+
+void
+tcache_max_set(struct tcache *cache, size_t max)
+{
+	for (unsigned i = 0; i < TCACHE_NBINS; i++) {
+		if (sc_size(i) > max || sc_size(i) >= arenas_oversize_min)
+			tcache_slots_set(cache, i, 0);
+		else
+			tcache_slots_set(cache, i, slots[i] > 0 ? slots[i] :
+			    slots_unlimited(i));
+	}
 }
 
 void
@@ -458,7 +497,7 @@ tcache_check(const struct tcache *cache)
 		must(bottom <= bin->base && bin->base <= bin->head);
 		must(bin->head <= bin->limit);
 		must(bin->limit <= bottom + cache->cold[i].capacity);
-		must(limit_of(cache, i) <= slots[i]);
+		must(limit_of(cache, i) <= cache->cold[i].slots);
 		room += limit_of(cache, i) * sc_size(i);
 		for (void **at = bottom; at < bin->head; at++) {
 			uint64_t entry = pagemap_get(*at);

@@ -17,7 +17,8 @@
  *
  * Bounds: a class has (regions of a slab) << lg_tcache_nslots_mul slots,
  *   between tcache_nslots_small_min and _max; large classes up to tcache_max
- *   have tcache_nslots_large. tcache_ncached_max overrides both. The bytes of
+ *   have tcache_nslots_large. tcache_ncached_max overrides both, and a thread
+ *   may choose its own. The bytes of
  *   all bins have a budget: a part that every cache may use, and more of it,
  *   up to 2 MiB, lent from what all threads share and given back when idle;
  *   so one busy thread has much and a thousand idle ones have little.
@@ -56,6 +57,7 @@ struct cache_bin_cold {
 	uint64_t gc_requests;		/* nrequests at the last gc */
 	uint32_t capacity;		/* slots; a power of two, or 0 */
 	uint32_t fill;			/* blocks that the next fill takes */
+	uint32_t slots;			/* blocks it may hold; 0: uncached */
 };
 
 struct tcache {
@@ -75,8 +77,19 @@ extern const struct tcache tcache_none;
 /* From the options; before the first tcache_init. */
 void tcache_boot(void);
 
-/* Slots of a class, 0 if it is not cached. Constant after tcache_boot. */
+/* Slots that caches begin with, 0 if a class is not cached; constant. */
 unsigned tcache_slots(unsigned sizeclass);
+
+/* Of one cache. What no longer fits goes back. */
+unsigned tcache_slots_get(const struct tcache *cache, unsigned sizeclass);
+void tcache_slots_set(struct tcache *cache, unsigned sizeclass, unsigned n);
+
+/*
+ * Largest size that a cache holds, bytes; 0: none. Setting it takes the slots
+ * of larger classes away, and gives the smaller ones those of the options.
+ */
+size_t tcache_max_get(const struct tcache *cache);
+void tcache_max_set(struct tcache *cache, size_t max);
 /* Largest size that is cached, bytes. */
 size_t tcache_max(void);
 

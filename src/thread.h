@@ -40,9 +40,10 @@ struct thread {
 	_Atomic uint64_t target;	/* allocated bytes at the next event */
 	_Atomic uint32_t event_seq;	/* odd while target changes */
 	/* owner thread: */
-	uint64_t sample_at;		/* allocated bytes, as the next five */
+	uint64_t sample_at;		/* allocated bytes, as the next six */
 	uint64_t gc_at;
 	uint64_t decay_at;
+	uint64_t peak_at;		/* never, until somebody asks */
 	uint64_t event_last;		/* allocated at the last gc */
 	uint64_t decay_last;		/* and when decay was last looked at */
 	uint64_t decay_distance;	/* bytes between two such looks */
@@ -61,6 +62,8 @@ struct thread {
 	/* mallctl thread.allocatedp: true while exact is set */
 	uint64_t allocated_copy;
 	bool exact;			/* every allocation is an event */
+	/* mallctl thread.peak: bytes held, as of the events */
+	int64_t peak, peak_base;
 	/* batch_lock: frees of other domains, not yet given back */
 	struct lock batch_lock;
 	unsigned batch_count;
