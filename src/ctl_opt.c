@@ -45,7 +45,7 @@ ctl_opt_type(const struct conf_option *option)
 	case CONF_NARENAS:
 		return CTL_UNSIGNED;
 	case CONF_FXP:
-		return CTL_U32;
+		return CTL_FXP;
 	case CONF_U64:
 		return CTL_U64;
 	case CONF_I64:
@@ -118,28 +118,24 @@ ctl_opt_value(const struct conf_option *option, union ctl_value *out)
 		    ctl_type_size(ctl_opt_type(option)));
 }
 
-int
-ctl_opt_get(const struct conf_option *option, enum ctl_type *type,
-    union ctl_value *out)
+/* ctl_opt[] has one fixed child before the table. */
+static const struct conf_option *
+ctl_opt_of(const size_t *mib)
 {
-	if (option->type == CONF_RANGES)
-		return ENOENT;
-	*type = ctl_opt_type(option);
-	ctl_opt_value(option, out);
-	return 0;
+	return ctl_opt_at(mib[1] - 1);
+}
+
+static enum ctl_type
+ctl_opt_types(const size_t *mib)
+{
+	return ctl_opt_type(ctl_opt_of(mib));
 }
 
 static int
-ctl_opt_access(const struct ctl_call *call)
+ctl_opt_read(const struct ctl_call *call, union ctl_value *out)
 {
-	/* ctl_opt[] has one fixed child before the table */
-	const struct conf_option *option = ctl_opt_at(call->mib[1] - 1);
-	union ctl_value value;
-
-	if (call->newp != NULL || call->newlen != 0)
-		return EPERM;
-	ctl_opt_value(option, &value);
-	return ctl_copy_out(call, &value, ctl_type_size(ctl_opt_type(option)));
+	ctl_opt_value(ctl_opt_of(call->mib), out);
+	return 0;
 }
 
 static int
@@ -161,9 +157,9 @@ static const struct ctl_node ctl_opt_malloc_conf[] = {
 };
 
 const struct ctl_node ctl_opt[] = {
-	{ "malloc_conf", .children = ctl_opt_malloc_conf },
-	{ .names = ctl_opt_names, .type = CTL_STRING,
-	    .handler = ctl_opt_access },
+	{ "malloc_conf", .children = ctl_opt_malloc_conf, .marks = CTL_FLAT },
+	{ .names = ctl_opt_names, .types = ctl_opt_types,
+	    .type = CTL_STRING, .read = ctl_opt_read },
 	{ 0 }
 };
 

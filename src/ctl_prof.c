@@ -199,6 +199,10 @@ ctl_generation(const struct ctl_call *call)
 #define FIGURE(name, get) \
 	{ name, .type = CTL_U64, .read = ctl_figure_read, \
 	    .arg = (uintptr_t)get }
+/* jemalloc has none of that name. */
+#define OWN_FIGURE(name, get) \
+	{ name, .type = CTL_U64, .read = ctl_figure_read, \
+	    .arg = (uintptr_t)get, .marks = CTL_STRATA }
 
 const struct ctl_node ctl_prof[] = {
 	FLAG("thread_active_init", prof_thread_active_init_get,
@@ -213,12 +217,13 @@ const struct ctl_node ctl_prof[] = {
 	{ "lg_sample", .type = CTL_SIZE, .read = ctl_lg_sample_read },
 	{ "stats", .children = ctl_prof_stats },
 	{ "generation", .type = CTL_U64, .read = ctl_figure_read,
-	    .handler = ctl_generation, .arg = (uintptr_t)prof_generation_get },
-	FIGURE("samples", prof_samples_live),
-	FIGURE("dropped_samples", prof_dropped_samples),
-	FIGURE("dropped_bytes", prof_dropped_bytes),
-	FIGURE("memory", prof_memory),
-	FIGURE("dumps", prof_dumps_done),
-	FIGURE("dump_errors", prof_dump_errors),
+	    .handler = ctl_generation, .arg = (uintptr_t)prof_generation_get,
+	    .marks = CTL_STRATA },
+	OWN_FIGURE("samples", prof_samples_live),
+	OWN_FIGURE("dropped_samples", prof_dropped_samples),
+	OWN_FIGURE("dropped_bytes", prof_dropped_bytes),
+	OWN_FIGURE("memory", prof_memory),
+	OWN_FIGURE("dumps", prof_dumps_done),
+	OWN_FIGURE("dump_errors", prof_dump_errors),
 	{ 0 }
 };

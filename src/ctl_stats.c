@@ -452,8 +452,11 @@ ctl_mutexes_reset(const struct ctl_call *call, const union ctl_value *in)
 #define FIELD(name, kind, reader, field) \
 	{ name, .type = kind, .read = reader, \
 	    .arg = offsetof(struct ctl_arena_figures, field) }
-#define ZERO(name, kind) \
-	{ name, .type = kind, .read = ctl_arena_zero_read }
+/* In bytes, and in the text's list of them. */
+#define MEMORY(name, reader, field) \
+	{ name, .type = CTL_SIZE, .read = reader, \
+	    .arg = offsetof(struct ctl_arena_figures, field), \
+	    .marks = CTL_MEMORY }
 
 static const struct ctl_node ctl_bin_mutex[] = {
 	COUNTERS(ctl_bin_mutex_read),
@@ -472,7 +475,7 @@ static const struct ctl_node ctl_bin_stats[] = {
 	FIELD("curslabs", CTL_SIZE, ctl_bin_read, stats.bins[0].curslabs),
 	FIELD("nonfull_slabs", CTL_SIZE, ctl_bin_read,
 	    stats.bins[0].nonfull_slabs),
-	{ "mutex", .children = ctl_bin_mutex },
+	{ "mutex", .children = ctl_bin_mutex, .letter = 'x' },
 	{ 0 }
 };
 
@@ -584,7 +587,9 @@ static_assert(ARRAY_LEN(ctl_arena_mutexes) ==
 
 static const struct ctl_node ctl_stats_arena[] = {
 	FIELD("nthreads", CTL_UNSIGNED, ctl_arena_read, stats.nthreads),
-	FIELD("uptime", CTL_U64, ctl_arena_read, stats.uptime_ns),
+	{ "uptime", .type = CTL_U64, .read = ctl_arena_read,
+	    .arg = offsetof(struct ctl_arena_figures, stats.uptime_ns),
+	    .json = "uptime_ns" },
 	{ "dss", .type = CTL_STRING, .read = ctl_arena_dss_read },
 	{ "dirty_decay_ms", .type = CTL_SSIZE,
 	    .read = ctl_arena_decay_ms_read, .arg = EXTENT_DIRTY },
@@ -595,22 +600,22 @@ static const struct ctl_node ctl_stats_arena[] = {
 	FIELD("pmuzzy", CTL_SIZE, ctl_arena_pages_read, stats.muzzy),
 	DECAYED("dirty", EXTENT_DIRTY),
 	DECAYED("muzzy", EXTENT_MUZZY),
-	FIELD("mapped", CTL_SIZE, ctl_arena_read, stats.mapped),
-	FIELD("retained", CTL_SIZE, ctl_arena_read, stats.retained),
-	FIELD("extent_avail", CTL_SIZE, ctl_arena_read, stats.extent_avail),
-	FIELD("base", CTL_SIZE, ctl_arena_read, base),
-	FIELD("internal", CTL_SIZE, ctl_arena_read, internal),
-	ZERO("metadata_thp", CTL_SIZE),
-	FIELD("tcache_bytes", CTL_SIZE, ctl_arena_read, tcache_bytes),
-	ZERO("tcache_stashed_bytes", CTL_SIZE),
-	FIELD("resident", CTL_SIZE, ctl_arena_read, resident),
-	ZERO("abandoned_vm", CTL_SIZE),
+	MEMORY("mapped", ctl_arena_read, stats.mapped),
+	MEMORY("retained", ctl_arena_read, stats.retained),
+	MEMORY("base", ctl_arena_read, base),
+	MEMORY("internal", ctl_arena_read, internal),
+	MEMORY("metadata_thp", ctl_arena_zero_read, zero),
+	MEMORY("tcache_bytes", ctl_arena_read, tcache_bytes),
+	MEMORY("tcache_stashed_bytes", ctl_arena_zero_read, zero),
+	MEMORY("resident", ctl_arena_read, resident),
+	MEMORY("abandoned_vm", ctl_arena_zero_read, zero),
+	MEMORY("extent_avail", ctl_arena_read, stats.extent_avail),
 	{ "small", .children = ctl_small },
 	{ "large", .children = ctl_large },
-	{ "bins", .children = ctl_stats_bins },
-	{ "lextents", .children = ctl_stats_lextents },
-	{ "extents", .children = ctl_stats_extents },
-	{ "mutexes", .children = ctl_arena_mutexes },
+	{ "mutexes", .children = ctl_arena_mutexes, .letter = 'x' },
+	{ "bins", .children = ctl_stats_bins, .letter = 'b' },
+	{ "lextents", .children = ctl_stats_lextents, .letter = 'l' },
+	{ "extents", .children = ctl_stats_extents, .letter = 'e' },
 	{ 0 }
 };
 
@@ -655,9 +660,13 @@ static const size_t ctl_mutex_offsets[9] = {
 static_assert(ARRAY_LEN(ctl_mutexes) == ARRAY_LEN(ctl_mutex_offsets) + 2,
     "one offset each");
 
-#define TOTAL(name, kind, field) \
+#define MARKED_TOTAL(name, kind, field, mark) \
 	{ name, .type = kind, .read = ctl_total_read, \
-	    .arg = offsetof(struct ctl_total, field) }
+	    .arg = offsetof(struct ctl_total, field), .marks = mark }
+#define TOTAL(name, kind, field) MARKED_TOTAL(name, kind, field, 0)
+/* jemalloc has none of that name. */
+#define OWN_TOTAL(name, kind, field) \
+	MARKED_TOTAL(name, kind, field, CTL_STRATA)
 
 static const struct ctl_node ctl_background[] = {
 	TOTAL("num_threads", CTL_SIZE, background.num_threads),
@@ -675,13 +684,13 @@ const struct ctl_node ctl_stats[] = {
 	TOTAL("resident", CTL_SIZE, resident),
 	TOTAL("mapped", CTL_SIZE, mapped),
 	TOTAL("retained", CTL_SIZE, retained),
-	TOTAL("live", CTL_SIZE, live),
-	TOTAL("tcache_bytes", CTL_SIZE, tcache_bytes),
 	TOTAL("zero_reallocs", CTL_SIZE, zero_reallocs),
-	TOTAL("foreign_handed", CTL_SIZE, foreign_handed),
-	TOTAL("foreign_leaked", CTL_SIZE, foreign_leaked),
+	OWN_TOTAL("live", CTL_SIZE, live),
+	OWN_TOTAL("tcache_bytes", CTL_SIZE, tcache_bytes),
+	OWN_TOTAL("foreign_handed", CTL_SIZE, foreign_handed),
+	OWN_TOTAL("foreign_leaked", CTL_SIZE, foreign_leaked),
 	{ "background_thread", .children = ctl_background },
-	{ "mutexes", .children = ctl_mutexes },
-	{ "arenas", .children = ctl_stats_arenas },
+	{ "mutexes", .children = ctl_mutexes, .letter = 'x' },
+	{ "arenas", .children = ctl_stats_arenas, .marks = CTL_APART },
 	{ 0 }
 };

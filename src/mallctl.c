@@ -62,18 +62,20 @@ ctl_background_max_write(const struct ctl_call *call,
 const struct ctl_node ctl_root[] = {
 	{ "version", .type = CTL_STRING, .read = ctl_version_read },
 	{ "epoch", .type = CTL_U64, .handler = ctl_epoch },
+	/* the printed statistics have these two as options */
 	{ "background_thread", .type = CTL_BOOL,
-	    .read = ctl_background_read, .write = ctl_background_write },
+	    .read = ctl_background_read, .write = ctl_background_write,
+	    .marks = CTL_HIDDEN },
 	{ "max_background_threads", .type = CTL_SIZE,
 	    .read = ctl_background_max_read,
-	    .write = ctl_background_max_write },
-	{ "thread", .children = ctl_thread },
-	{ "config", .children = ctl_config },
-	{ "opt", .children = ctl_opt },
-	{ "tcache", .children = ctl_tcache },
-	{ "arena", .children = ctl_arena_indices },
-	{ "arenas", .children = ctl_arenas },
-	{ "prof", .children = ctl_prof },
+	    .write = ctl_background_max_write, .marks = CTL_HIDDEN },
+	{ "thread", .children = ctl_thread, .marks = CTL_HIDDEN },
+	{ "config", .children = ctl_config, .letter = 'g' },
+	{ "opt", .children = ctl_opt, .letter = 'g' },
+	{ "tcache", .children = ctl_tcache, .marks = CTL_HIDDEN },
+	{ "arena", .children = ctl_arena_indices, .marks = CTL_HIDDEN },
+	{ "arenas", .children = ctl_arenas, .letter = 'g' },
+	{ "prof", .children = ctl_prof, .letter = 'g' },
 	{ "stats", .children = ctl_stats },
 	{ 0 }
 };
@@ -110,36 +112,45 @@ ctl_is_word(const char *word, size_t len, const char *name)
 	return strlen(name) == len && memcmp(word, name, len) == 0;
 }
 
-/*
- * The child that word names, after at elements of mib, whose own element
- * goes to mib[at]. A table's names follow the fixed ones in the count.
- */
+bool
+ctl_child_next(const struct ctl_node *children, struct ctl_child *at)
+{
+	const struct ctl_node *node = at->node == NULL ? children : at->node;
+	size_t nth = at->node == NULL ? 0 : at->nth + 1;
+
+	for (; !ctl_is_end(node); node++, nth = 0) {
+		const char *name = node->names != NULL ? node->names(nth) :
+		    node->name;
+		bool is_there = node->names != NULL ? name != NULL : nth == 0;
+
+		if (!is_there)
+			continue;
+		/* A table's names follow the fixed ones in the count. */
+		*at = (struct ctl_child){ node, name,
+		    (size_t)(node - children) + nth, nth };
+		return true;
+	}
+	return false;
+}
+
+/* The child that word names, after at elements of mib; sets mib[at]. */
 static const struct ctl_node *
 ctl_child_by_name(const struct ctl_node *children, const char *word,
     size_t len, size_t *mib, size_t at)
 {
-	const struct ctl_node *node;
+	struct ctl_child child = { 0 };
 
-	for (node = children; !ctl_is_end(node); node++) {
-		size_t index = (size_t)(node - children);
-
-		if (node->name != NULL) {
-			if (!ctl_is_word(word, len, node->name))
-				continue;
-			mib[at] = index;
-			return node;
-		}
-		if (node->valid != NULL) {
+	while (ctl_child_next(children, &child)) {
+		if (child.name == NULL) {
 			if (!ctl_number(word, len, &mib[at]) ||
-			    !node->valid(mib, mib[at]))
+			    !child.node->valid(mib, mib[at]))
 				continue;
-			return node;
+			return child.node;
 		}
-		for (size_t i = 0; node->names(i) != NULL; i++)
-			if (ctl_is_word(word, len, node->names(i))) {
-				mib[at] = index + i;
-				return node;
-			}
+		if (!ctl_is_word(word, len, child.name))
+			continue;
+		mib[at] = child.element;
+		return child.node;
 	}
 	return NULL;
 }
@@ -148,31 +159,17 @@ static const struct ctl_node *
 ctl_child_by_mib(const struct ctl_node *children, const size_t *mib,
     size_t at)
 {
-	const struct ctl_node *node;
+	struct ctl_child child = { 0 };
 
-	for (node = children; !ctl_is_end(node); node++) {
-		size_t index = (size_t)(node - children);
-
-		if (node->valid != NULL) {
-			if (node->valid(mib, mib[at]))
-				return node;
-		} else if (node->names != NULL) {
-			for (size_t i = 0; node->names(i) != NULL; i++)
-				if (mib[at] == index + i)
-					return node;
-		} else if (mib[at] == index) {
-			return node;
-		}
-	}
+	while (ctl_child_next(children, &child))
+		if (child.name != NULL ? mib[at] == child.element :
+		    child.node->valid(mib, mib[at]))
+			return child.node;
 	return NULL;
 }
 
-/*
- * Resolves a name, or the front of one, into at most *miblen elements.
- * *node is the last one reached.
- */
-static int
-ctl_lookup(const char *name, size_t *mib, size_t *miblen,
+int
+ctl_find(const char *name, size_t *mib, size_t *miblen,
     const struct ctl_node **out)
 {
 	const struct ctl_node *children = ctl_root, *node = NULL;
@@ -231,6 +228,7 @@ ctl_type_size(enum ctl_type type)
 	case CTL_UNSIGNED:
 		return sizeof(unsigned);
 	case CTL_U32:
+	case CTL_FXP:
 		return sizeof(uint32_t);
 	case CTL_U64:
 	case CTL_I64:
@@ -280,11 +278,18 @@ ctl_need_old(const struct ctl_call *call, size_t size)
 	return EINVAL;
 }
 
+static enum ctl_type
+ctl_type(const struct ctl_call *call)
+{
+	return call->node->types != NULL ? call->node->types(call->mib) :
+	    call->node->type;
+}
+
 static int
 ctl_access(const struct ctl_call *call)
 {
 	const struct ctl_node *node = call->node;
-	size_t size = ctl_type_size(node->type);
+	size_t size = ctl_type_size(ctl_type(call));
 	bool writes = call->newp != NULL || call->newlen != 0;
 	bool reads = call->oldp != NULL || call->oldlenp != NULL;
 	union ctl_value old, new;
@@ -333,7 +338,7 @@ mallctlnametomib(const char *name, size_t *mibp, size_t *miblenp)
 {
 	const struct ctl_node *node;
 
-	return ctl_lookup(name, mibp, miblenp, &node);
+	return ctl_find(name, mibp, miblenp, &node);
 }
 
 EXPORT int
@@ -342,7 +347,7 @@ mallctl(const char *name, void *oldp, size_t *oldlenp, void *newp,
 {
 	size_t mib[CTL_MAX_DEPTH], miblen = CTL_MAX_DEPTH;
 	struct ctl_call call = { NULL, mib, 0, oldp, oldlenp, newp, newlen };
-	int error = ctl_lookup(name, mib, &miblen, &call.node);
+	int error = ctl_find(name, mib, &miblen, &call.node);
 
 	if (error != 0)
 		return error;
@@ -353,20 +358,26 @@ mallctl(const char *name, void *oldp, size_t *oldlenp, void *newp,
 }
 
 int
+ctl_read(const struct ctl_call *call, enum ctl_type *type,
+    union ctl_value *out)
+{
+	*type = ctl_type(call);
+	memset(out, 0, sizeof *out);
+	return call->node->read == NULL ? EPERM :
+	    call->node->read(call, out);
+}
+
+int
 ctl_get(const char *name, enum ctl_type *type, union ctl_value *out)
 {
 	size_t mib[CTL_MAX_DEPTH], miblen = CTL_MAX_DEPTH;
 	struct ctl_call call = { .mib = mib };
-	int error = ctl_lookup(name, mib, &miblen, &call.node);
+	int error = ctl_find(name, mib, &miblen, &call.node);
 
 	if (error != 0)
 		return error;
-	if (call.node->read == NULL)
-		return EPERM;
-	memset(out, 0, sizeof *out);
 	call.miblen = miblen;
-	*type = call.node->type;
-	return call.node->read(&call, out);
+	return ctl_read(&call, type, out);
 }
 
 int64_t
@@ -378,6 +389,7 @@ ctl_as_i64(enum ctl_type type, const union ctl_value *value)
 	case CTL_UNSIGNED:
 		return value->number;
 	case CTL_U32:
+	case CTL_FXP:
 		return value->u32;
 	default:
 		return value->i64;
@@ -416,18 +428,11 @@ ctl_walk_children(struct ctl_walker *walker, size_t len,
 {
 	static const char *const indices[] = { "<i>", "<j>" };
 	size_t depth = memchr(walker->name, '<', len) != NULL;
+	struct ctl_child child = { 0 };
 
-	for (const struct ctl_node *node = children; !ctl_is_end(node);
-	    node++) {
-		if (node->name != NULL)
-			ctl_walk_node(walker, len, node->name, node);
-		else if (node->valid != NULL)
-			ctl_walk_node(walker, len, indices[depth], node);
-		else
-			for (size_t i = 0; node->names(i) != NULL; i++)
-				ctl_walk_node(walker, len, node->names(i),
-				    node);
-	}
+	while (ctl_child_next(children, &child))
+		ctl_walk_node(walker, len, child.name != NULL ? child.name :
+		    indices[depth], child.node);
 }
 
 void

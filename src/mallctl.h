@@ -28,6 +28,16 @@ enum ctl_type {
 	CTL_BOOL, CTL_UNSIGNED, CTL_U32, CTL_U64, CTL_I64, CTL_SIZE,
 	CTL_SSIZE, CTL_STRING, CTL_POINTER,
 	CTL_STRUCT,			/* its handler knows the size */
+	CTL_FXP,			/* a u32, 16.16 fixed point */
+};
+
+/* How malloc_stats_print shows a node; one without a mark, as it stands. */
+enum ctl_mark {
+	CTL_HIDDEN = 1 << 0,		/* not at all; a branch: nor below */
+	CTL_APART = 1 << 1,		/* stats_json.c places it by itself */
+	CTL_FLAT = 1 << 2,		/* its children among its siblings */
+	CTL_STRATA = 1 << 3,		/* JSON: under "strata", not here */
+	CTL_MEMORY = 1 << 4,		/* text: an arena's list of bytes */
 };
 
 union ctl_value {
@@ -71,17 +81,26 @@ typedef int ctl_handler(const struct ctl_call *call);
  *   write only        write gets NULL if there is no new value
  *   CTL_ACTION        write gets NULL; nothing may be given or asked for
  *   handler           does everything itself (values that a write makes)
+ *
+ * The statistics are the same tree, printed: a branch is an object, one of
+ * indices an array, a leaf that can be read a value. letter, json and marks
+ * say where jemalloc's JSON differs from its names.
  */
 struct ctl_node {
 	const char *name;
 	const struct ctl_node *children;
 	bool (*valid)(const size_t *mib, size_t index);
 	const char *(*names)(size_t index);	/* NULL past the end */
+	/* Of the names of a table: each has its own type. */
+	enum ctl_type (*types)(const size_t *mib);
 	enum ctl_type type;
 	ctl_reader *read;
 	ctl_writer *write;
 	ctl_handler *handler;
 	uintptr_t arg;			/* the functions' own */
+	const char *json;		/* its key; NULL: its name */
+	char letter;			/* malloc_stats_print's, to omit it */
+	unsigned marks;			/* enum ctl_mark */
 };
 
 /* The root is mallctl.c's; the branches that the other files define: */
@@ -103,10 +122,29 @@ int ctl_need_old(const struct ctl_call *call, size_t size);
 
 /* For readers inside: a leaf's type and value, by name. 0 or errno. */
 int ctl_get(const char *name, enum ctl_type *type, union ctl_value *out);
-/* The same of an option; ENOENT if it has no leaf. */
-struct conf_option;
-int ctl_opt_get(const struct conf_option *option, enum ctl_type *type,
+
+/*
+ * Resolves a name, or the front of one, into at most *miblen elements.
+ * *out is the last node reached.
+ */
+int ctl_find(const char *name, size_t *mib, size_t *miblen,
+    const struct ctl_node **out);
+/* The type and value of call's leaf. EPERM if it cannot be read. */
+int ctl_read(const struct ctl_call *call, enum ctl_type *type,
     union ctl_value *out);
+
+/*
+ * The children of a branch, one after the other: a child of zeros before the
+ * first call. Its name is NULL if it stands for indices.
+ */
+struct ctl_child {
+	const struct ctl_node *node;
+	const char *name;
+	size_t element;			/* of the MIB, if it has a name */
+	size_t nth;			/* of a table's names */
+};
+bool ctl_child_next(const struct ctl_node *children, struct ctl_child *at);
+
 /* A number or a bool as 64 bits. */
 int64_t ctl_as_i64(enum ctl_type type, const union ctl_value *value);
 

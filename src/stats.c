@@ -19,25 +19,16 @@ stats_to_message(void *opaque, const char *text)
 	message_write(text);
 }
 
-static void
-stats_read_letters(struct stats_sections *sections, const char *letters)
+/* Each letter's bit; as jemalloc: those without a meaning pass. */
+static uint32_t
+stats_read_letters(const char *text)
 {
-	memset(sections, true, sizeof *sections);
-	sections->json = false;
-	for (; letters != NULL && *letters != '\0'; letters++)
-		switch (*letters) {
-		case 'J': sections->json = true; break;
-		case 'g': sections->general = false; break;
-		case 'm': sections->merged = false; break;
-		case 'd': sections->destroyed = false; break;
-		case 'a': sections->arenas = false; break;
-		case 'b': sections->bins = false; break;
-		case 'l': sections->large = false; break;
-		case 'x': sections->mutexes = false; break;
-		case 'e': sections->extents = false; break;
-		case 'h': sections->hpa = false; break;
-		default: break;		/* as jemalloc: unknown ones pass */
-		}
+	uint32_t letters = 0;
+
+	for (; text != NULL && *text != '\0'; text++)
+		if (*text >= 'a' && *text <= 'z')
+			letters |= 1u << (*text - 'a');
+	return letters;
 }
 
 EXPORT void
@@ -57,8 +48,8 @@ malloc_stats_print(void (*write_cb)(void *, const char *), void *cbopaque,
 	out.opaque = cbopaque;
 	out.used = 0;
 	out.comma = false;
-	stats_read_letters(&out.sections, opts);
-	if (out.sections.json)
+	out.letters = stats_read_letters(opts);
+	if (opts != NULL && strchr(opts, 'J') != NULL)
 		stats_print_json(&out);
 	else
 		stats_print_text(&out);

@@ -11,10 +11,11 @@
 
 enum { NAME_MAX_BYTES = 128 };		/* longest name of a control: 60 */
 
-const char *const stats_counters[] = {
-	"num_ops", "num_wait", "num_spin_acq", "num_owner_switch",
-	"total_wait_time", "max_wait_time", "max_num_thds", NULL
-};
+bool
+stats_shows(const struct stats_out *out, char letter)
+{
+	return letter == 0 || (out->letters & 1u << (letter - 'a')) == 0;
+}
 
 void
 stats_flush(struct stats_out *out)
@@ -132,14 +133,36 @@ void
 json_value(struct stats_out *out, const char *key, enum ctl_type type,
     const union ctl_value *value)
 {
+	char fraction[STATS_FRACTION_MAX];
+
 	if (type == CTL_BOOL)
 		json_bool(out, key, value->flag);
 	else if (type == CTL_STRING)
-		json_string(out, key, value->text);
+		json_string(out, key, value->text != NULL ? value->text : "");
+	else if (type == CTL_FXP)	/* as jemalloc: text */
+		json_string(out, key, stats_fraction(value->u32, fraction));
 	else if (type == CTL_SSIZE || type == CTL_I64)
 		json_i64(out, key, value->i64);
 	else
 		json_u64(out, key, (uint64_t)ctl_as_i64(type, value));
+}
+
+/* Four digits: a step of 16.16 is 0.000015. */
+const char *
+stats_fraction(uint32_t value, char out[STATS_FRACTION_MAX])
+{
+	uint64_t parts = ((uint64_t)value * 10000 + 0x8000) >> 16;
+	size_t len;
+
+	if (value == UINT32_MAX)	/* hpa_dirty_mult's "never" */
+		return "-1";
+	len = fmt_buf(out, STATS_FRACTION_MAX, "%u.%04u",
+	    (unsigned)(parts / 10000), (unsigned)(parts % 10000));
+	while (out[len - 1] == '0')
+		out[--len] = '\0';
+	if (out[len - 1] == '.')
+		out[--len] = '\0';
+	return out;
 }
 
 /* --- values --------------------------------------------------------------- */

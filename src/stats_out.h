@@ -17,21 +17,20 @@
 
 enum { STATS_BUFFER = 4096 };
 
-/* Sections; the letters of malloc_stats_print switch them off. */
-struct stats_sections {
-	bool json;
-	bool general, merged, destroyed, arenas, bins, large, mutexes,
-	    extents, hpa;
-};
-
 struct stats_out {
 	void (*write)(void *opaque, const char *text);
 	void *opaque;
-	struct stats_sections sections;
+	uint32_t letters;		/* that the caller gave; see below */
 	size_t used;
 	bool comma;			/* JSON: a value stands before */
 	char buffer[STATS_BUFFER];
 };
+
+/*
+ * Whether letter ('a' to 'z') is not among the caller's: each leaves
+ * something out. 0: always true. J, for JSON, is none of them.
+ */
+bool stats_shows(const struct stats_out *out, char letter);
 
 void stats_flush(struct stats_out *out);
 void stats_printf(struct stats_out *out, const char *format, ...)
@@ -46,13 +45,14 @@ void json_string(struct stats_out *out, const char *key, const char *value);
 void json_value(struct stats_out *out, const char *key, enum ctl_type type,
     const union ctl_value *value);
 
+/* A 16.16 fraction as text: "0.25". Returns out or a constant. */
+enum { STATS_FRACTION_MAX = 16 };
+const char *stats_fraction(uint32_t value, char out[STATS_FRACTION_MAX]);
+
 /* A control's value as 64 bits, sign-extended if signed; 0 if it has none. */
 uint64_t stats_get(const char *format, ...) FMT_CHECK(1, 2);
 /* Of a string control; "" if it has none. */
 const char *stats_get_text(const char *format, ...) FMT_CHECK(1, 2);
-
-/* The seven counters, by name and in jemalloc's order; NULL ends. */
-extern const char *const stats_counters[];
 
 /* stats_json.c and stats_text.c */
 void stats_print_json(struct stats_out *out);

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "arena.h"
-#include "conf.h"
 #include "os.h"
 #include "stats_out.h"
 #include "names.h"
@@ -25,12 +24,17 @@ static void
 text_value(struct stats_out *out, enum ctl_type type,
     const union ctl_value *value)
 {
+	char fraction[STATS_FRACTION_MAX];
+
 	if (type == CTL_BOOL)
 		stats_printf(out, "%s", value->flag ? "true" : "false");
 	else if (type == CTL_STRING)
 		stats_printf(out, "\"%s\"", value->text);
 	else if (type == CTL_SSIZE || type == CTL_I64)
 		stats_printf(out, "%lld", (long long)value->i64);
+	else if (type == CTL_FXP)
+		stats_printf(out, "\"%s\"",
+		    stats_fraction(value->u32, fraction));
 	else
 		stats_printf(out, "%llu",
 		    (unsigned long long)ctl_as_i64(type, value));
@@ -38,37 +42,17 @@ text_value(struct stats_out *out, enum ctl_type type,
 
 /* --- general -------------------------------------------------------------- */
 
-/* "  prefix.name: value" for each. */
-static void
-text_settings(struct stats_out *out, const char *prefix,
-    const char *const *names)
-{
-	char path[PREFIX_MAX];
-
-	for (; *names != NULL; names++) {
-		union ctl_value value;
-		enum ctl_type type;
-
-		fmt_buf(path, sizeof path, "%s.%s", prefix, *names);
-		if (ctl_get(path, &type, &value) != 0)
-			continue;
-		stats_printf(out, "  %s: ", path);
-		text_value(out, type, &value);
-		stats_printf(out, "\n");
-	}
-}
-
 /* The control that holds what is in force now, where an option may change. */
 static const char *
 text_current(const char *option)
 {
 	static const char *const pairs[][2] = {
-		{ "background_thread", "background_thread" },
-		{ "dirty_decay_ms", "arenas.dirty_decay_ms" },
-		{ "muzzy_decay_ms", "arenas.muzzy_decay_ms" },
-		{ "prof_active", "prof.active" },
-		{ "prof_thread_active_init", "prof.thread_active_init" },
-		{ "lg_prof_sample", "prof.lg_sample" },
+		{ "opt.background_thread", "background_thread" },
+		{ "opt.dirty_decay_ms", "arenas.dirty_decay_ms" },
+		{ "opt.muzzy_decay_ms", "arenas.muzzy_decay_ms" },
+		{ "opt.prof_active", "prof.active" },
+		{ "opt.prof_thread_active_init", "prof.thread_active_init" },
+		{ "opt.lg_prof_sample", "prof.lg_sample" },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(pairs); i++)
@@ -77,16 +61,18 @@ text_current(const char *option)
 	return NULL;
 }
 
+/* "  name: value", and what is in force if that may be another. */
 static void
-text_option(struct stats_out *out, const struct conf_option *option)
+text_setting(struct stats_out *out, const char *name,
+    const struct ctl_call *call)
 {
-	const char *current = text_current(option->name);
+	const char *current = text_current(name);
 	union ctl_value value;
 	enum ctl_type type;
 
-	if (ctl_opt_get(option, &type, &value) != 0)
+	if (ctl_read(call, &type, &value) != 0)
 		return;
-	stats_printf(out, "  opt.%s: ", option->name);
+	stats_printf(out, "  %s: ", name);
 	text_value(out, type, &value);
 	if (current != NULL && ctl_get(current, &type, &value) == 0) {
 		stats_printf(out, " (%s: ", current);
@@ -96,30 +82,40 @@ text_option(struct stats_out *out, const struct conf_option *option)
 	stats_printf(out, "\n");
 }
 
+/* One line for each leaf right below prefix. */
+static void
+text_settings(struct stats_out *out, const char *prefix)
+{
+	size_t mib[CTL_MAX_DEPTH], depth = CTL_MAX_DEPTH;
+	struct ctl_child child = { 0 };
+	const struct ctl_node *branch;
+	char name[PREFIX_MAX];
+
+	if (ctl_find(prefix, mib, &depth, &branch) != 0)
+		return;
+	while (ctl_child_next(branch->children, &child)) {
+		struct ctl_call call = { .node = child.node, .mib = mib,
+		    .miblen = depth + 1 };
+
+		if (child.node->children != NULL)
+			continue;
+		mib[depth] = child.element;
+		fmt_buf(name, sizeof name, "%s.%s", prefix, child.name);
+		text_setting(out, name, &call);
+	}
+}
+
 static void
 text_general(struct stats_out *out)
 {
-	static const char *const config[] = {
-		"cache_oblivious", "debug", "fill", "lazy_lock",
-		"malloc_conf", "opt_safety_checks", "prof",
-		"prof_frameptr", "prof_libgcc", "prof_libunwind", "stats",
-		"utrace", "xmalloc", NULL
-	};
-	static const char *const prof[] = {
-		"thread_active_init", "active", "gdump", "interval",
-		"lg_sample", "generation", "samples", "dropped_samples",
-		"dropped_bytes", "memory", "dumps", "dump_errors", NULL
-	};
-	const struct conf_option *option;
-
 	stats_printf(out, "Version: \"%s\"\n", stats_get_text("version"));
 	stats_printf(out, "Build-time option settings\n");
-	text_settings(out, "config", config);
+	text_settings(out, "config");
 	stats_printf(out, "Run-time option settings\n");
-	for (option = conf_options; option->name != NULL; option++)
-		text_option(out, option);
+	text_settings(out, "opt.malloc_conf");
+	text_settings(out, "opt");
 	stats_printf(out, "Profiling settings\n");
-	text_settings(out, "prof", prof);
+	text_settings(out, "prof");
 	stats_printf(out, "Arenas: %llu\n"
 	    "Quantum size: %llu\n"
 	    "Page size: %llu\n"
@@ -147,36 +143,59 @@ text_mutex_titles(struct stats_out *out, const char *title)
 	    "max_wait_ns", "max_n_thds");
 }
 
-/* The seven counters at prefix, five of them with their rate. */
-static void
-text_mutex_counters(struct stats_out *out, const char *prefix,
-    uint64_t uptime)
-{
-	for (unsigned i = 0; stats_counters[i] != NULL; i++) {
-		uint64_t n = stats_get("%s.%s", prefix, stats_counters[i]);
+enum { RATED = 5 };		/* counters that have a rate beside them */
 
-		if (i < 5)
-			stats_printf(out, "%16llu%8llu",
-			    (unsigned long long)n,
-			    (unsigned long long)text_rate(n, uptime));
-		else
-			stats_printf(out, i == 5 ? "%16llu" : "%12llu",
-			    (unsigned long long)n);
+/* The seven counters of the mutex node, whose MIB has depth elements. */
+static void
+text_mutex_counters(struct stats_out *out, const struct ctl_node *node,
+    size_t *mib, size_t depth, uint64_t uptime)
+{
+	struct ctl_child child = { 0 };
+
+	while (ctl_child_next(node->children, &child)) {
+		struct ctl_call call = { .node = child.node, .mib = mib,
+		    .miblen = depth + 1 };
+		union ctl_value value;
+		enum ctl_type type;
+
+		mib[depth] = child.element;
+		(void)ctl_read(&call, &type, &value);
+		stats_printf(out, child.element <= RATED ? "%16llu" :
+		    "%12llu", (unsigned long long)ctl_as_i64(type, &value));
+		if (child.element < RATED)
+			stats_printf(out, "%8llu", (unsigned long long)
+			    text_rate(value.u64, uptime));
 	}
 	stats_printf(out, "\n");
 }
 
 static void
-text_mutexes(struct stats_out *out, const char *prefix,
-    const char *const *names, uint64_t uptime)
+text_mutex(struct stats_out *out, const char *name, uint64_t uptime)
 {
-	char path[PREFIX_MAX];
+	size_t mib[CTL_MAX_DEPTH], depth = CTL_MAX_DEPTH;
+	const struct ctl_node *node;
 
+	if (ctl_find(name, mib, &depth, &node) == 0)
+		text_mutex_counters(out, node, mib, depth, uptime);
+}
+
+/* A row for each mutex below name. */
+static void
+text_mutexes(struct stats_out *out, const char *name, uint64_t uptime)
+{
+	size_t mib[CTL_MAX_DEPTH], depth = CTL_MAX_DEPTH;
+	struct ctl_child child = { 0 };
+	const struct ctl_node *branch;
+
+	if (ctl_find(name, mib, &depth, &branch) != 0)
+		return;
 	text_mutex_titles(out, "");
-	for (; *names != NULL; names++) {
-		fmt_buf(path, sizeof path, "%s.mutexes.%s", prefix, *names);
-		stats_printf(out, "%-21s", *names);
-		text_mutex_counters(out, path, uptime);
+	while (ctl_child_next(branch->children, &child)) {
+		if (child.node->children == NULL)	/* reset */
+			continue;
+		mib[depth] = child.element;
+		stats_printf(out, "%-21s", child.name);
+		text_mutex_counters(out, child.node, mib, depth + 1, uptime);
 	}
 }
 
@@ -185,12 +204,6 @@ text_mutexes(struct stats_out *out, const char *prefix,
 static void
 text_totals(struct stats_out *out)
 {
-	static const char *const mutexes[] = {
-		"background_thread", "max_per_bg_thd", "ctl", "prof",
-		"prof_thds_data", "prof_dump", "prof_recent_alloc",
-		"prof_recent_dump", "prof_stats", NULL
-	};
-
 	stats_printf(out, "Allocated: %llu, active: %llu, metadata: %llu "
 	    "(n_thp %llu), resident: %llu, mapped: %llu, retained: %llu\n",
 	    (unsigned long long)stats_get("stats.allocated"),
@@ -214,9 +227,9 @@ text_totals(struct stats_out *out)
 	    (unsigned long long)stats_get("stats.background_thread.num_runs"),
 	    (unsigned long long)
 	    stats_get("stats.background_thread.run_interval"));
-	if (out->sections.mutexes)
-		text_mutexes(out, "stats", mutexes,
-		    stats_get("stats.arenas.%u.uptime", MALLCTL_ARENAS_ALL));
+	if (stats_shows(out, 'x'))
+		text_mutexes(out, "stats.mutexes", stats_get(
+		    "stats.arenas.%u.uptime", MALLCTL_ARENAS_ALL));
 }
 
 /* --- an arena ------------------------------------------------------------- */
@@ -288,18 +301,28 @@ text_blocks(struct stats_out *out, const char *prefix, uint64_t uptime)
 static void
 text_memory(struct stats_out *out, const char *prefix)
 {
-	static const char *const figures[] = {
-		"mapped", "retained", "base", "internal", "metadata_thp",
-		"tcache_bytes", "tcache_stashed_bytes", "resident",
-		"abandoned_vm", "extent_avail"
-	};
+	size_t mib[CTL_MAX_DEPTH], depth = CTL_MAX_DEPTH;
+	struct ctl_child child = { 0 };
+	const struct ctl_node *branch;
 
+	if (ctl_find(prefix, mib, &depth, &branch) != 0)
+		return;
 	stats_printf(out, "active:%30llu\n", (unsigned long long)
 	    (stats_get("%s.pactive", prefix) * os_page));
-	for (size_t i = 0; i < ARRAY_LEN(figures); i++)
-		stats_printf(out, "%s:%*llu\n", figures[i],
-		    36 - (int)strlen(figures[i]), (unsigned long long)
-		    stats_get("%s.%s", prefix, figures[i]));
+	while (ctl_child_next(branch->children, &child)) {
+		struct ctl_call call = { .node = child.node, .mib = mib,
+		    .miblen = depth + 1 };
+		union ctl_value value;
+		enum ctl_type type;
+
+		mib[depth] = child.element;
+		if ((child.node->marks & CTL_MEMORY) == 0 ||
+		    ctl_read(&call, &type, &value) != 0)
+			continue;
+		stats_printf(out, "%s:%*llu\n", child.name,
+		    36 - (int)strlen(child.name),
+		    (unsigned long long)ctl_as_i64(type, &value));
+	}
 }
 
 /* regions in use / regions of the slabs, in thousandths: "0.195" or "1" */
@@ -352,9 +375,9 @@ text_bin(struct stats_out *out, const char *prefix, unsigned index,
 	    (unsigned long long)stats_get("%s.nreslabs", prefix),
 	    (unsigned long long)text_rate(stats_get("%s.nreslabs", prefix),
 	    uptime));
-	if (out->sections.mutexes) {
+	if (stats_shows(out, 'x')) {
 		fmt_buf(mutex, sizeof mutex, "%s.mutex", prefix);
-		text_mutex_counters(out, mutex, uptime);
+		text_mutex(out, mutex, uptime);
 	} else {
 		stats_printf(out, "\n");
 	}
@@ -386,7 +409,7 @@ text_bins(struct stats_out *out, const char *arena, uint64_t uptime)
 	    "nrequests", "nshards", "curregs", "curslabs", "nonfull_slabs",
 	    "regs", "pgs", "util", "nfills", "nflushes", "nslabs",
 	    "nreslabs");
-	if (out->sections.mutexes)
+	if (stats_shows(out, 'x'))
 		text_mutex_titles(out, "");
 	else
 		stats_printf(out, "\n");
@@ -471,13 +494,7 @@ text_extents(struct stats_out *out, const char *arena)
 static void
 text_arena(struct stats_out *out, unsigned index)
 {
-	static const char *const mutexes[] = {
-		"large", "extent_avail", "extents_dirty", "extents_muzzy",
-		"extents_retained", "decay_dirty", "decay_muzzy", "base",
-		"tcache_list", "hpa_shard", "hpa_shard_grow", "hpa_sec",
-		"grow", NULL
-	};
-	char prefix[PREFIX_MAX];
+	char prefix[PREFIX_MAX], mutexes[PREFIX_MAX];
 	uint64_t uptime;
 
 	fmt_buf(prefix, sizeof prefix, "stats.arenas.%u", index);
@@ -489,13 +506,15 @@ text_arena(struct stats_out *out, unsigned index)
 	text_decay(out, prefix);
 	text_blocks(out, prefix, uptime);
 	text_memory(out, prefix);
-	if (out->sections.mutexes)
-		text_mutexes(out, prefix, mutexes, uptime);
-	if (out->sections.bins)
+	if (stats_shows(out, 'x')) {
+		fmt_buf(mutexes, sizeof mutexes, "%s.mutexes", prefix);
+		text_mutexes(out, mutexes, uptime);
+	}
+	if (stats_shows(out, 'b'))
 		text_bins(out, prefix, uptime);
-	if (out->sections.large)
+	if (stats_shows(out, 'l'))
 		text_large(out, prefix, uptime);
-	if (out->sections.extents)
+	if (stats_shows(out, 'e'))
 		text_extents(out, prefix);
 }
 
@@ -507,12 +526,12 @@ text_arenas(struct stats_out *out)
 	for (unsigned i = 0; i < arenas_count(); i++)
 		ninitialized += arena_get(i, false) != NULL;
 	/* One arena alone is its own sum. */
-	if (out->sections.merged &&
-	    (ninitialized > 1 || !out->sections.arenas)) {
+	if (stats_shows(out, 'm') &&
+	    (ninitialized > 1 || !stats_shows(out, 'a'))) {
 		stats_printf(out, "Merged arenas stats:\n");
 		text_arena(out, MALLCTL_ARENAS_ALL);
 	}
-	for (unsigned i = 0; out->sections.arenas && i < arenas_count(); i++)
+	for (unsigned i = 0; stats_shows(out, 'a') && i < arenas_count(); i++)
 		if (arena_get(i, false) != NULL) {
 			stats_printf(out, "arenas[%u]:\n", i);
 			text_arena(out, i);
@@ -524,7 +543,7 @@ stats_print_text(struct stats_out *out)
 {
 	/* What reads the text looks for these two lines. */
 	stats_printf(out, "___ Begin jemalloc statistics ___\n");
-	if (out->sections.general)
+	if (stats_shows(out, 'g'))
 		text_general(out);
 	text_totals(out);
 	text_arenas(out);
