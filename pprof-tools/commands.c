@@ -8,6 +8,7 @@
 const struct cli_command *const commands[] = {
 	&cmd_run,
 	&cmd_ctl,
+	&cmd_stats,
 	&cmd_top,
 	&cmd_graph,
 	&cmd_flame,

@@ -9,6 +9,7 @@
 
 extern const struct cli_command cmd_run;
 extern const struct cli_command cmd_ctl;
+extern const struct cli_command cmd_stats;
 extern const struct cli_command cmd_top;
 extern const struct cli_command cmd_graph;
 extern const struct cli_command cmd_flame;

@@ -218,6 +218,16 @@ statsfile_series_free(struct statsfile_series *series)
 	*series = (struct statsfile_series){ NULL, 0, 0 };
 }
 
+void
+statsfile_series_drop(struct statsfile_series *series, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		statsfile_free(series->items[i]);
+	series->n -= n;
+	memmove(series->items, series->items + n,
+	    series->n * sizeof *series->items);
+}
+
 /* --- looking up ---------------------------------------------------------- */
 
 const char *

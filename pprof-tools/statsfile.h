@@ -35,7 +35,7 @@ struct statsfile_lock {
 	uint64_t num_ops;		/* taken */
 	uint64_t num_wait;		/* of these, by waiting asleep */
 	uint64_t num_spin_acq;		/* of these, by spinning */
-	uint64_t num_owner_switch;	/* taken by another thread than before */
+	uint64_t num_owner_switch;	/* taken by another than before */
 	uint64_t total_wait_time_ns;
 	uint64_t max_wait_time_ns;	/* of one wait */
 	uint64_t max_num_thds;		/* that waited at one time */
@@ -181,6 +181,8 @@ int statsfile_read_buffer(const char *name, const char *bytes,
 /* By uptime; those without one stay where they are. */
 void statsfile_series_sort(struct statsfile_series *series);
 void statsfile_series_free(struct statsfile_series *series);
+/* Frees the first n. */
+void statsfile_series_drop(struct statsfile_series *series, size_t n);
 
 /*
  * Asks a running process for its statistics (as `strata ctl PID stats`) and

@@ -40,7 +40,7 @@ stats_fixture_bins(const struct stats_fixture *f, uint64_t k)
 
 	fputs("\"bins\":[", f->out);
 	for (unsigned i = 0; i < 3; i++) {
-		uint64_t n = k * scale[i];
+		uint64_t n = k * scale[i], slabs = i == 1 ? n / 25 : n;
 
 		fprintf(f->out, "%s{\"nmalloc\":%" PRIu64 ",\"ndalloc\":%"
 		    PRIu64 ",\"curregs\":%" PRIu64 ",\"nrequests\":%" PRIu64
@@ -48,7 +48,7 @@ stats_fixture_bins(const struct stats_fixture *f, uint64_t k)
 		    "%s,\"nreslabs\":%" PRIu64 ",\"curslabs\":%" PRIu64
 		    ",\"nonfull_slabs\":%" PRIu64 ",", i > 0 ? "," : "",
 		    10 * n, 9 * n, n, 50 * n, n / 10, n / 11,
-		    f->jemalloc ? "" : ",\"nslabs\":7", n / 100, n / 100,
+		    f->jemalloc ? "" : ",\"nslabs\":7", n / 100, slabs,
 		    n / 300);
 		stats_fixture_lock(f, "mutex", n / 2);
 		fputs("}", f->out);

@@ -1,0 +1,346 @@
+/*
+ * statsview_test.c - `strata stats`: its tables, figures and pictures.
+ */
+#include "command.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <sys/stat.h>
+
+#include "commands.h"
+#include "stats_fixture.h"
+#include "term.h"
+
+#define SERIES "statsview_test.json"	/* three points */
+#define JEMALLOC "statsview_test.jemalloc"
+
+static struct output
+stats(const char *line)
+{
+	struct output output = command_run(&cmd_stats, line);
+
+	if (output.status != EXIT_FINE)
+		fail_msg("%s: %s", line, output.err);
+	return output;
+}
+
+static void
+assert_shows(const char *line, const char *text)
+{
+	struct output output = stats(line);
+
+	if (strstr(output.out, text) == NULL)
+		fail_msg("'%s' is not in\n%s", text, output.out);
+	output_free(&output);
+}
+
+static void
+assert_refused(const char *line, int status, const char *reason)
+{
+	struct output output = command_run(&cmd_stats, line);
+
+	assert_int_equal(output.status, status);
+	assert_string_equal(output.out, "");
+	if (strstr(output.err, reason) == NULL)
+		fail_msg("'%s' is not in '%s'", reason, output.err);
+	output_free(&output);
+}
+
+/* --- tables --------------------------------------------------------------- */
+
+static void
+test_golden(void **state)
+{
+	golden_run(&cmd_stats, "--bins --large --mutexes", SERIES);
+	golden_run(&cmd_stats, "--bins --large --mutexes --arena=2 "
+	    "--no-color", JEMALLOC);
+	golden_run(&cmd_stats, "--top=1 --color", JEMALLOC);
+	term_color_set(TERM_COLOR_AUTO);
+	golden_run(&cmd_stats, "--format=csv", SERIES);
+	golden_run(&cmd_stats, "--format=csv --arenas", SERIES);
+	golden_run(&cmd_stats, "--format=csv --bins", SERIES);
+	golden_run(&cmd_stats, "--format=csv --large", SERIES);
+	golden_run(&cmd_stats, "--format=csv --mutexes", SERIES);
+	golden_run(&cmd_stats, "--format=svg", SERIES);
+	golden_run(&cmd_stats, "--format=openmetrics", SERIES);
+	golden_run(&cmd_stats, "--format=prom --arena=0 --label=service=web",
+	    SERIES);
+	golden_run(&cmd_stats, "--format=prom", JEMALLOC);
+}
+
+static void
+test_rates_are_growth_over_time(void **state)
+{
+	struct output output = stats("-f json " SERIES);
+	json_t *root = json_loads(output.out, 0, NULL), *rates;
+
+	assert_non_null(root);
+	assert_int_equal(json_array_size(json_object_get(root,
+	    "statistics")), 3);
+	/* 20 s; merged grows by 2 * 3 * (51500 + 9) requests. */
+	assert_true(json_real_value(json_object_get(root, "seconds")) == 20);
+	rates = json_object_get(root, "per_second");
+	assert_true(json_real_value(json_object_get(rates, "nrequests")) ==
+	    6 * 51509 / 20.);
+	json_decref(root);
+	output_free(&output);
+}
+
+static void
+test_json_is_exact(void **state)
+{
+	struct output output = stats("-f json -b -l -m " SERIES);
+	json_t *root = json_loads(output.out, 0, NULL), *point, *arena, *bin;
+
+	assert_non_null(root);
+	point = json_array_get(json_object_get(root, "statistics"), 1);
+	assert_int_equal(json_integer_value(json_object_get(point,
+	    "allocated")), 7127040);
+	arena = json_object_get(json_object_get(point, "arenas"), "2");
+	assert_int_equal(json_integer_value(json_object_get(arena,
+	    "dirty_purged")), 360);
+	bin = json_array_get(json_object_get(arena, "bins"), 2);
+	assert_int_equal(json_integer_value(json_object_get(bin, "size")),
+	    4096);
+	assert_int_equal(json_integer_value(json_object_get(bin,
+	    "nrequests")), 6000);
+	assert_int_equal(json_integer_value(json_object_get(json_object_get(
+	    json_object_get(arena, "mutexes"), "extents_dirty"),
+	    "total_wait_time_ns")), 800000);
+	json_decref(root);
+	output_free(&output);
+}
+
+static void
+test_of_two_files_the_older_comes_first(void **state)
+{
+	struct stats_fixture f = { fopen("statsview_test.1", "w"), 4, false };
+
+	assert_non_null(f.out);
+	stats_fixture_write(&f);
+	fclose(f.out);
+	assert_shows("statsview_test.1 " SERIES, "4 statistics over 40.0 s");
+	assert_shows("statsview_test.1 " SERIES, "allocated  3.40 MiB  "
+	    "17.0 MiB  +13.6 MiB");
+	unlink("statsview_test.1");
+}
+
+/* Another process, or one that began anew: no rate is made up. */
+static void
+test_counters_that_fall_have_no_rate(void **state)
+{
+	FILE *file = fopen("statsview_test.1", "w");
+
+	assert_non_null(file);
+	fputs("{\"jemalloc\":{\"stats\":{},\"stats.arenas\":{\"merged\":{"
+	    "\"uptime_ns\":1000000000,\"small\":{\"nrequests\":9}}}}}\n"
+	    "{\"jemalloc\":{\"stats\":{},\"stats.arenas\":{\"merged\":{"
+	    "\"uptime_ns\":2000000000,\"small\":{\"nrequests\":7}}}}}\n",
+	    file);
+	fclose(file);
+	assert_shows("statsview_test.1", "requests          7         ?");
+	unlink("statsview_test.1");
+}
+
+static void
+test_sections_that_were_left_out_are_named(void **state)
+{
+	FILE *file = fopen("statsview_test.1", "w");
+
+	assert_non_null(file);
+	fputs("{\"jemalloc\":{\"stats\":{\"allocated\":5}}}", file);
+	fclose(file);
+	assert_shows("-b statsview_test.1", "not in these statistics");
+	assert_shows("-f csv statsview_test.1", "\"statsview_test.1\",0,5,");
+	assert_shows("-f svg statsview_test.1", "</svg>");
+	assert_shows("-f openmetrics statsview_test.1",
+	    "strata_allocated_bytes 5\n");
+	unlink("statsview_test.1");
+}
+
+/* --- pictures and metrics ------------------------------------------------- */
+
+static void
+test_pictures_are_well_formed(void **state)
+{
+	struct output output = stats("-f svg " SERIES);
+
+	assert_well_formed(output.out);
+	output_free(&output);
+}
+
+/*
+ * What OpenMetrics asks for: a family's lines together, TYPE first, counters
+ * with _total, units at the end of names, "# EOF" and nothing behind it.
+ */
+static void
+test_openmetrics_keeps_its_rules(void **state)
+{
+	struct output output = stats("-f openmetrics " SERIES);
+	char *rest = output.out, *line, family[128] = "", type[32] = "";
+	char seen[8192] = " ", word[160];
+	bool ended = false;
+
+	while ((line = strsep(&rest, "\n")) != NULL && *line != '\0') {
+		size_t n;
+
+		assert_false(ended);
+		if (strcmp(line, "# EOF") == 0) {
+			ended = true;
+		} else if (sscanf(line, "# TYPE %127s %31s", family, type) ==
+		    2) {
+			snprintf(word, sizeof word, " %s ", family);
+			assert_null(strstr(seen, word));
+			strcat(seen, word);
+		} else if (sscanf(line, "# UNIT %*s %31s", word) == 1) {
+			n = strlen(family) - strlen(word);
+			assert_string_equal(family + n, word);
+		} else if (strncmp(line, "# HELP ", 7) != 0) {
+			n = strcspn(line, "{ ");
+			snprintf(word, sizeof word, "%s%s", family,
+			    strcmp(type, "counter") == 0 ? "_total" :
+			    strcmp(type, "info") == 0 ? "_info" : "");
+			assert_int_equal(n, strlen(word));
+			assert_memory_equal(line, word, n);
+		}
+	}
+	assert_true(ended);
+	output_free(&output);
+}
+
+static void
+test_empty_classes_and_locks_are_no_series(void **state)
+{
+	struct output output = stats("-f prom " SERIES);
+
+	assert_null(strstr(output.out, "size=\"16\""));
+	assert_null(strstr(output.out, "size=\"16384\""));
+	assert_non_null(strstr(output.out,
+	    "strata_bin_fills_total{size=\"128\"} 900\n"));
+	assert_non_null(strstr(output.out,
+	    "strata_large_extents{size=\"131072\"} 72\n"));
+	assert_non_null(strstr(output.out,
+	    "strata_mutex_wait_seconds_total{mutex=\"extents_dirty\"} "
+	    "0.001800000\n"));
+	output_free(&output);
+}
+
+static void
+test_labels_are_escaped(void **state)
+{
+	assert_shows("-f prom --label a=x\"y\\z " SERIES,
+	    "strata_allocated_bytes{a=\"x\\\"y\\\\z\"} ");
+	assert_refused("--label novalue " SERIES, EXIT_USAGE, "NAME=VALUE");
+	assert_refused("--label 1a=b " SERIES, EXIT_USAGE, "NAME=VALUE");
+	assert_refused("--label __a=b " SERIES, EXIT_USAGE, "NAME=VALUE");
+	assert_refused("--label arena=b " SERIES, EXIT_USAGE, "NAME=VALUE");
+}
+
+/* --- files ---------------------------------------------------------------- */
+
+static void
+test_output_is_replaced(void **state)
+{
+	struct stat before, after;
+	struct output output;
+	char *text;
+
+	output = stats("-o statsview_test.prom " SERIES);
+	assert_string_equal(output.out, "");
+	output_free(&output);
+	assert_int_equal(chmod("statsview_test.prom", 0640), 0);
+	assert_int_equal(stat("statsview_test.prom", &before), 0);
+	output = stats("-o statsview_test.prom " JEMALLOC);
+	output_free(&output);
+	assert_int_equal(stat("statsview_test.prom", &after), 0);
+	assert_true(before.st_ino != after.st_ino);
+	assert_int_equal(after.st_mode & 07777, 0640);
+	text = file_read("statsview_test.prom");
+	assert_non_null(strstr(text, "allocator=\"jemalloc\""));
+	free(text);
+	/* Nothing is left beside it, and a refusal leaves it alone. */
+	output = command_run(&cmd_stats, "-f csv --bins --large -o "
+	    "statsview_test.prom " SERIES);
+	assert_int_equal(output.status, EXIT_USAGE);
+	output_free(&output);
+	text = file_read("statsview_test.prom");
+	assert_non_null(strstr(text, "allocator=\"jemalloc\""));
+	free(text);
+	assert_int_not_equal(system("ls statsview_test.prom.* 2>/dev/null"),
+	    0);
+	unlink("statsview_test.prom");
+}
+
+static void
+test_output_that_cannot_be_written(void **state)
+{
+	assert_refused("-o /dev/full " SERIES, EXIT_INPUT, "/dev/full: ");
+	assert_refused("-o /nonexistent/x.prom " SERIES, EXIT_INPUT,
+	    "/nonexistent/x.prom: No such file");
+}
+
+static void
+test_bad_input_is_named(void **state)
+{
+	FILE *file = fopen("statsview_test.1", "w");
+
+	assert_non_null(file);
+	fputs("hello\n{\"jemalloc\":{\"stats\":{\"allocated\":", file);
+	fclose(file);
+	assert_refused("statsview_test.1", EXIT_INPUT,
+	    "strata: statsview_test.1: offset 40: line 2: damaged");
+	unlink("statsview_test.1");
+	assert_refused("/nonexistent", EXIT_INPUT, "cannot be opened");
+	assert_refused("999999999", EXIT_INPUT, "no process 999999999");
+	assert_refused("--arena 7 " SERIES, EXIT_INPUT, "no arena '7'");
+}
+
+static void
+test_nonsense_is_refused(void **state)
+{
+	assert_refused("--watch 1 " SERIES, EXIT_USAGE, "one process");
+	assert_refused("--count 3 " SERIES, EXIT_USAGE, "needs --watch");
+	assert_refused("--watch x 1", EXIT_USAGE, "not a number");
+	assert_refused("--top -1 " SERIES, EXIT_USAGE, "between");
+	assert_refused("--format png " SERIES, EXIT_USAGE, "unknown format");
+	assert_refused("-f csv --bins --large " SERIES, EXIT_USAGE,
+	    "one table");
+	assert_refused("", EXIT_USAGE, "missing operand");
+}
+
+static int
+setup(void **state)
+{
+	stats_fixture_file(SERIES, 3, false);
+	stats_fixture_file(JEMALLOC, 1, true);
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	return unlink(SERIES) != 0 || unlink(JEMALLOC) != 0;
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_golden),
+		cmocka_unit_test(test_rates_are_growth_over_time),
+		cmocka_unit_test(test_json_is_exact),
+		cmocka_unit_test(test_of_two_files_the_older_comes_first),
+		cmocka_unit_test(test_counters_that_fall_have_no_rate),
+		cmocka_unit_test(test_sections_that_were_left_out_are_named),
+		cmocka_unit_test(test_pictures_are_well_formed),
+		cmocka_unit_test(test_openmetrics_keeps_its_rules),
+		cmocka_unit_test(test_empty_classes_and_locks_are_no_series),
+		cmocka_unit_test(test_labels_are_escaped),
+		cmocka_unit_test(test_output_is_replaced),
+		cmocka_unit_test(test_output_that_cannot_be_written),
+		cmocka_unit_test(test_bad_input_is_named),
+		cmocka_unit_test(test_nonsense_is_refused),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
