@@ -172,8 +172,10 @@ alloc_new(const struct alloc_request *request)
 	if (making.sizeclass >= SC_COUNT ||
 	    (request->place != NULL && request->place->missing))
 		return out_of_memory();
-	/* Only alignments beyond a page need more than the right class. */
-	making.align = request->align > os_page ? request->align : 0;
+	/* Others need the right class and no more. */
+	if (request->align > CACHELINE &&
+	    request->align > arena_class_align(making.sizeclass))
+		making.align = request->align;
 	making.thread = thread_get();
 	choose_source(&making, request->place);
 	ptr = take(&making);

@@ -44,6 +44,7 @@ struct arena {
 	/* atomic: */
 	_Atomic unsigned nthreads;
 	_Atomic unsigned next_shard;	/* of arena_shard_next */
+	_Atomic uint64_t next_offset;	/* of large blocks */
 	_Atomic bool initialized;	/* false: destroyed, index free */
 	_Atomic size_t internal;	/* bytes; of the internal arena */
 	_Atomic size_t oversize;	/* bytes: see arena_oversize_set */
@@ -141,12 +142,18 @@ unsigned arena_small_fill(struct arena *arena, struct bin *bin, void **out,
 
 /*
  * One block of any class, straight from the arena, a small one from the first
- * shard. align: a power of two; of
+ * shard. align: a power of two, or 0 for what every block of the class has; of
  * a small class it must be one that the class meets. *zeroed (may be NULL):
  * whether it reads as zero. NULL if there is no memory.
  */
 void *arena_alloc(struct arena *arena, unsigned sizeclass, size_t align,
     bool *zeroed);
+
+/*
+ * The largest alignment that any block of a class has which sc_index_aligned
+ * chose for it.
+ */
+size_t arena_class_align(unsigned sizeclass);
 
 /*
  * Gives back n blocks of one class, of any arenas; reorders ptrs. nrequests

@@ -62,25 +62,69 @@ large_untrack(struct arena *arena, struct extent *extent)
 	lock_release(&arena->large_lock);
 }
 
+/*
+ * With cache_oblivious an extent has a granule more than its block needs, and
+ * the block begins at some cache line of the first one:
+ *
+ *   addr .. offset .. | block: sc_sizes[class] bytes .............. | rest
+ *   ^ a page            ^ the pagemap's first entry is still its own
+ *
+ * Else the first lines of all large blocks would fall into the same few sets
+ * of a cache. Blocks that must be aligned to a granule have no offset; their
+ * extents are as long, so that a class is one length.
+ */
+static size_t
+large_size(unsigned sizeclass)
+{
+	size_t pad = opt.cache_oblivious ? PM_GRANULE : 0;
+
+	return align_up(sc_sizes[sizeclass] + pad, os_page);
+}
+
+size_t
+arena_class_align(unsigned sizeclass)
+{
+	return opt.cache_oblivious && sizeclass >= SC_NSMALL ? CACHELINE :
+	    os_page;
+}
+
+/*
+ * Multiples of the golden ratio: any run of them is spread evenly, and they
+ * follow from the arena's own blocks alone, so that a run can be repeated.
+ */
+static uint16_t
+choose_offset(struct arena *arena, size_t align)
+{
+	size_t step = align > CACHELINE ? align : CACHELINE;
+	uint64_t n;
+
+	if (!opt.cache_oblivious || step >= PM_GRANULE)
+		return 0;
+	n = atomic_fetch_add_explicit(&arena->next_offset, 1,
+	    memory_order_relaxed);
+	n = n * 0x9e3779b97f4a7c15u >> (64 - PM_LG_GRANULE);
+	return (uint16_t)align_down((size_t)n, step);
+}
+
 static void *
 large_alloc(struct arena *arena, unsigned sizeclass, size_t align,
     bool *zeroed)
 {
 	struct extent *extent = pages_alloc(&arena->pages,
-	    align_up(sc_sizes[sizeclass], os_page),
-	    align > os_page ? align : os_page);
+	    large_size(sizeclass), align > os_page ? align : os_page);
 
 	if (extent == NULL)
 		return NULL;
 	if (zeroed != NULL)
 		*zeroed = extent->zeroed;
 	extent->slab = false;
+	extent->offset = choose_offset(arena, align);
 	extent->sizeclass = (uint8_t)sizeclass;
 	atomic_store_explicit(&extent->record, NULL, memory_order_relaxed);
 	large_track(arena, extent);
 	extent_map_large(extent, large_key(arena, sizeclass));
 	count(&large_stats(arena, sizeclass)->nmalloc, 1);
-	return extent->addr;
+	return extent_block(extent);
 }
 
 void *
@@ -104,8 +148,8 @@ large_free(struct extent *extent)
 
 	large_untrack(arena, extent);
 	count(&large_stats(arena, extent->sizeclass)->ndalloc, 1);
-	if (unlikely(extent->size >= atomic_load_explicit(&arena->oversize,
-	    memory_order_relaxed)))
+	if (unlikely(sc_sizes[extent->sizeclass] >= atomic_load_explicit(
+	    &arena->oversize, memory_order_relaxed)))
 		pages_free_purged(&arena->pages, extent);
 	else
 		pages_free(&arena->pages, extent);
@@ -197,7 +241,8 @@ static int
 large_expand(struct arena *arena, struct extent *extent, size_t size,
     bool zero)
 {
-	size_t old = sc_sizes[extent->sizeclass], begin = extent->size;
+	size_t old = extent->offset + sc_sizes[extent->sizeclass];
+	size_t begin = extent->size;
 	bool zeroed = true;
 
 	if (size > extent->size) {
@@ -221,10 +266,10 @@ arena_resize_large(void *ptr, uint64_t entry, unsigned sizeclass, bool zero)
 {
 	struct extent *extent = pagemap_extent(entry);
 	struct arena *arena = arena_get(extent_arena(extent), false);
-	size_t size = align_up(sc_sizes[sizeclass], os_page);
+	size_t size = large_size(sizeclass);
 	int error = 0;
 
-	assert(ptr == extent->addr && sizeclass >= SC_NSMALL);
+	assert(ptr == extent_block(extent) && sizeclass >= SC_NSMALL);
 	if (sizeclass > extent->sizeclass)
 		error = large_expand(arena, extent, size, zero);
 	else if (size < extent->size)
@@ -356,7 +401,7 @@ arena_reset(unsigned index, arena_sample_end *end)
 		    memory_order_relaxed);
 
 		if (record != NULL)
-			end(extent->addr, record);
+			end(extent_block(extent), record);
 		large_free(extent);
 	}
 	for (unsigned i = 0; i < bin_first[SC_NSMALL]; i++)

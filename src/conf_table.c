@@ -102,6 +102,7 @@ const struct conf_option conf_options[] = {
 	NUMBER("narenas", CONF_NARENAS, &opt.narenas, LIMITS(1, UINT_MAX),
 	    true),	/* cut down with a word, by narenas_boot */
 	NUMBER("narenas_ratio", CONF_FXP, &opt.narenas_ratio, ANY, false),
+	BOOL("cache_oblivious", &opt.cache_oblivious),
 	WORD("percpu_arena", &opt.percpu_arena, words_percpu,
 	    PERCPU_DISABLED),
 	NUMBER("oversize_threshold", CONF_SIZE, &opt.oversize_threshold,
@@ -200,7 +201,6 @@ const struct conf_option conf_options[] = {
 
 	/* accepted without effect */
 	IDLE("trust_madvise", CONF_BOOL, "false"),
-	IDLE("cache_oblivious", CONF_BOOL, "false"),
 	IDLE_WORD("dss", words_dss, "disabled"),
 	IDLE_WORD("thp", words_thp, "default"),
 	IDLE_WORD("metadata_thp", words_metadata_thp, "disabled"),

@@ -174,7 +174,7 @@ ctl_config_read(const struct ctl_call *call, union ctl_value *out)
 	{ name, .type = CTL_BOOL, .read = ctl_config_read, .arg = value }
 
 const struct ctl_node ctl_config[] = {
-	CONFIG("cache_oblivious", false),
+	CONFIG("cache_oblivious", true),
 	CONFIG("debug", STRATA_DEBUG),
 	CONFIG("fill", true),
 	CONFIG("lazy_lock", false),

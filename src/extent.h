@@ -49,7 +49,7 @@ struct extent {
 	/* slab: the bin's lock; nfree is also read relaxed */
 	_Atomic uint32_t nfree;
 	uint16_t shard;			/* slab: of its bin; constant */
-	uint16_t unused;
+	uint16_t offset;		/* large: of the block, bytes */
 	uint64_t *words;		/* set bit = free region */
 	uint64_t inline_words[EXTENT_INLINE_WORDS];
 	union {
@@ -92,6 +92,13 @@ static inline char *
 extent_end(const struct extent *extent)
 {
 	return extent->addr + extent->size;
+}
+
+/* Where a large block begins: within the first granule, see arena_block.c. */
+static inline char *
+extent_block(const struct extent *extent)
+{
+	return extent->addr + extent->offset;
 }
 
 /* Oldest mapping first, then the lowest address: a total order. */

@@ -53,7 +53,7 @@ misuse_look(const void *ptr, struct misuse_place *out)
 		    extent->addr + out->index * sc_size(out->sizeclass) ==
 		    (const char *)ptr;
 	} else {
-		out->is_block = extent->addr == (const char *)ptr;
+		out->is_block = extent_block(extent) == (const char *)ptr;
 	}
 }
 

@@ -46,6 +46,7 @@ struct alloc_options {
 	/* arenas */
 	unsigned narenas;		/* 0: narenas_ratio * CPUs */
 	uint32_t narenas_ratio;		/* 16.16 fixed point */
+	bool cache_oblivious;
 	enum option_percpu percpu_arena;
 	size_t oversize_threshold;	/* bytes; 0: none */
 	struct option_ranges bin_shards;	/* value: bins of a class */

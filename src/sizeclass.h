@@ -85,7 +85,7 @@ sc_index_floor(size_t size)
 /*
  * The class of a block of size bytes aligned to align (a power of two):
  * slabs are laid out so that a region is aligned to the largest power of two
- * that divides its size, at most a page; large blocks to a page at least.
+ * that divides its size, at most a page; large blocks can begin anywhere.
  * SC_COUNT if there is none.
  */
 unsigned sc_index_aligned(size_t size, size_t align);
