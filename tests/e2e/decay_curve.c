@@ -4,6 +4,8 @@
  *     decay_curve MODE MIB LIMIT
  *
  *   idle      the process sleeps
+ *   forked    a child of it, which has one thread only, sleeps
+ *   switched  it sleeps, after the background threads were started at run time
  *   pairs     500 small malloc and free pairs a second
  *   mallocs   1000 small mallocs a second
  *   frees     1000 small frees a second
@@ -23,6 +25,7 @@
 #define _GNU_SOURCE
 #include <math.h>
 #include <pthread.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "e2e.h"
@@ -121,12 +124,42 @@ spike_elsewhere(size_t mib)
 		usleep(1000);
 }
 
+static int
+is_idle(const char *mode)
+{
+	return strcmp(mode, "idle") == 0 || strcmp(mode, "forked") == 0 ||
+	    strcmp(mode, "switched") == 0;
+}
+
+/* In the child; the parent ends as it does. */
+static void
+become_child(void)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		return;
+	if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
+		die("no child");
+	_exit(WEXITSTATUS(status));
+}
+
+static void
+switch_on(void)
+{
+	_Bool on = 1;
+
+	if (mallctl("background_thread", NULL, NULL, &on, sizeof on) != 0)
+		die("background_thread cannot be switched on");
+}
+
 /* The calls of one tick: a thousand a second. */
 static void
 work(const char *mode)
 {
 	for (int i = 0; i < CALLS; i++) {
-		if (strcmp(mode, "idle") == 0)
+		if (is_idle(mode))
 			continue;
 		if (strcmp(mode, "mallocs") == 0)
 			small[nsmall++ % NSMALL] = malloc(SMALL);
@@ -191,6 +224,10 @@ main(int argc, char **argv)
 		die("usage: decay_curve MODE MIB LIMIT, under the library");
 	for (; strcmp(mode, "frees") == 0 && nsmall < NSMALL; nsmall++)
 		small[nsmall] = malloc(SMALL);
+	if (strcmp(mode, "forked") == 0)
+		become_child();
+	if (strcmp(mode, "switched") == 0)
+		switch_on();
 	if (strcmp(mode, "other") == 0)
 		spike_elsewhere(mib);
 	else

@@ -19,13 +19,15 @@ follow() {
 }
 
 follow idle ,background_thread:true & idle=$!
+follow forked ,background_thread:true & forked=$!
+follow switched '' & switched=$!
 follow pairs '' & pairs=$!
 follow mallocs '' & mallocs=$!
 follow frees '' & frees=$!
 follow fast '' & fast=$!
 follow other '' & other=$!
-wait $idle $pairs $mallocs $frees $fast $other
-for mode in idle pairs mallocs frees fast other; do
+wait $idle $forked $switched $pairs $mallocs $frees $fast $other
+for mode in idle forked switched pairs mallocs frees fast other; do
 	what="$mode: $(head -n 1 $mode.out)"
 	case $(cat $mode.status) in
 	0) ok "$what" ;;
