@@ -14,6 +14,7 @@ const struct cli_command *const commands[] = {
 	&cmd_flame,
 	&cmd_lifetimes,
 	&cmd_diff,
+	&cmd_tune,
 	&cmd_merge,
 	&cmd_convert,
 	NULL

@@ -1,0 +1,340 @@
+/*
+ * tune_lock_rules.c - rules about locks that threads wait for.
+ *
+ *   thread --> cache --> bin lock --> extents_dirty, _muzzy, _retained
+ *                        (arena, size)              (arena)
+ *
+ * Many threads an arena: more arenas. Few threads an arena, and yet one arena
+ * that they wait for: whoever works most there takes one of its own. Waiting
+ * for runs of pages that are not dirty any more: let them stay longer.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "tune.h"
+#include "units.h"
+#include "xalloc.h"
+
+/* Locks taken together. */
+struct waiting {
+	double ops, waits, spins, wait_ns;
+	double cpu_ns;			/* what that cost */
+};
+
+static void
+add_lock(struct waiting *sum, const struct statsfile_lock *lock)
+{
+	sum->ops += (double)lock->num_ops;
+	sum->waits += (double)lock->num_wait;
+	sum->spins += (double)lock->num_spin_acq;
+	sum->wait_ns += (double)lock->total_wait_time_ns;
+	sum->cpu_ns += tune_lock_ns(lock);
+}
+
+static void
+add_named(struct waiting *sum, const struct statsfile_arena *arena,
+    const char *name)
+{
+	const struct statsfile_lock *lock = statsfile_lock(&arena->mutexes,
+	    name);
+
+	if (lock != NULL)
+		add_lock(sum, lock);
+}
+
+/* The same for a part of a lock's operations. */
+static void
+take_away(struct waiting *sum, const struct statsfile_arena *arena,
+    const char *name, double ops)
+{
+	const struct statsfile_lock *lock = statsfile_lock(&arena->mutexes,
+	    name);
+	double part;
+
+	if (lock == NULL || lock->num_ops == 0)
+		return;
+	part = fmin(1, ops / (double)lock->num_ops);
+	sum->waits -= part * (double)lock->num_wait;
+	sum->spins -= part * (double)lock->num_spin_acq;
+	sum->wait_ns -= part * (double)lock->total_wait_time_ns;
+	sum->cpu_ns -= part * tune_lock_ns(lock);
+}
+
+/* What more arenas would spread. */
+static struct waiting
+waiting_of(const struct statsfile_arena *arena)
+{
+	struct waiting sum = { 0 };
+
+	for (size_t i = 0; i < arena->nbins; i++)
+		add_lock(&sum, &arena->bins[i].lock);
+	add_named(&sum, arena, "extents_dirty");
+	add_named(&sum, arena, "extents_muzzy");
+	add_named(&sum, arena, "extents_retained");
+	return sum;
+}
+
+/* Of the time of all threads. */
+static double
+share_waited(const struct tune_input *in, const struct waiting *sum)
+{
+	double threads = in->threads > 1 ? in->threads : 2;
+
+	return in->seconds > 0 ? sum->wait_ns / (in->seconds * 1e9 *
+	    threads) : 0;
+}
+
+static bool
+worth(const struct tune_input *in, const struct waiting *sum,
+    struct tune_finding *finding)
+{
+	double share = share_waited(in, sum);
+
+	if (tune_worth(in, sum->cpu_ns, finding))
+		return true;
+	if (sum->waits < TUNE_LEAST_WAITS || share < TUNE_LEAST_WAITING)
+		return false;
+	finding->severity = share >= 0.1 ? TUNE_MEDIUM : TUNE_LOW;
+	finding->gain_cpu = sum->cpu_ns / (in->seconds * 1e9);
+	return true;
+}
+
+static void
+figures(const struct tune_input *in, const struct waiting *sum,
+    const char *path, struct tune_finding *finding)
+{
+	tune_figure(finding, "taken", sum->ops, "count", "%s.num_ops", path);
+	tune_figure(finding, "by spinning", sum->spins, "count",
+	    "%s.num_spin_acq", path);
+	tune_figure(finding, "by sleeping", sum->waits, "count",
+	    "%s.num_wait", path);
+	tune_figure(finding, "asleep in all", sum->wait_ns, "nanoseconds",
+	    "%s.total_wait_time", path);
+	tune_figure(finding, "of the threads' time", share_waited(in, sum),
+	    TUNE_FRACTION, "%s.total_wait_time", path);
+}
+
+static void
+effect(struct tune_finding *finding, const char *what)
+{
+	struct unit unit;
+
+	finding->effect = xasprintf("%s: up to %s of one processor less, and "
+	    "the time asleep", what, unit_percent(&unit, finding->gain_cpu));
+}
+
+/* --- threads an arena ----------------------------------------------------- */
+
+enum {
+	/* Two threads an arena seldom meet: what the field notes went for. */
+	THREADS_AN_ARENA = 2,
+	ARENAS_MAX = 4000,		/* jemalloc has 4094, Strata 4095 */
+};
+
+/* Bytes that an arena keeps beyond its blocks: a slab of each size. */
+static double
+kept_an_arena(const struct tune_input *in)
+{
+	const struct statsfile *file = in->file;
+	const struct statsfile_arena *now = &file->merged;
+	double bytes = (double)now->base /
+	    (in->automatic > 0 ? in->automatic : 1);
+
+	for (size_t i = 0; i < now->nbins && i < file->nbins; i++)
+		if (now->bins[i].curslabs > 0)
+			bytes += (double)file->bins[i].slab_size;
+	return bytes;
+}
+
+static double
+arenas_wanted(const struct tune_input *in, double threads)
+{
+	double n = 1;
+
+	while (n * THREADS_AN_ARENA < threads)
+		n *= 2;
+	if (n <= in->automatic)
+		n = in->automatic * 2;
+	return n > ARENAS_MAX ? ARENAS_MAX : n;
+}
+
+/* Threads that have left are not counted: as many as waited at a time. */
+static double
+threads_known(const struct tune_input *in, bool *guessed)
+{
+	const struct statsfile_arena *now = &in->file->merged;
+	double most = 0;
+
+	*guessed = in->threads <= 1;
+	if (!*guessed)
+		return in->threads;
+	for (size_t i = 0; i < now->nbins; i++)
+		most = fmax(most, (double)now->bins[i].lock.max_num_thds);
+	for (size_t i = 0; i < now->mutexes.n; i++)
+		if (strncmp(now->mutexes.items[i].name, "extents_", 8) == 0)
+			most = fmax(most, (double)
+			    now->mutexes.items[i].lock.max_num_thds);
+	return (most + 1) * in->automatic;
+}
+
+/* Half or more of the waiting is at one of many arenas. */
+static const struct statsfile_arena *
+crowded(const struct tune_input *in)
+{
+	double all = waiting_of(&in->merged).cpu_ns;
+
+	if (in->automatic < 4)
+		return NULL;
+	for (size_t i = 0; i < in->narenas; i++)
+		if (in->arenas[i].nthreads >= 2 &&
+		    waiting_of(&in->arenas[i]).cpu_ns >= 0.6 * all)
+			return &in->arenas[i];
+	return NULL;
+}
+
+static bool
+judge_arenas(const struct tune_input *in, struct tune_finding *finding)
+{
+	struct waiting sum = waiting_of(&in->merged);
+	struct unit a, b;
+	bool guessed;
+	double threads = threads_known(in, &guessed), wanted;
+
+	take_away(&sum, &in->merged, "extents_dirty", tune_spared_ops(in));
+	if (!worth(in, &sum, finding) || crowded(in) != NULL ||
+	    threads <= in->automatic * 1.5)
+		return false;
+	wanted = arenas_wanted(in, threads);
+	finding->title = xasprintf("%s%s threads share %s arena%s, and wait "
+	    "for each other", guessed ? "at least " : "",
+	    unit_count(&a, threads), unit_count(&b, in->automatic),
+	    in->automatic == 1 ? "" : "s");
+	finding->confidence = guessed ? TUNE_LIKELY : TUNE_SURE;
+	tune_figure(finding, "threads", in->threads, "count",
+	    "stats.arenas.merged.nthreads");
+	tune_figure(finding, "arenas", in->automatic, "count",
+	    "opt.narenas");
+	figures(in, &sum, "stats.arenas.merged.{bins[].mutex,"
+	    "mutexes.extents_*}", finding);
+	tune_setting(finding, "narenas", "%.0f", wanted);
+	effect(finding, "threads wait less for bins and extents");
+	/* Unused pages of one arena serve no other: as many again. */
+	finding->price_bytes = (wanted - in->automatic) * kept_an_arena(in) +
+	    (double)statsfile_pages(in->file,
+	    in->file->merged.dirty.npages);
+	finding->price = xasprintf("about %s more: each arena has slabs and "
+	    "unused pages of its own", unit_bytes(&a, finding->price_bytes));
+	return true;
+}
+
+/* --- an arena of one's own ------------------------------------------------ */
+
+static const char own_arena[] =
+	"unsigned arena, old;\n"
+	"size_t size = sizeof arena;\n"
+	"\n"
+	"if (mallctl(\"arenas.create\", &arena, &size, NULL, 0) == 0)\n"
+	"\tmallctl(\"thread.arena\", &old, &size, &arena, sizeof arena);\n";
+
+static bool
+judge_own_arena(const struct tune_input *in, struct tune_finding *finding)
+{
+	const struct statsfile_arena *arena = crowded(in);
+	struct waiting sum;
+	struct unit a, b;
+	char path[96];
+
+	if (arena == NULL)
+		return false;
+	sum = waiting_of(arena);
+	if (!worth(in, &sum, finding))
+		return false;
+	finding->title = xasprintf("%s threads wait for arena %u, one of %s",
+	    unit_count(&a, (double)arena->nthreads), arena->index,
+	    unit_count(&b, in->automatic));
+	finding->confidence = TUNE_LIKELY;
+	tune_figure(finding, "its threads", (double)arena->nthreads, "count",
+	    "stats.arenas.%u.nthreads", arena->index);
+	tune_figure(finding, "of all waiting", sum.cpu_ns /
+	    waiting_of(&in->merged).cpu_ns, TUNE_FRACTION,
+	    "stats.arenas.%u.{bins[].mutex,mutexes.extents_*}", arena->index);
+	snprintf(path, sizeof path, "stats.arenas.%u.{bins[].mutex,"
+	    "mutexes.extents_*}", arena->index);
+	figures(in, &sum, path, finding);
+	finding->change = xstrdup("the threads there that allocate most take "
+	    "an arena of their own when they start");
+	finding->code = own_arena;
+	effect(finding, "they no longer meet the others");
+	finding->price_bytes = kept_an_arena(in);
+	finding->price = xasprintf("about %s more for each such thread",
+	    unit_bytes(&a, finding->price_bytes));
+	return true;
+}
+
+/* --- runs of pages -------------------------------------------------------- */
+
+enum { DECAY_DEFAULT_MS = 10000, DECAY_FACTOR = 3 };
+
+static double
+longer(double ms)
+{
+	return ms < DECAY_DEFAULT_MS ? DECAY_DEFAULT_MS : ms * DECAY_FACTOR;
+}
+
+/* Runs are looked for in lock's cache because decay ms was over too soon. */
+static bool
+judge_extents(const struct tune_input *in, const char *lock,
+    const char *option, double ms, struct tune_finding *finding)
+{
+	struct waiting sum = { 0 };
+	char path[96];
+	struct unit a;
+
+	add_named(&sum, &in->merged, lock);
+	if (ms < 0 || in->merged.dirty.purged == 0 ||
+	    !worth(in, &sum, finding))
+		return false;
+	finding->title = xasprintf("threads wait for each other at %s", lock);
+	finding->confidence = TUNE_UNSURE;
+	snprintf(path, sizeof path, "stats.arenas.merged.mutexes.%s", lock);
+	figures(in, &sum, path, finding);
+	tune_figure(finding, "pages purged", (double)in->merged.dirty.purged,
+	    "count", "stats.arenas.merged.dirty_purged");
+	tune_figure(finding, option, ms, "count", "arenas.%s", option);
+	tune_setting(finding, option, "%.0f", longer(ms));
+	effect(finding, "runs are found one cache earlier");
+	finding->price_bytes = (double)in->file->retained;
+	finding->price = xasprintf("at most %s more: what was given back "
+	    "stays until then", unit_bytes(&a, finding->price_bytes));
+	return true;
+}
+
+static bool
+judge_muzzy(const struct tune_input *in, struct tune_finding *finding)
+{
+	return judge_extents(in, "extents_muzzy", "dirty_decay_ms",
+	    (double)in->file->dirty_decay_ms, finding);
+}
+
+static bool
+judge_retained(const struct tune_input *in, struct tune_finding *finding)
+{
+	return judge_extents(in, "extents_retained", "muzzy_decay_ms",
+	    (double)in->file->muzzy_decay_ms, finding);
+}
+
+const struct tune_rule tune_lock_rules[] = {
+	{ "arenas", "merged.nthreads, merged.bins[].mutex, "
+	    "merged.mutexes.extents_*", "threads wait for locks, and there "
+	    "are more than 1.5 of them an arena", judge_arenas },
+	{ "own-arena", "<i>.nthreads, <i>.bins[].mutex, <i>.mutexes",
+	    "threads wait for locks, 60% or more of it at one of four or "
+	    "more arenas", judge_own_arena },
+	{ "extents-muzzy", "merged.mutexes.extents_muzzy, "
+	    "merged.dirty_purged", "threads wait for that lock, and pages are "
+	    "purged", judge_muzzy },
+	{ "extents-retained", "merged.mutexes.extents_retained, "
+	    "merged.dirty_purged", "threads wait for that lock, and pages are "
+	    "purged", judge_retained },
+	{ 0 }
+};
