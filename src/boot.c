@@ -15,6 +15,7 @@
 #include "event.h"
 #include "foreign.h"
 #include "fork.h"
+#include "message.h"
 #include "names.h"
 #include "narenas.h"
 #include "options.h"
@@ -86,6 +87,17 @@ static const struct prof_host host = {
 
 /* --- start ---------------------------------------------------------------- */
 
+/* jemalloc's words: they are looked for where programs run emulated. */
+static void
+probe_madvise(void)
+{
+	if (opt.trust_madvise || os_purge_probe())
+		return;
+	message("MADV_DONTNEED does not work (mmap will be used instead)");
+	message("(This is the expected behaviour if you are running under "
+	    "QEMU)");
+}
+
 static int
 boot_locked(void)
 {
@@ -94,6 +106,7 @@ boot_locked(void)
 	os_init();
 	conf_boot();
 	narenas_boot();
+	probe_madvise();
 	if (opt.debug_page_size > os_page)
 		os_page_simulate(opt.debug_page_size);
 	lock_max_spin = opt.mutex_max_spin < 0 ? 0 :

@@ -111,6 +111,7 @@ const struct conf_option conf_options[] = {
 	RANGES("slab_sizes", &opt.slab_sizes, ANY),
 
 	/* memory from the system */
+	BOOL("trust_madvise", &opt.trust_madvise),
 	BOOL("retain", &opt.retain),
 	NUMBER("dirty_decay_ms", CONF_SSIZE, &opt.dirty_decay_ms,
 	    LIMITS(-1, DECAY_MS_MAX), false),
@@ -200,7 +201,6 @@ const struct conf_option conf_options[] = {
 	NUMBER("prof_seed", CONF_U64, &conf_prof.seed, ANY, false),
 
 	/* accepted without effect */
-	IDLE("trust_madvise", CONF_BOOL, "false"),
 	IDLE_WORD("dss", words_dss, "disabled"),
 	IDLE_WORD("thp", words_thp, "default"),
 	IDLE_WORD("metadata_thp", words_metadata_thp, "disabled"),

@@ -53,6 +53,7 @@ struct alloc_options {
 	struct option_ranges slab_sizes;	/* value: pages of 4 KiB */
 
 	/* memory from the system */
+	bool trust_madvise;		/* no look at whether it zeroes */
 	bool retain;			/* keep unused address space */
 	ssize_t dirty_decay_ms;		/* -1: never */
 	ssize_t muzzy_decay_ms;

@@ -110,11 +110,55 @@ os_unmap(void *addr, size_t size)
 	return change(FAULT(OS_UNMAP), SYS_munmap, addr, size, 0);
 }
 
+/* What MADV_DONTNEED is worth here: set at start, before threads. */
+static bool dontneed_idle;		/* for tests: do as if it did nothing */
+static bool purge_maps;			/* do without */
+
+static int
+dontneed(void *addr, size_t size)
+{
+	if (dontneed_idle)
+		return 0;
+	return change(FAULT(OS_PURGE), SYS_madvise, addr, size,
+	    MADV_DONTNEED);
+}
+
 int
 os_purge(void *addr, size_t size)
 {
-	return change(FAULT(OS_PURGE), SYS_madvise, addr, size,
-	    MADV_DONTNEED);
+	long ret;
+
+	if (likely(!purge_maps))
+		return dontneed(addr, size);
+	ret = FAULT(OS_PURGE);
+	if (ret != 0)
+		return (int)ret;
+	/* In place of the old pages, in one step: no one else gets them. */
+	ret = os_syscall6(SYS_mmap, (long)addr, (long)size,
+	    PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+	return ret == (long)addr ? 0 : (int)ret;
+}
+
+bool
+os_purge_probe(void)
+{
+	volatile char *page = os_map(NULL, os_page_system);
+
+	purge_maps = false;
+	if (page == NULL)
+		return true;		/* no reason to think ill of it */
+	page[0] = 1;
+	purge_maps = dontneed((void *)page, os_page_system) == 0 &&
+	    page[0] != 0;
+	os_unmap((void *)page, os_page_system);
+	return !purge_maps;
+}
+
+void
+os_purge_simulate(bool idle)
+{
+	dontneed_idle = idle;
 }
 
 int

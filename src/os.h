@@ -90,6 +90,14 @@ int os_reserve_at(void *addr, size_t size);
 int os_unmap(void *addr, size_t size);
 /* The bytes read as zero afterwards and cost no memory. */
 int os_purge(void *addr, size_t size);
+/*
+ * Tries whether the kernel's MADV_DONTNEED zeroes, as Linux's does and an
+ * emulator's may not. If it does not: false, and os_purge maps anew from here
+ * on. Once, at start.
+ */
+bool os_purge_probe(void);
+/* For tests: a kernel whose MADV_DONTNEED does nothing and says 0. */
+void os_purge_simulate(bool idle);
 /* The kernel may take the pages, or leave the bytes as they are. */
 int os_purge_lazy(void *addr, size_t size);
 int os_protect(void *addr, size_t size, bool writable);
