@@ -161,18 +161,24 @@ ctl_dss_write(const struct ctl_call *call, const union ctl_value *in)
 	return strcmp(in->text, "disabled") == 0 ? 0 : EFAULT;
 }
 
-/* Mappings grow without a limit of their own. */
 static int
 ctl_grow_limit_read(const struct ctl_call *call, union ctl_value *out)
 {
-	out->size = SC_LARGE_MAX;
+	struct arena *arena = arena_get(ctl_arena_index(call), false);
+
+	if (arena == NULL)
+		return EFAULT;
+	out->size = pages_grow_limit(&arena->pages);
 	return 0;
 }
 
 static int
 ctl_grow_limit_write(const struct ctl_call *call, const union ctl_value *in)
 {
-	return in->size >= SC_LARGE_MAX ? 0 : EFAULT;
+	struct arena *arena = arena_get(ctl_arena_index(call), false);
+
+	return arena != NULL && pages_grow_limit_set(&arena->pages,
+	    in->size) == 0 ? 0 : EFAULT;
 }
 
 static struct arena *

@@ -20,6 +20,7 @@ enum {
 };
 
 enum option_percpu { PERCPU_DISABLED, PERCPU_CPU, PERCPU_CORE };
+enum option_thp { THP_DEFAULT, THP_ALWAYS, THP_NEVER };
 enum option_zero_realloc { ZERO_REALLOC_ALLOC, ZERO_REALLOC_FREE,
     ZERO_REALLOC_ABORT };
 
@@ -55,6 +56,7 @@ struct alloc_options {
 	/* memory from the system */
 	bool trust_madvise;		/* no look at whether it zeroes */
 	bool retain;			/* keep unused address space */
+	enum option_thp thp;		/* of user memory */
 	ssize_t dirty_decay_ms;		/* -1: never */
 	ssize_t muzzy_decay_ms;
 	size_t lg_extent_max_active_fit;

@@ -169,6 +169,33 @@ os_purge_lazy(void *addr, size_t size)
 }
 
 int
+os_advise_huge(void *addr, size_t size, bool huge)
+{
+	return (int)os_syscall3(SYS_madvise, addr, size,
+	    huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+}
+
+/* The file names all modes, the one that holds in brackets. */
+enum os_thp
+os_thp_mode(void)
+{
+	char text[64];
+	int fd = os_open("/sys/kernel/mm/transparent_hugepage/enabled",
+	    O_RDONLY, 0);
+	long n = fd < 0 ? -1 : os_read(fd, text, sizeof text);
+
+	if (fd >= 0)
+		os_close(fd);
+	for (long i = 0; i + 1 < n; i++) {
+		if (text[i] != '[')
+			continue;
+		return text[i + 1] == 'a' ? OS_THP_ALWAYS :
+		    text[i + 1] == 'm' ? OS_THP_MADVISE : OS_THP_NEVER;
+	}
+	return OS_THP_NONE;
+}
+
+int
 os_protect(void *addr, size_t size, bool writable)
 {
 	return change(FAULT(OS_PROTECT), SYS_mprotect, addr, size,

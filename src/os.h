@@ -100,6 +100,11 @@ bool os_purge_probe(void);
 void os_purge_simulate(bool idle);
 /* The kernel may take the pages, or leave the bytes as they are. */
 int os_purge_lazy(void *addr, size_t size);
+/* Huge pages for the range, or none, whatever the system's default is. */
+int os_advise_huge(void *addr, size_t size, bool huge);
+/* When the system uses huge pages; read anew at each call. */
+enum os_thp { OS_THP_ALWAYS, OS_THP_MADVISE, OS_THP_NEVER, OS_THP_NONE };
+enum os_thp os_thp_mode(void);
 int os_protect(void *addr, size_t size, bool writable);
 /* Shows up in /proc/PID/maps where the kernel can (5.17); never fails. */
 void os_name_mapping(void *addr, size_t size, const char *name);

@@ -7,49 +7,13 @@
 
 #include "options.h"
 #include "os.h"
+#include "pages_map.h"
 
 enum {
-	GROW_MIN = 2 << 20,		/* a huge page */
+	GROW_MIN = PAGES_MAP_ALIGN,
 	GROW_MAX = 64 << 20,		/* caps idle address space an arena */
-	WINDOW_ALIGN = 2 << 20,
 	WATCH_STEPS = 4,		/* 2 % of the decay's time */
 };
-
-/*
- * The window lies between where programs are loaded (at 5/6 of the space,
- * 0x55..., and below 2 GiB) and where the kernel maps from (0x7f...).
- */
-#define WINDOW_BASE	((uintptr_t)0x100000000000)	/* 16 TiB */
-#define WINDOW_SPREAD	((uintptr_t)0x0fffffe00000)	/* 16 TiB more */
-
-static _Atomic uintptr_t window_next;
-
-static uintptr_t
-window_first(void)
-{
-	uint64_t random;
-
-	if (os_aslr_off())
-		return WINDOW_BASE;
-	os_random(&random, sizeof random);
-	return WINDOW_BASE + (random & WINDOW_SPREAD);
-}
-
-static void *
-window_hint(size_t size)
-{
-	uintptr_t first = atomic_load_explicit(&window_next,
-	    memory_order_relaxed);
-
-	if (first == 0) {
-		uintptr_t zero = 0;
-
-		atomic_compare_exchange_strong(&window_next, &zero,
-		    window_first());
-	}
-	return (void *)atomic_fetch_add_explicit(&window_next,
-	    align_up(size, WINDOW_ALIGN), memory_order_relaxed);
-}
 
 void
 pages_init(struct pages *pages, unsigned arena, bool own_window)
@@ -71,32 +35,10 @@ pages_init(struct pages *pages, unsigned arena, bool own_window)
 	lock_init(&pages->grow_lock, RANK_GROW, "grow");
 	pages->grow_next = GROW_MIN;
 	pages->unwatched = true;
+	atomic_store_explicit(&pages->grow_limit, SC_LARGE_MAX,
+	    memory_order_relaxed);
 	pages->arena = arena;
 	pages->own_window = own_window;
-}
-
-/* Address space of size bytes at a multiple of align, zeroed; or NULL. */
-static char *
-map_new(struct pages *pages, size_t size, size_t align)
-{
-	char *addr = os_map(pages->own_window ? window_hint(size) : NULL,
-	    size);
-	size_t lead;
-
-	if (addr == NULL || (uintptr_t)addr % align == 0)
-		return addr;
-	os_unmap(addr, size);
-	if (size + align < size)
-		return NULL;
-	addr = os_map(NULL, size + align);
-	if (addr == NULL)
-		return NULL;
-	lead = align_up((uintptr_t)addr, align) - (uintptr_t)addr;
-	if (lead > 0)
-		os_unmap(addr, lead);
-	if (align > lead)
-		os_unmap(addr + lead + size, align - lead);
-	return addr + lead;
 }
 
 /* Keeps address space that decay gives up, instead of unmapping it. */
@@ -111,7 +53,7 @@ static struct extent *
 map_extent_locked(struct pages *pages, size_t size, size_t align)
 {
 	struct extent *extent;
-	char *addr = map_new(pages, size, align);
+	char *addr = pages_map(pages->own_window, size, align);
 
 	if (addr == NULL)
 		return NULL;
@@ -127,27 +69,35 @@ map_extent_locked(struct pages *pages, size_t size, size_t align)
 }
 
 /*
- * Maps at least size bytes; what is not asked for becomes retained. Not by
- * the slab even if nothing is retained later: the kernel limits the number of
+ * The bytes of the next mapping, if the request is not larger. Not just a
+ * slab even if nothing is retained later: the kernel limits the number of
  * mappings.
  */
+static size_t
+grow_step_locked(struct pages *pages)
+{
+	size_t step = retains() ? pages->grow_next : GROW_MIN;
+	size_t limit = pages_grow_limit(pages);
+
+	if (pages->grow_next < GROW_MAX)
+		pages->grow_next += pages->grow_next / 2 / GROW_MIN *
+		    GROW_MIN + GROW_MIN;
+	return step > limit ? align_down(limit, os_page) : step;
+}
+
+/* Maps at least size bytes; what is not asked for becomes retained. */
 static struct extent *
 grow_locked(struct pages *pages, size_t size, size_t align)
 {
-	size_t step = retains() ? pages->grow_next : GROW_MIN;
+	size_t step = grow_step_locked(pages);
 	struct extent *extent = NULL, *rest;
 
-	if (align < WINDOW_ALIGN)
-		align = WINDOW_ALIGN > os_page ? WINDOW_ALIGN : os_page;
 	if (step > size)
 		extent = map_extent_locked(pages, step, align);
 	if (extent == NULL)
 		extent = map_extent_locked(pages, size, align);
 	if (extent == NULL)
 		return NULL;
-	if (pages->grow_next < GROW_MAX)
-		pages->grow_next += pages->grow_next / 2 / GROW_MIN *
-		    GROW_MIN + GROW_MIN;
 	if (extent->size == size)
 		return extent;
 	rest = extent_split(&pages->pool, extent, size);
@@ -420,6 +370,20 @@ pages_decay_ms_set(struct pages *pages, enum extent_state state, ssize_t ms,
 	if (ms == DECAY_NOW)
 		purge_bytes_locked(pages, state, SIZE_MAX);
 	lock_release(&decay->lock);
+}
+
+int
+pages_grow_limit_set(struct pages *pages, size_t limit)
+{
+	if (limit < os_page || limit == SIZE_MAX)
+		return EINVAL;
+	if (limit > SC_LARGE_MAX)
+		limit = SC_LARGE_MAX;
+	/* A size class of whole pages, as jemalloc rounds. */
+	limit = align_down(sc_sizes[sc_index_floor(limit)], os_page);
+	atomic_store_explicit(&pages->grow_limit, limit,
+	    memory_order_relaxed);
+	return 0;
 }
 
 uint64_t

@@ -4,9 +4,7 @@
  *   pages_alloc: dirty -> muzzy -> retained -> new address space
  *   pages_free:  into dirty; decay moves it on, see extent.h
  *
- * New address space comes in growing steps from a window of its own (unless
- * the arena is the internal one), so that the addresses a program gets do not
- * depend on what else is mapped meanwhile, for instance by the profiler.
+ * New address space comes in growing steps, see pages_map.h.
  *
  * Locks: decay (dirty before muzzy) > grow > the caches', one at a time.
  */
@@ -30,6 +28,7 @@ struct pages {
 	_Atomic size_t active;		/* bytes */
 	_Atomic size_t address_space;	/* bytes mapped from the system */
 	_Atomic bool unwatched;		/* no purging thread comes by */
+	_Atomic size_t grow_limit;	/* bytes of a mapping, beyond need */
 	/* constant after init: */
 	unsigned arena;
 	bool own_window;
@@ -69,6 +68,16 @@ void pages_purge(struct pages *pages);
 ssize_t pages_decay_ms_get(struct pages *pages, enum extent_state state);
 void pages_decay_ms_set(struct pages *pages, enum extent_state state,
     ssize_t ms, uint64_t now);
+/*
+ * The most bytes that are mapped at once when fewer are needed; rounded down
+ * to whole pages of a size class. EINVAL: less than a page, or SIZE_MAX.
+ */
+static inline size_t
+pages_grow_limit(const struct pages *pages)
+{
+	return atomic_load_explicit(&pages->grow_limit, memory_order_relaxed);
+}
+int pages_grow_limit_set(struct pages *pages, size_t limit);
 /* When pages_tick has something to do next; UINT64_MAX: never. */
 uint64_t pages_deadline(const struct pages *pages);
 

@@ -17,7 +17,7 @@ layer() {
 	lock.* | base.*) echo 1 ;;
 	list.h | bitmap.h | heap.* | hash.* | elfslot.*) echo 2 ;;
 	options.* | sizeclass.* | extent.* | pagemap.* | slab.* | bin.* | \
-	    ecache.* | decay.* | pages.* | arena.* | arena_*.* | tcache.* | \
+	    ecache.* | decay.* | pages.* | pages_*.* | dss.* | arena.* | arena_*.* | tcache.* | \
 	    tcaches.*)
 		echo 3a ;;
 	alloc.* | background.* | boot.* | conf.* | conf_table.* | \

@@ -1,0 +1,111 @@
+/*
+ * pages_map.c - address space from the system; see pages_map.h.
+ */
+#include "pages_map.h"
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "options.h"
+#include "os.h"
+#include "util.h"
+
+/*
+ * The window lies between where programs are loaded (at 5/6 of the space,
+ * 0x55..., and below 2 GiB) and where the kernel maps from (0x7f...).
+ */
+#define WINDOW_BASE	((uintptr_t)0x100000000000)	/* 16 TiB */
+#define WINDOW_SPREAD	((uintptr_t)0x0fffffe00000)	/* 16 TiB more */
+
+static _Atomic uintptr_t window_next;
+
+static uintptr_t
+window_first(void)
+{
+	uint64_t random;
+
+	if (os_aslr_off())
+		return WINDOW_BASE;
+	os_random(&random, sizeof random);
+	return WINDOW_BASE + (random & WINDOW_SPREAD);
+}
+
+static void *
+window_hint(size_t size, size_t align)
+{
+	uintptr_t next = atomic_load_explicit(&window_next,
+	    memory_order_relaxed), hint;
+
+	if (next == 0) {
+		uintptr_t first = window_first();
+
+		if (atomic_compare_exchange_strong(&window_next, &next,
+		    first))
+			next = first;
+	}
+	do
+		hint = align_up(next, align);
+	while (!atomic_compare_exchange_weak_explicit(&window_next, &next,
+	    hint + size, memory_order_relaxed, memory_order_relaxed));
+	return (void *)hint;
+}
+
+/* Where the kernel likes; the mapping is made larger and cut. */
+static char *
+map_aligned(size_t size, size_t align)
+{
+	size_t lead;
+	char *addr;
+
+	if (size + align < size)
+		return NULL;
+	addr = os_map(NULL, size + align);
+	if (addr == NULL)
+		return NULL;
+	lead = align_up((uintptr_t)addr, align) - (uintptr_t)addr;
+	if (lead > 0)
+		os_unmap(addr, lead);
+	if (align > lead)
+		os_unmap(addr + lead + size, align - lead);
+	return addr + lead;
+}
+
+static void
+advise_huge(char *addr, size_t size)
+{
+	if (likely(opt.thp == THP_DEFAULT))
+		return;
+	(void)os_advise_huge(addr, size, opt.thp == THP_ALWAYS);
+}
+
+char *
+pages_map(bool own_window, size_t size, size_t align)
+{
+	char *addr;
+
+	/* Huge pages, unless the mapping is smaller than one. */
+	if (align < PAGES_MAP_ALIGN && size >= PAGES_MAP_ALIGN)
+		align = PAGES_MAP_ALIGN;
+	addr = os_map(own_window ? window_hint(size, align) : NULL, size);
+	if (addr != NULL && (uintptr_t)addr % align != 0) {
+		os_unmap(addr, size);
+		addr = map_aligned(size, align);
+	}
+	if (addr != NULL)
+		advise_huge(addr, size);
+	return addr;
+}
+
+char *
+pages_map_at(char *at, size_t size)
+{
+	char *addr = os_map(at, size);
+
+	if (addr == NULL || addr == at) {
+		if (addr != NULL)
+			advise_huge(addr, size);
+		return addr;
+	}
+	os_unmap(addr, size);
+	return NULL;
+}
