@@ -4,14 +4,18 @@
  * Chunks start at 64 KiB, so that a small program pays little address space
  * under ulimit -v, and double up to 2 MiB. A request that does not fit the
  * current chunk abandons the rest of it, unless the request is larger than
- * half a chunk: that gets a mapping of its own.
+ * half a chunk: that gets a mapping of its own. Huge pages: see base_thp_set.
  */
 #include "base.h"
 
 #include "os.h"
 #include "util.h"
 
-enum { CHUNK_MIN = 64 << 10, CHUNK_MAX = 2 << 20 };
+enum {
+	CHUNK_MIN = 64 << 10,
+	CHUNK_MAX = 2 << 20,
+	HUGE = 2 << 20,			/* a huge page; CHUNK_MAX is one */
+};
 
 struct base base_meta = {
 	.lock = LOCK_INITIALIZER(RANK_BASE, "base"),
@@ -26,11 +30,33 @@ base_init(struct base *base, const char *name)
 	lock_init(&base->lock, RANK_BASE, "base");
 }
 
+/* Whole huge pages; NULL if they cannot be had. */
 static char *
-map_locked(struct base *base, size_t size)
+map_huge_locked(struct base *base, size_t size)
 {
-	char *chunk = os_map(NULL, size);
+	char *all = os_map(NULL, size + HUGE), *chunk;
+	size_t lead;
 
+	if (all == NULL)
+		return NULL;
+	chunk = (char *)align_up((uintptr_t)all, HUGE);
+	lead = (size_t)(chunk - all);
+	if (lead > 0)
+		os_unmap(all, lead);
+	os_unmap(chunk + size, HUGE - lead);
+	if (os_advise_huge(chunk, size, true) == 0)
+		base->nhuge += size / HUGE;
+	return chunk;
+}
+
+static char *
+map_locked(struct base *base, size_t size, bool huge)
+{
+	char *chunk = huge && size % HUGE == 0 ?
+	    map_huge_locked(base, size) : NULL;
+
+	if (chunk == NULL)
+		chunk = os_map(NULL, size);
 	if (chunk == NULL)
 		return NULL;
 	os_name_mapping(chunk, size, base->name);
@@ -42,12 +68,13 @@ map_locked(struct base *base, size_t size)
 static void *
 alloc_own_mapping_locked(struct base *base, size_t size, size_t align)
 {
-	size_t total = align_up(size, os_page_system);
+	bool huge = base->thp == BASE_THP_ALWAYS && align <= HUGE;
+	size_t total = align_up(size, huge ? HUGE : os_page_system);
 	char *chunk;
 
-	if (align > os_page_system)
+	if (align > os_page_system && !huge)
 		total += align;
-	chunk = map_locked(base, total);
+	chunk = map_locked(base, total, huge);
 	if (chunk == NULL)
 		return NULL;
 	base->allocated += size;
@@ -58,7 +85,8 @@ static int
 grow_locked(struct base *base)
 {
 	size_t size = align_up(base->chunk_size, os_page_system);
-	char *chunk = map_locked(base, size);
+	char *chunk = map_locked(base, size,
+	    base->thp != BASE_THP_DISABLED);
 
 	if (chunk == NULL)
 		return -1;
@@ -106,6 +134,17 @@ base_stats(struct base *base, struct base_stats *out)
 	lock_acquire(&base->lock);
 	out->allocated = base->allocated;
 	out->mapped = base->mapped;
+	out->nhuge = base->nhuge;
+	lock_release(&base->lock);
+}
+
+void
+base_thp_set(struct base *base, enum base_thp thp)
+{
+	lock_acquire(&base->lock);
+	base->thp = thp;
+	if (thp == BASE_THP_ALWAYS)
+		base->chunk_size = CHUNK_MAX;
 	lock_release(&base->lock);
 }
 

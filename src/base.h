@@ -19,6 +19,9 @@
 
 #include "lock.h"
 
+/* Whether chunks ask the kernel for huge pages. */
+enum base_thp { BASE_THP_DISABLED, BASE_THP_AUTO, BASE_THP_ALWAYS };
+
 struct base {
 	struct lock lock;
 	/* lock: */
@@ -27,6 +30,8 @@ struct base {
 	size_t chunk_size;		/* of the next chunk */
 	size_t allocated;		/* bytes handed out, with padding */
 	size_t mapped;			/* bytes of all chunks */
+	size_t nhuge;			/* huge pages asked for */
+	enum base_thp thp;
 	/* constant after init: */
 	const char *name;		/* for /proc/PID/maps */
 };
@@ -52,7 +57,18 @@ void base_init(struct base *base, const char *name);
 /* Zeroed, aligned (a power of two); NULL if the system has none. */
 void *base_alloc(struct base *base, size_t size, size_t align);
 
-struct base_stats { size_t allocated, mapped; };
+/*
+ * From here on. auto: for chunks of 2 MiB, which a base makes once it has
+ * filled the smaller ones, about 2 MiB in all; not for pieces with a mapping
+ * of their own, such as the pagemap's leaves, of which few pages are touched.
+ * always: for all, and no chunk is smaller.
+ */
+void base_thp_set(struct base *base, enum base_thp thp);
+
+struct base_stats {
+	size_t allocated, mapped;	/* bytes */
+	size_t nhuge;			/* huge pages asked for */
+};
 void base_stats(struct base *base, struct base_stats *out);
 
 /* size >= sizeof(void *). */

@@ -107,6 +107,7 @@ boot_locked(void)
 	conf_boot();
 	narenas_boot();
 	probe_madvise();
+	base_thp_set(&base_meta, opt.metadata_thp);
 	if (opt.debug_page_size > os_page)
 		os_page_simulate(opt.debug_page_size);
 	lock_max_spin = opt.mutex_max_spin < 0 ? 0 :

@@ -114,6 +114,8 @@ const struct conf_option conf_options[] = {
 	BOOL("trust_madvise", &opt.trust_madvise),
 	BOOL("retain", &opt.retain),
 	WORD("thp", &opt.thp, words_thp, THP_DEFAULT),
+	WORD("metadata_thp", &opt.metadata_thp, words_metadata_thp,
+	    BASE_THP_DISABLED),
 	NUMBER("dirty_decay_ms", CONF_SSIZE, &opt.dirty_decay_ms,
 	    LIMITS(-1, DECAY_MS_MAX), false),
 	NUMBER("muzzy_decay_ms", CONF_SSIZE, &opt.muzzy_decay_ms,
@@ -203,7 +205,6 @@ const struct conf_option conf_options[] = {
 
 	/* accepted without effect */
 	IDLE_WORD("dss", words_dss, "disabled"),
-	IDLE_WORD("metadata_thp", words_metadata_thp, "disabled"),
 	IDLE("process_madvise_max_batch", CONF_SIZE, "0"),
 	IDLE("calloc_madvise_threshold", CONF_SIZE, "8388608"),
 	IDLE("tcache_gc_delay_bytes", CONF_SIZE, "0"),

@@ -29,6 +29,7 @@
 struct ctl_arena_figures {
 	struct arena_stats stats;
 	size_t base, internal, resident, tcache_bytes;
+	size_t metadata_thp;		/* huge pages */
 	struct lock_stats base_lock;
 	struct lock_stats zero;		/* of what Strata has no lock for */
 	bool initialized;
@@ -38,6 +39,7 @@ struct ctl_arena_figures {
 struct ctl_total {
 	size_t allocated, active, metadata, metadata_rtree, resident, mapped,
 	    retained;
+	size_t metadata_thp;		/* huge pages */
 	size_t live, tcache_bytes;
 	size_t zero_reallocs;
 	size_t foreign_handed, foreign_leaked;
@@ -67,13 +69,14 @@ ctl_read_arena(struct arena *arena, struct ctl_arena_figures *out)
 	arena_stats_read(arena, &out->stats);
 	out->initialized = true;
 	out->tcache_bytes = thread_tcache_bytes_of(arena);
-	out->base = out->internal = 0;
+	out->base = out->internal = out->metadata_thp = 0;
 	/* What belongs to no arena is shown as the first one's. */
 	if (arena->index == 0) {
 		struct base_stats base;
 
 		base_stats(&base_meta, &base);
 		out->base = base.allocated - pagemap_bytes();
+		out->metadata_thp = base.nhuge;
 		out->internal = pages_active(&arena_internal()->pages);
 		lock_stats_read(&base_meta.lock, &out->base_lock);
 	}
@@ -87,6 +90,7 @@ ctl_merge_arena(const struct ctl_arena_figures *part)
 	arena_stats_merge(&merged->stats, &part->stats);
 	merged->base += part->base;
 	merged->internal += part->internal;
+	merged->metadata_thp += part->metadata_thp;
 	merged->resident += part->resident;
 	merged->tcache_bytes += part->tcache_bytes;
 	lock_stats_merge(&merged->base_lock, &part->base_lock);
@@ -139,6 +143,7 @@ ctl_read_total(void)
 	    total.metadata;
 	total.mapped = total.active + sum->dirty + sum->muzzy + base.mapped +
 	    merged->internal;
+	total.metadata_thp = base.nhuge;
 	total.retained = sum->retained;
 	total.live = threads.allocated - threads.deallocated;
 	total.tcache_bytes = threads.tcache_bytes;
@@ -604,7 +609,7 @@ static const struct ctl_node ctl_stats_arena[] = {
 	MEMORY("retained", ctl_arena_read, stats.retained),
 	MEMORY("base", ctl_arena_read, base),
 	MEMORY("internal", ctl_arena_read, internal),
-	MEMORY("metadata_thp", ctl_arena_zero_read, zero),
+	MEMORY("metadata_thp", ctl_arena_read, metadata_thp),
 	MEMORY("tcache_bytes", ctl_arena_read, tcache_bytes),
 	MEMORY("tcache_stashed_bytes", ctl_arena_zero_read, zero),
 	MEMORY("resident", ctl_arena_read, resident),
@@ -680,7 +685,7 @@ const struct ctl_node ctl_stats[] = {
 	TOTAL("active", CTL_SIZE, active),
 	TOTAL("metadata", CTL_SIZE, metadata),
 	TOTAL("metadata_rtree", CTL_SIZE, metadata_rtree),
-	TOTAL("metadata_thp", CTL_SIZE, zero),
+	TOTAL("metadata_thp", CTL_SIZE, metadata_thp),
 	TOTAL("resident", CTL_SIZE, resident),
 	TOTAL("mapped", CTL_SIZE, mapped),
 	TOTAL("retained", CTL_SIZE, retained),

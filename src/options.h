@@ -14,6 +14,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base.h"
+
 enum {
 	OPTION_RANGES_MAX = 32,		/* a list of ranges: jemalloc has 36 */
 	OPTION_LETTERS_MAX = 16,	/* letters of malloc_stats_print */
@@ -57,6 +59,7 @@ struct alloc_options {
 	bool trust_madvise;		/* no look at whether it zeroes */
 	bool retain;			/* keep unused address space */
 	enum option_thp thp;		/* of user memory */
+	enum base_thp metadata_thp;
 	ssize_t dirty_decay_ms;		/* -1: never */
 	ssize_t muzzy_decay_ms;
 	size_t lg_extent_max_active_fit;

@@ -12,8 +12,9 @@
 
 #include "base.h"
 #include "lock.h"
+#include "smaps.h"
 
-enum { NTHREADS = 4, ROUNDS = 50000 };
+enum { NTHREADS = 4, ROUNDS = 50000, PIECE = 16 << 10 };
 
 static struct lock lock = LOCK_INITIALIZER(RANK_BIN, "test");
 static unsigned long counter;
@@ -211,6 +212,75 @@ test_pool_recycles(void **state)
 	assert_int_equal(pool.nused, 2);
 }
 
+/* Small pieces until so many bytes are handed out; the last one. */
+static char *
+fill_base(struct base *base, size_t bytes)
+{
+	char *last = NULL;
+
+	for (size_t done = 0; done < bytes; done += PIECE) {
+		last = base_alloc(base, PIECE, 64);
+		assert_non_null(last);
+		memset(last, 1, PIECE);
+	}
+	return last;
+}
+
+static size_t
+huge_pages_of(struct base *base)
+{
+	struct base_stats stats;
+
+	base_stats(base, &stats);
+	return stats.nhuge;
+}
+
+static void
+test_metadata_without_huge_pages(void **state)
+{
+	struct base base;
+
+	base_init(&base, "test");
+	assert_false(smaps_flag(fill_base(&base, 8 << 20), "hg"));
+	assert_int_equal(huge_pages_of(&base), 0);
+}
+
+static void
+test_metadata_with_huge_pages_always(void **state)
+{
+	struct base base;
+	char *own;
+
+	if (os_thp_mode() == OS_THP_NONE)
+		skip();
+	base_init(&base, "test");
+	base_thp_set(&base, BASE_THP_ALWAYS);
+	assert_true(smaps_flag(fill_base(&base, 1), "hg"));
+	assert_int_equal(huge_pages_of(&base), 1);
+	own = base_alloc(&base, 4 << 20, 4096);
+	assert_true(smaps_flag(own, "hg"));
+	assert_int_equal((uintptr_t)own % (2 << 20), 0);
+	assert_int_equal(huge_pages_of(&base), 3);
+	assert_true(smaps_flag(fill_base(&base, 8 << 20), "hg"));
+}
+
+static void
+test_metadata_with_huge_pages_when_there_is_much(void **state)
+{
+	struct base base;
+
+	if (os_thp_mode() == OS_THP_NONE)
+		skip();
+	base_init(&base, "test");
+	base_thp_set(&base, BASE_THP_AUTO);
+	assert_false(smaps_flag(fill_base(&base, 1 << 20), "hg"));
+	assert_int_equal(huge_pages_of(&base), 0);
+	assert_true(smaps_flag(fill_base(&base, 8 << 20), "hg"));
+	assert_true(huge_pages_of(&base) >= 3);
+	/* A table that is hardly touched would cost all of its pages. */
+	assert_false(smaps_flag(base_alloc(&base, 2 << 20, 4096), "hg"));
+}
+
 int
 main(void)
 {
@@ -222,6 +292,10 @@ main(void)
 		cmocka_unit_test(test_a_fork_child_frees_what_was_held),
 		cmocka_unit_test(test_base_is_zero_aligned_and_disjoint),
 		cmocka_unit_test(test_pool_recycles),
+		cmocka_unit_test(test_metadata_without_huge_pages),
+		cmocka_unit_test(test_metadata_with_huge_pages_always),
+		cmocka_unit_test(
+		    test_metadata_with_huge_pages_when_there_is_much),
 	};
 
 	core_seed();
