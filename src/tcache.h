@@ -64,13 +64,16 @@ struct tcache {
 	uint32_t key;
 	uint32_t nbins;			/* classes with slots */
 	struct arena *arena;		/* fills come from here */
-	unsigned shard;			/* of its bins: see arena_bin */
 	size_t room;			/* bytes: sum of limits * sizes */
 	size_t lent;			/* bytes of the shared budget */
 	unsigned gc_next;		/* bin that the next gc looks at */
+	unsigned shard;			/* of arena's bins: arena_bin */
 	struct cache_bin bins[TCACHE_NBINS];
 	struct cache_bin_cold cold[TCACHE_NBINS];
 };
+
+/* Measured: from 48 on gcc 12 spends three instructions more on each free. */
+static_assert(offsetof(struct tcache, bins) <= 40, "what the fast paths add");
 
 extern const struct tcache tcache_none;
 
