@@ -202,6 +202,28 @@ expect_letter(struct ref_block *letter)
 	    malloc_usable_size(letter);
 }
 
+/* All address space is in use or cached, and used as the blocks say. */
+static void
+check_space(struct arena *arena, const struct arena_stats *stats)
+{
+	struct pages *pages = &arena->pages;
+	size_t space = pages_active(pages), used = 0;
+
+	for (unsigned i = 0; i < EXTENT_NCACHES; i++)
+		space += ecache_bytes(&pages->caches[i]);
+	for (unsigned i = 0; i < SC_NSMALL; i++)
+		used += stats->bins[i].curslabs * sc_slabs[i].slab_size;
+	for (unsigned i = 0; i < ARENA_NLARGE; i++)
+		used += stats->large[i].curlextents *
+		    align_up(sc_sizes[SC_NSMALL + i], os_page);
+	/* What cannot be cut for want of memory is larger than asked for. */
+	if (space != pages->address_space || (faults == 0 || used == 0 ?
+	    used != pages_active(pages) : used > pages_active(pages)))
+		ref_die("arena %u: %zu bytes active, %zu in use, %zu of %zu "
+		    "known", arena->index, pages_active(pages), used, space,
+		    pages->address_space);
+}
+
 static void
 check_heap(void)
 {
@@ -217,6 +239,8 @@ check_heap(void)
 			continue;
 		arena_check(arena);
 		arena_stats_read(arena, &stats);
+		if (!opt.background_thread)	/* it moves them, now too */
+			check_space(arena, &stats);
 		if (stats.small_allocated + stats.large_allocated !=
 		    expected[i])
 			ref_die("arena %u: %zu + %zu bytes allocated, not "
