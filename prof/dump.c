@@ -128,6 +128,12 @@ prefix_absolute(const char *prefix, char *out, size_t size)
 	return len < size ? 0 : ENAMETOOLONG;
 }
 
+int
+dump_path(const char *filename, char *out, size_t size)
+{
+	return prefix_absolute(filename, out, size);
+}
+
 void
 dump_boot(const struct prof_options *options, const struct prof_host *host)
 {
@@ -328,42 +334,61 @@ is_special(const char *path)
 	    !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode);
 }
 
+/* What a file is filled with. */
+struct content {
+	dump_put *put;
+	const void *arg;
+};
+
+static int
+put_native(struct sink *sink, struct scratch *scratch, const void *facts)
+{
+	dump_pprof(sink, &dumper.report, facts);
+	return 0;
+}
+
+static int
+put_heap(struct sink *sink, struct scratch *scratch, const void *facts)
+{
+	dump_heap(sink, &dumper.report, facts);
+	return 0;
+}
+
 /* Writes and closes. */
 static int
-write_open(unsigned format, int fd, const struct facts *facts)
+write_open(int fd, const struct content *content)
 {
-	char *buf = scratch_alloc(&dumper.report.scratch, SINK_BYTES);
+	struct scratch *scratch = &dumper.report.scratch;
+	char *buf = scratch_alloc(scratch, SINK_BYTES);
 	struct sink sink;
 	int error = ENOMEM, closed;
 
 	atomic_store(&dumper.fd, fd);
 	if (buf != NULL) {
 		sink_init(&sink, fd, buf, SINK_BYTES);
-		if (format == PROF_FORMAT_HEAP_V2)
-			dump_heap(&sink, &dumper.report, facts);
-		else
-			dump_pprof(&sink, &dumper.report, facts);
-		error = sink_flush(&sink);
+		error = content->put(&sink, scratch, content->arg);
+		if (error == 0)
+			error = sink_flush(&sink);
 	}
 	closed = descriptor_close();
 	return error != 0 ? error : closed;
 }
 
 static int
-write_format(unsigned format, const char *path, const struct facts *facts)
+write_file(const char *path, const struct content *content)
 {
 	char temporary[DUMP_PATH_MAX + 32];
 	int fd, error;
 
 	if (is_special(path)) {
 		fd = os_open(path, O_WRONLY | O_NOCTTY, 0);
-		return fd < 0 ? -fd : write_open(format, fd, facts);
+		return fd < 0 ? -fd : write_open(fd, content);
 	}
 	fmt_buf(temporary, sizeof temporary, "%s.%d.tmp", path, os_pid());
 	fd = temporary_open(temporary);
 	if (fd < 0)
 		return -fd;
-	error = write_open(format, fd, facts);
+	error = write_open(fd, content);
 	if (error == 0)
 		error = -os_rename(temporary, path);
 	if (error != 0)
@@ -383,6 +408,9 @@ write_all(const char *stem, struct kept *id, const char *filename,
 	facts_collect(&facts, &dumper.report, trigger, dumper.host->version,
 	    atomic_load(&dumper.start_ns));
 	for (unsigned format = 1; format <= PROF_FORMAT_HEAP_V2; format *= 2) {
+		struct content content = { format == PROF_FORMAT_HEAP_V2 ?
+		    put_heap : put_native, &facts };
+
 		if ((dumper.format & format) == 0)
 			continue;
 		if (filename == NULL)
@@ -391,7 +419,7 @@ write_all(const char *stem, struct kept *id, const char *filename,
 		else
 			fmt_buf(path, sizeof path, "%s%s", filename,
 			    result->formats != 0 ? ".heap" : "");
-		error = write_format(format, path, &facts);
+		error = write_file(path, &content);
 		if (error != 0)
 			break;
 		if (result->formats == 0)
@@ -555,6 +583,46 @@ dump_now(const char *filename, enum prof_trigger trigger,
 	busy_acquire();
 	signals_block(&signals);
 	error = dump_busy(filename, trigger, result);
+	signals_restore(&signals);
+	busy_release();
+	return error;
+}
+
+/* The same care for a file that is no profile. */
+static int
+document_busy(const char *filename, const char *suffix,
+    const struct content *content)
+{
+	char path[DUMP_PATH_MAX] = "";
+	int error = 0;
+
+	if (filename[0] != '\0')
+		fmt_buf(path, sizeof path, "%s", filename);
+	else
+		error = name_stem(path, sizeof path - 64);
+	if (error == 0 && filename[0] == '\0')
+		fmt_buf(path + strlen(path), 64, "%s", suffix);
+	if (error == 0)
+		error = write_file(path, content);
+	scratch_release(&dumper.report.scratch);
+	if (error != 0)
+		fmt_fd(2, "%sError writing profile log%s%s: %s (%d)\n",
+		    MESSAGE_PREFIX, path[0] != '\0' ? " " : "", path,
+		    error_text(error), error);
+	return error;
+}
+
+int
+dump_document(const char *filename, const char *suffix, dump_put *put,
+    const void *arg)
+{
+	struct content content = { put, arg };
+	struct signals signals;
+	int error;
+
+	busy_acquire();
+	signals_block(&signals);
+	error = document_busy(filename, suffix, &content);
 	signals_restore(&signals);
 	busy_release();
 	return error;

@@ -18,6 +18,8 @@
 #include <stdint.h>
 
 #include "prof.h"
+#include "scratch.h"
+#include "sink.h"
 
 enum { DUMP_PATH_MAX = 1280 };		/* bytes, with the NUL */
 
@@ -42,6 +44,19 @@ int dump_now(const char *filename, enum prof_trigger trigger,
 /* A file name of the automatic kind for another document: "<...>.json". */
 int dump_name(char *out, size_t size, enum prof_trigger trigger,
     const char *suffix);
+
+/*
+ * Writes the log of samples as a profile is written: filename, or if that is
+ * "" the automatic name with suffix. put gets a scratch of its own and
+ * returns 0 or an errno. A failure is told on stderr. 0 or errno.
+ */
+typedef int dump_put(struct sink *sink, struct scratch *scratch,
+    const void *arg);
+int dump_document(const char *filename, const char *suffix, dump_put *put,
+    const void *arg);
+
+/* The absolute path that filename is now. 0 or ENAMETOOLONG. */
+int dump_path(const char *filename, char *out, size_t size);
 
 /* True once no dump is running; false after timeout_ms. */
 bool dump_wait(unsigned timeout_ms);

@@ -13,9 +13,22 @@ sink_init(struct sink *sink, int fd, char *buf, size_t size)
 	*sink = (struct sink){ .fd = fd, .buf = buf, .size = size };
 }
 
+void
+sink_init_call(struct sink *sink, void (*write)(void *, const char *),
+    void *opaque, char *buf, size_t size)
+{
+	/* a byte is for the NUL */
+	*sink = (struct sink){ .fd = -1, .write = write, .opaque = opaque,
+	    .buf = buf, .size = size - 1 };
+}
+
 int
 sink_flush(struct sink *sink)
 {
+	if (sink->write != NULL && sink->used != 0) {
+		sink->buf[sink->used] = '\0';
+		sink->write(sink->opaque, sink->buf);
+	}
 	if (sink->error == 0 && sink->fd >= 0 && sink->used != 0)
 		sink->error = -os_write_all(sink->fd, sink->buf, sink->used);
 	sink->used = 0;

@@ -1,5 +1,5 @@
 /*
- * sink.h - buffered output to a file, without malloc, errno or stdio.
+ * sink.h - buffered output to a file or a function, without malloc, errno or stdio.
  *
  * The first error sticks: later calls do nothing, and sink_flush reports it.
  * So a writer may put a whole profile and look at the result once.
@@ -13,6 +13,8 @@
 
 struct sink {
 	int fd;				/* -1: only counts */
+	void (*write)(void *opaque, const char *text);	/* or NULL */
+	void *opaque;
 	int error;			/* 0, or the first failure's errno */
 	char *buf;
 	size_t used, size;
@@ -21,6 +23,10 @@ struct sink {
 
 /* buf is the caller's and stays in use until the last sink_flush. */
 void sink_init(struct sink *sink, int fd, char *buf, size_t size);
+/* For text: a function gets it, in pieces that end with NUL. */
+void sink_init_call(struct sink *sink,
+    void (*write)(void *opaque, const char *text), void *opaque, char *buf,
+    size_t size);
 
 void sink_put(struct sink *sink, const void *data, size_t size);
 void sink_string(struct sink *sink, const char *string);
