@@ -170,8 +170,20 @@ live_insert(const struct live *birth)
 	return record;
 }
 
+/* Before the record ends: then its group may lose its last sample. */
+static __attribute__((noinline)) void
+tell_end_locked(const struct live *record, struct live_end *out)
+{
+	const struct group_key *key = &record->group->key;
+
+	*out = (struct live_end){ .stack = key->stack, .usable = key->usable,
+	    .birth_ns = record->birth_ns, .thread = record->thread };
+	stack_hold(out->stack);
+}
+
 bool
-live_remove(const void *ptr, struct live *record, uint64_t now_ns)
+live_remove(const void *ptr, struct live *record, uint64_t now_ns,
+    struct live_end *out)
 {
 	uint64_t hash = hash_of(ptr);
 	struct shard *shard = shard_of(hash);
@@ -180,6 +192,8 @@ live_remove(const void *ptr, struct live *record, uint64_t now_ns)
 	if (record == NULL)
 		record = find_locked(shard, ptr, hash);
 	assert(record == NULL || record->ptr == ptr);
+	if (record != NULL && out != NULL)
+		tell_end_locked(record, out);
 	if (record != NULL)
 		end_locked(shard, record, now_ns);
 	lock_release(&shard->lock);

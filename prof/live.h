@@ -39,11 +39,20 @@ enum { LIVE_SHARDS = 64 };
  */
 struct live *live_insert(const struct live *birth);
 
+/* What a record said when it ended. */
+struct live_end {
+	struct stack *stack;		/* with a reference for the caller */
+	uint64_t usable;		/* bytes */
+	uint64_t birth_ns;
+	uint32_t thread;		/* uid */
+};
+
 /*
  * Ends the record at ptr (record: what live_insert returned, or NULL: looked
- * up). False if there is none.
+ * up). False if there is none. out may be NULL.
  */
-bool live_remove(const void *ptr, struct live *record, uint64_t now_ns);
+bool live_remove(const void *ptr, struct live *record, uint64_t now_ns,
+    struct live_end *out);
 
 /* Copies the stack of the record at ptr; 0 if there is none. */
 size_t live_stack(const void *ptr, uintptr_t *frames, size_t max);

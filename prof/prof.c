@@ -18,14 +18,18 @@
 #include "classes.h"
 #include "cut.h"
 #include "dump.h"
+#include "freed.h"
 #include "generation.h"
 #include "group.h"
+#include "history.h"
 #include "live.h"
 #include "loader.h"
 #include "modules.h"
 #include "os.h"
 #include "profmem.h"
 #include "probes.h"
+#include "recent.h"
+#include "samplelog.h"
 #include "sampler.h"
 #include "stack.h"
 #include "trigger.h"
@@ -79,6 +83,7 @@ prof_boot(const struct prof_options *options, const struct prof_host *h)
 	sampler_boot(options, h);
 	loader_boot(h);
 	dump_boot(options, h);
+	history_boot(options, h);
 	trigger_boot(options, h);
 	return 0;
 }
@@ -136,6 +141,7 @@ prof_exit(void)
 	if (!is_started())
 		return false;
 	guarded = guard();
+	(void)history_exit();		/* what fails has been told */
 	fail = trigger_exit();
 	unguard(guarded);
 	return fail;
@@ -180,6 +186,8 @@ prof_thread_name_set(struct prof_thread *thread, const char *name)
 {
 	size_t length;
 
+	if (history_system_names())
+		return ENOENT;
 	if (name == NULL)
 		return EFAULT;
 	length = __builtin_strlen(name);
@@ -190,7 +198,16 @@ prof_thread_name_set(struct prof_thread *thread, const char *name)
 		length = sizeof thread->name - 1;
 	__builtin_memcpy(thread->name, name, length);
 	thread->name[length] = '\0';
+	if (history_on())
+		history_name_note(thread);
 	return 0;
+}
+
+const char *
+prof_thread_name_get(struct prof_thread *thread)
+{
+	history_thread_name(thread);
+	return thread->name;
 }
 
 /* --- samples -------------------------------------------------------------- */
@@ -279,6 +296,23 @@ enter_record(struct prof_thread *thread, const struct prof_alloc *alloc,
 	return record;
 }
 
+/* Apart, as end_and_tell: its stack frame is not every sample's. */
+static __attribute__((noinline, cold)) void
+tell_begin(struct prof_thread *thread, const struct prof_alloc *alloc,
+    struct stack *stack, uint64_t birth_ns)
+{
+	struct history_birth birth = {
+		.ptr = alloc->ptr,
+		.stack = stack,
+		.requested = alloc->requested,
+		.usable = alloc->usable,
+		.birth_ns = birth_ns,
+		.thread = (uint32_t)thread->uid,
+	};
+
+	history_begin(thread, &birth);
+}
+
 static struct live *
 take_sample(struct prof_thread *thread, const struct prof_alloc *alloc)
 {
@@ -288,6 +322,8 @@ take_sample(struct prof_thread *thread, const struct prof_alloc *alloc)
 	if (stack == NULL)
 		return NULL;
 	record = enter_record(thread, alloc, stack);
+	if (unlikely(history_on()) && record != NULL)
+		tell_begin(thread, alloc, stack, record->birth_ns);
 	stack_put(stack);		/* the group has its own */
 	if (record == NULL && profmem_limit_update())
 		cut_fold_generations();
@@ -319,11 +355,62 @@ prof_sample_begin(struct prof_thread *thread, const struct prof_alloc *alloc)
 	return record;
 }
 
+/* stack_other where there is no unwinding: in the guard, during a fork. */
+static struct stack *
+freeing_stack(struct prof_thread *thread)
+{
+	struct stack *stack = NULL;
+
+	if (thread != NULL && thread->guard == 0) {
+		host->guard_enter();
+		stack = current_stack(thread);
+		host->guard_leave();
+	}
+	return stack != NULL ? stack : &stack_other;
+}
+
+static __attribute__((noinline, cold)) void
+end_and_tell(struct prof_thread *thread, const void *ptr, void *record)
+{
+	int saved_errno = errno;
+	struct stack *stack = freeing_stack(thread);
+	uint64_t now = os_now_ns();
+	struct live_end end;
+
+	if (live_remove(ptr, record, now, &end)) {
+		struct history_death death = {
+			.ptr = ptr,
+			.stack = end.stack,
+			.free_stack = stack,
+			.usable = end.usable,
+			.birth_ns = end.birth_ns,
+			.death_ns = now,
+			.thread = end.thread,
+			.free_thread = thread == NULL ? 0 :
+			    (uint32_t)thread->uid,
+		};
+
+		history_end(thread, &death);
+		stack_put(end.stack);
+	}
+	stack_put(stack);
+	errno = saved_errno;
+}
+
 void
 prof_sample_end(struct prof_thread *thread, const void *ptr, void *record)
 {
 	probe_free(ptr);
-	live_remove(ptr, record, os_now_ns());
+	if (unlikely(history_on()))
+		end_and_tell(thread, ptr, record);
+	else
+		live_remove(ptr, record, os_now_ns(), NULL);
+}
+
+bool
+prof_sample_freed(const void *ptr, struct prof_freed *out)
+{
+	return freed_stacks(ptr, out);
 }
 
 size_t
@@ -455,6 +542,43 @@ prof_class_get(unsigned sizeclass, bool accum, struct prof_class *out)
 	return classes_get(sizeclass, accum, out);
 }
 
+int64_t
+prof_recent_max_get(void)
+{
+	return recent_max_get();
+}
+
+int
+prof_recent_max_set(int64_t max)
+{
+	if (max < -1)
+		return EINVAL;
+	recent_max_set(max);
+	return 0;
+}
+
+int
+prof_recent_dump(prof_write *write, void *opaque)
+{
+	return recent_dump(sampler_rate(), write, opaque);
+}
+
+int
+prof_log_start(const char *filename)
+{
+	return samplelog_start(filename);
+}
+
+int
+prof_log_stop(void)
+{
+	bool guarded = guard();
+	int error = samplelog_stop();
+
+	unguard(guarded);
+	return error;
+}
+
 uint64_t
 prof_interval_get(void)
 {
@@ -520,6 +644,7 @@ prof_fork_prepare(void)
 	unwind_fork_prepare(host->thread_self());
 	modules_fork_prepare();
 	cut_fork_prepare();
+	history_fork_prepare();
 	live_fork_prepare();
 	group_fork_prepare();
 	stack_fork_prepare();
@@ -535,6 +660,7 @@ prof_fork_parent(void)
 	stack_fork_parent();
 	group_fork_parent();
 	live_fork_parent();
+	history_fork_parent();
 	cut_fork_parent();
 	modules_fork_parent();
 	unwind_fork_parent();
@@ -553,10 +679,12 @@ prof_fork_child(void)
 	stack_fork_child();
 	group_fork_child();
 	live_fork_child();
+	history_fork_child();
 	cut_fork_child();
 	modules_fork_child();
 	unwind_fork_child(self);
 	sampler_fork_child(self);
 	cut_fork_child_end();
+	history_fork_child_end();
 	trigger_fork_child();
 }

@@ -42,6 +42,9 @@ enum prof_trigger {
 	PROF_TRIGGER_GDUMP = 'u', PROF_TRIGGER_SIGNAL = 's',
 };
 
+/* What the times of logs are: the monotonic clock's, or the wall clock's. */
+enum prof_time { PROF_TIME_DEFAULT, PROF_TIME_HIGH };
+
 /* The prof_* options of MALLOC_CONF, parsed by src/conf.c. */
 struct prof_options {
 	bool prof;			/* master switch */
@@ -54,7 +57,11 @@ struct prof_options {
 	bool leak;
 	bool leak_error;
 	bool stats;			/* sums by size class */
-	bool free_stacks;		/* also unwind the freeing thread */
+	bool free_stacks;		/* keep where blocks were freed */
+	bool log;			/* of freed samples, from the start */
+	bool sys_thread_name;		/* names are the system's */
+	enum prof_time time_resolution;
+	int64_t recent_alloc_max;	/* samples kept; -1 = no bound */
 	bool pid_namespace;		/* put it into file names */
 	unsigned lg_sample;		/* 0..63; R = 2^lg_sample bytes */
 	unsigned bt_max;		/* frames, 1..1024 */
@@ -195,6 +202,15 @@ void prof_sample_end(struct prof_thread *thread, const void *ptr,
 /* For misuse reports: where ptr was allocated (return addresses). */
 size_t prof_sample_stack(const void *ptr, uintptr_t *frames, size_t max);
 
+/* Where the last sampled block at ptr was allocated and freed. */
+enum { PROF_FREED_FRAMES = 16 };	/* of each stack; one line */
+struct prof_freed {
+	uintptr_t allocated[PROF_FREED_FRAMES], freed[PROF_FREED_FRAMES];
+	size_t nallocated, nfreed;
+};
+/* False if that is not known, as without prof_free_stacks. */
+bool prof_sample_freed(const void *ptr, struct prof_freed *out);
+
 /* Periodic work at a thread's event: interval bytes, gdump. No locks held. */
 void prof_event(struct prof_thread *thread, uint64_t bytes_allocated);
 void prof_gdump_event(void);		/* mapped reached a new high */
@@ -222,7 +238,16 @@ struct prof_class {
 /* Of those in use, or of all ever; 0, or ENOENT without prof_stats. */
 int prof_class_get(unsigned sizeclass, bool accum, struct prof_class *out);
 uint64_t prof_interval_get(void);	/* bytes; 0 = none */
+/* 0; EFAULT; ENOENT if names are the system's. */
 int prof_thread_name_set(struct prof_thread *thread, const char *name);
+const char *prof_thread_name_get(struct prof_thread *thread);
+int64_t prof_recent_max_get(void);
+int prof_recent_max_set(int64_t max);	/* 0, or EINVAL below -1 */
+/* Text comes in pieces that end with NUL; no lock is held. 0 or errno. */
+typedef void prof_write(void *opaque, const char *text);
+int prof_recent_dump(prof_write *write, void *opaque);
+int prof_log_start(const char *filename);	/* NULL: automatic; or errno */
+int prof_log_stop(void);			/* 0 or errno */
 uint64_t prof_generation_get(void);
 uint64_t prof_generation_advance(void);	/* the new generation */
 uint64_t prof_dropped_samples(void);

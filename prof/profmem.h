@@ -21,6 +21,7 @@ void profmem_boot(size_t max_memory, const struct prof_host *host);
  * keeps totals right can still be had when what can be spared cannot.
  */
 enum profmem_share {
+	PROFMEM_HISTORY = 4,
 	PROFMEM_STACKS = 6,
 	PROFMEM_RECORDS = 7,
 	PROFMEM_TOTALS = 8,

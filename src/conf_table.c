@@ -187,6 +187,12 @@ const struct conf_option conf_options[] = {
 	BOOL("prof_leak_error", &conf_prof.leak_error),
 	BOOL("prof_pid_namespace", &conf_prof.pid_namespace),
 	BOOL("prof_stats", &conf_prof.stats),
+	BOOL("prof_log", &conf_prof.log),
+	NUMBER("prof_recent_alloc_max", CONF_SSIZE,
+	    &conf_prof.recent_alloc_max, LIMITS(-1, INT64_MAX), false),
+	BOOL("prof_sys_thread_name", &conf_prof.sys_thread_name),
+	WORD("prof_time_resolution", &conf_prof.time_resolution,
+	    words_resolution, PROF_TIME_DEFAULT),
 
 	/* the profiler: Strata's own */
 	SPECIAL("prof_signal", CONF_SIGNAL, &conf_prof.signal),
@@ -236,9 +242,5 @@ const struct conf_option conf_options[] = {
 	IDLE_SIGNED("experimental_hpa_max_purge_nhp", CONF_SSIZE, "-1"),
 	IDLE("experimental_hpa_start_huge_if_thp_always", CONF_BOOL, "true"),
 	IDLE("experimental_hpa_enforce_hugify", CONF_BOOL, "false"),
-	IDLE("prof_log", CONF_BOOL, "false"),
-	IDLE_SIGNED("prof_recent_alloc_max", CONF_SSIZE, "0"),
-	IDLE("prof_sys_thread_name", CONF_BOOL, "false"),
-	IDLE_WORD("prof_time_resolution", words_resolution, "default"),
 	{ 0 }
 };

@@ -1,5 +1,6 @@
 /*
- * ctl_prof.c - mallctl prof.*: the profiler's switches and figures.
+ * ctl_prof.c - mallctl prof.* and experimental.prof_recent.*: the profiler's
+ * switches and figures.
  *
  * In a build without the profiler every leaf answers ENOENT. In one with it
  * they work also if prof:false was chosen: setting prof.active starts it.
@@ -8,6 +9,7 @@
 #include <string.h>
 
 #include "mallctl.h"
+#include "message.h"
 #include "prof.h"
 #include "sizeclass.h"
 #include "util.h"
@@ -73,6 +75,23 @@ ctl_gdump_write(const struct ctl_call *call, const union ctl_value *in)
 		return ENOENT;
 	prof_gdump_set(in->flag);
 	return 0;
+}
+
+/* As ctl_dump_write. */
+static int
+ctl_log_start_write(const struct ctl_call *call, const union ctl_value *in)
+{
+	if (!CONFIG_PROF)
+		return ENOENT;
+	return prof_log_start(in == NULL ? NULL : in->text) == 0 ? 0 : EFAULT;
+}
+
+static int
+ctl_log_stop_write(const struct ctl_call *call, const union ctl_value *in)
+{
+	if (!CONFIG_PROF)
+		return ENOENT;
+	return prof_log_stop() == 0 ? 0 : EFAULT;
 }
 
 /* A name, or NULL (or nothing at all) for the automatic one. */
@@ -211,6 +230,8 @@ const struct ctl_node ctl_prof[] = {
 	    .write = ctl_active_write },
 	FLAG("gdump", prof_gdump_get, ctl_gdump_write),
 	{ "dump", .type = CTL_STRING, .write = ctl_dump_write },
+	{ "log_start", .type = CTL_STRING, .write = ctl_log_start_write },
+	{ "log_stop", .type = CTL_ACTION, .write = ctl_log_stop_write },
 	{ "prefix", .type = CTL_STRING, .write = ctl_prefix_write },
 	{ "reset", .type = CTL_SIZE, .write = ctl_reset_write },
 	FIGURE("interval", prof_interval_get),
@@ -225,5 +246,58 @@ const struct ctl_node ctl_prof[] = {
 	OWN_FIGURE("memory", prof_memory),
 	OWN_FIGURE("dumps", prof_dumps_done),
 	OWN_FIGURE("dump_errors", prof_dump_errors),
+	{ 0 }
+};
+
+/* --- experimental.prof_recent --------------------------------------------- */
+
+static int
+ctl_recent_max_read(const struct ctl_call *call, union ctl_value *out)
+{
+	if (!CONFIG_PROF)
+		return ENOENT;
+	out->ssize = (ssize_t)prof_recent_max_get();
+	return 0;
+}
+
+static int
+ctl_recent_max_write(const struct ctl_call *call, const union ctl_value *in)
+{
+	return prof_recent_max_set(in->ssize);
+}
+
+/* jemalloc's: a function, which may be NULL, and what it gets. */
+struct ctl_writer_packet {
+	prof_write *write;
+	void *opaque;
+};
+
+static void
+ctl_to_message(void *opaque, const char *text)
+{
+	message_write(text);
+}
+
+static int
+ctl_recent_dump(const struct ctl_call *call)
+{
+	struct ctl_writer_packet packet;
+	int error;
+
+	if (!CONFIG_PROF)
+		return ENOENT;
+	if (call->oldp != NULL || call->oldlenp != NULL)
+		return EPERM;
+	error = ctl_copy_in(call, &packet, sizeof packet);
+	if (error != 0)
+		return error;
+	return prof_recent_dump(packet.write != NULL ? packet.write :
+	    ctl_to_message, packet.opaque) == 0 ? 0 : EAGAIN;
+}
+
+const struct ctl_node ctl_prof_recent[] = {
+	{ "alloc_max", .type = CTL_SSIZE, .read = ctl_recent_max_read,
+	    .write = ctl_recent_max_write },
+	{ "alloc_dump", .type = CTL_STRUCT, .handler = ctl_recent_dump },
 	{ 0 }
 };

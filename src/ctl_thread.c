@@ -255,7 +255,7 @@ ctl_thread_name(const struct ctl_call *call)
 	if (thread == NULL)
 		return EAGAIN;
 	if (call->newp == NULL && call->newlen == 0) {
-		name = thread->prof.name;
+		name = prof_thread_name_get(&thread->prof);
 		return ctl_copy_out(call, &name, sizeof name);
 	}
 	if (call->oldp != NULL || call->oldlenp != NULL)

@@ -29,6 +29,7 @@ enum lock_rank {
 	RANK_PROF_DUMP,		/* dump.c: the prefix */
 	RANK_PROF_MODULES,	/* modules.c: the list */
 	RANK_PROF_CUT,		/* cut.c */
+	RANK_PROF_HISTORY,	/* history.c, recent.c, samplelog.c, freed.c */
 	RANK_PROF_LIVE,		/* live.c: shards, in index order */
 	RANK_PROF_GROUP,	/* group.c: shards, in index order */
 	RANK_PROF_STACK,	/* stack.c: shards, in index order */

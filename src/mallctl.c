@@ -59,6 +59,11 @@ ctl_background_max_write(const struct ctl_call *call,
 	return background_max_set(in->size);
 }
 
+static const struct ctl_node ctl_experimental[] = {
+	{ "prof_recent", .children = ctl_prof_recent },
+	{ 0 }
+};
+
 const struct ctl_node ctl_root[] = {
 	{ "version", .type = CTL_STRING, .read = ctl_version_read },
 	{ "epoch", .type = CTL_U64, .handler = ctl_epoch },
@@ -77,6 +82,7 @@ const struct ctl_node ctl_root[] = {
 	{ "arenas", .children = ctl_arenas, .letter = 'g' },
 	{ "prof", .children = ctl_prof, .letter = 'g' },
 	{ "stats", .children = ctl_stats },
+	{ "experimental", .children = ctl_experimental },
 	{ 0 }
 };
 

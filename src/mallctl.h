@@ -110,6 +110,7 @@ extern const struct ctl_node ctl_tcache[];
 extern const struct ctl_node ctl_arena_indices[];
 extern const struct ctl_node ctl_arenas[];
 extern const struct ctl_node ctl_prof[];
+extern const struct ctl_node ctl_prof_recent[];
 extern const struct ctl_node ctl_stats[];
 extern const struct ctl_node ctl_opt[];
 extern const struct ctl_node ctl_config[];

@@ -58,22 +58,45 @@ misuse_look(const void *ptr, struct misuse_place *out)
 }
 
 static size_t
-misuse_add_stack(const void *ptr, uint64_t entry, char *text, size_t size)
+misuse_add_frames(const char *what, const uintptr_t *frames, size_t n,
+    char *text, size_t size)
 {
-	uintptr_t frames[MISUSE_FRAMES];
-	void *record;
-	size_t n, len;
+	size_t len = n == 0 ? 0 : fmt_buf(text, size, "%s", what);
 
-	if (!CONFIG_PROF || !arena_sample_test(ptr, entry, &record))
-		return 0;
-	n = prof_sample_stack(ptr, frames, MISUSE_FRAMES);
-	if (n == 0)
-		return 0;
-	len = fmt_buf(text, size, ", allocated at");
 	for (size_t i = 0; i < n && len < size; i++)
 		len += fmt_buf(text + len, size - len, " %p",
 		    (void *)frames[i]);
 	return len;
+}
+
+/* 0 if the block is no sample. */
+static size_t
+misuse_add_stack(const void *ptr, uint64_t entry, char *text, size_t size)
+{
+	uintptr_t frames[MISUSE_FRAMES];
+	void *record;
+	size_t n;
+
+	if (!CONFIG_PROF || !arena_sample_test(ptr, entry, &record))
+		return 0;
+	n = prof_sample_stack(ptr, frames, MISUSE_FRAMES);
+	return misuse_add_frames(", allocated at", frames, n, text, size);
+}
+
+/* What became of the last block there that was sampled. */
+static void
+misuse_add_freed(const void *ptr, char *text, size_t size)
+{
+	struct prof_freed freed;
+	size_t len;
+
+	if (!CONFIG_PROF || !prof_sample_freed(ptr, &freed))
+		return;
+	len = misuse_add_frames(", last sampled there allocated at",
+	    freed.allocated, freed.nallocated, text, size);
+	if (len < size)
+		misuse_add_frames(", freed at", freed.freed, freed.nfreed,
+		    text + len, size - len);
 }
 
 /* "64-byte region of arena 3, allocated at 0x... 0x..." */
@@ -89,15 +112,17 @@ misuse_describe(const void *ptr, char *text, size_t size)
 		return;
 	}
 	if (place.extent == NULL) {
-		fmt_buf(text, size, "pages that are not in use");
+		len = fmt_buf(text, size, "pages that are not in use");
+		misuse_add_freed(ptr, text + len, size - len);
 		return;
 	}
 	len = fmt_buf(text, size, "%s%zu-byte %s of arena %u",
 	    place.is_block ? "" : "inside a ", sc_size(place.sizeclass),
 	    misuse_is_slab(&place) ? "region" : "block",
 	    extent_arena(place.extent));
-	if (place.is_block && len < size)
-		misuse_add_stack(ptr, place.entry, text + len, size - len);
+	if (place.is_block && len < size &&
+	    misuse_add_stack(ptr, place.entry, text + len, size - len) == 0)
+		misuse_add_freed(ptr, text + len, size - len);
 }
 
 static _Noreturn void

@@ -63,7 +63,7 @@ enter(uintptr_t n, uintptr_t s, uint64_t usable, uint64_t requested)
 static void
 leave(uintptr_t n)
 {
-	assert_true(live_remove((void *)n, NULL, os_now_ns()));
+	assert_true(live_remove((void *)n, NULL, os_now_ns(), NULL));
 }
 
 struct tally {
@@ -161,7 +161,7 @@ test_a_freed_sample_moves_to_the_totals(void **state)
 	assert_int_equal(t.live_requested, 70000);
 	assert_int_equal(t.freed, 300);
 	assert_int_equal(t.freed_requested, 30000);
-	assert_false(live_remove((void *)16, NULL, 0));
+	assert_false(live_remove((void *)16, NULL, 0, NULL));
 	cut_reset();
 	for (uintptr_t i = 301; i <= 1000; i++)
 		leave(i * 16);
@@ -299,7 +299,8 @@ test_lifetimes_go_to_their_bucket(void **state)
 	for (uintptr_t i = 0; i < ARRAY_LEN(ns); i++) {
 		struct live *record = enter((i + 1) * 16, 1, 112, i + 1);
 
-		live_remove(record->ptr, record, record->birth_ns + ns[i]);
+		live_remove(record->ptr, record, record->birth_ns + ns[i],
+		    NULL);
 	}
 	assert_int_equal(cut_begin(&cut), 0);
 	n = cut_freed(&cut, rows, CUT_BATCH);
@@ -436,7 +437,7 @@ churn(void *arg)
 		slot = (x >> 33) % SLOTS;
 		if (w->held[slot]) {
 			live_remove((void *)(w->first + slot * 16), NULL,
-			    os_now_ns());
+			    os_now_ns(), NULL);
 			w->dead++;
 		} else {
 			enter(w->first + slot * 16, x >> 60, 112, 100);
