@@ -75,7 +75,7 @@ struct tune_input {
 	struct statsfile_arena merged;
 	struct statsfile_arena *arenas;
 	size_t narenas;
-	double samples, dropped_samples;
+	double dropped_samples;		/* by the profiler */
 	/* worked out: */
 	double threads;			/* that have an arena; 0 unknown */
 	double automatic;		/* arenas that threads are dealt to */
@@ -186,6 +186,17 @@ void tune_figure(struct tune_finding *finding, const char *name, double value,
     __attribute__((format(printf, 5, 6)));
 void tune_setting(struct tune_finding *finding, const char *option,
     const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* "17-100:2|512-4096:16": what slab_sizes and bin_shards take. */
+struct tune_ranges {
+	char text[256];
+};
+void tune_range_add(struct tune_ranges *ranges, uint64_t lo, uint64_t hi,
+    unsigned value);
+/* The setting, after the ranges that were given: the last one counts. */
+void tune_setting_ranges(const struct tune_input *in,
+    struct tune_finding *finding, const char *option,
+    const struct tune_ranges *ranges);
 
 /* An option's number as it is in force, or fallback if it is not there. */
 double tune_option(const struct tune_input *in, const char *name,

@@ -75,9 +75,8 @@ slabs_of(const struct tune_input *in, size_t i)
 struct slabs {
 	double n, ns;
 	double new_bytes, old_bytes;	/* of one slab of each class */
-	size_t first, last;		/* the worst class is between them */
-	size_t worst;
-	char ranges[256];
+	size_t worst;			/* class */
+	struct tune_ranges ranges;
 };
 
 static size_t
@@ -85,16 +84,6 @@ nbins_of(const struct tune_input *in)
 {
 	return in->merged.nbins < in->file->nbins ? in->merged.nbins :
 	    in->file->nbins;
-}
-
-static void
-add_range(struct slabs *slabs, uint64_t lo, uint64_t hi)
-{
-	size_t length = strlen(slabs->ranges);
-
-	snprintf(slabs->ranges + length, sizeof slabs->ranges - length,
-	    "%s%llu-%llu:%d", length == 0 ? "" : "|",
-	    (unsigned long long)lo, (unsigned long long)hi, SLAB_PAGES);
 }
 
 /* Neighbours become one range; a class that is not used divides none. */
@@ -115,12 +104,12 @@ find_ranges(const struct tune_input *in, double least,
 			    (double)in->file->bins[i].slab_size;
 			slabs->new_bytes += slab_size_new(in);
 		} else if (lo != 0 && in->merged.bins[i].curslabs > 0) {
-			add_range(slabs, lo, hi);
+			tune_range_add(&slabs->ranges, lo, hi, SLAB_PAGES);
 			lo = 0;
 		}
 	}
 	if (lo != 0)
-		add_range(slabs, lo, hi);
+		tune_range_add(&slabs->ranges, lo, hi, SLAB_PAGES);
 }
 
 static void
@@ -174,22 +163,6 @@ slabs_figures(const struct tune_input *in, const struct slabs *slabs,
 		    "stats.arenas.merged.mutexes.extents_dirty.num_ops");
 }
 
-/* What was given stays before the new ranges: the last one counts. */
-static void
-slabs_setting(const struct tune_input *in, const struct slabs *slabs,
-    struct tune_finding *finding)
-{
-	struct tune_pairs pairs;
-	const char *given;
-
-	tune_pairs_read(in->file, false, &pairs);
-	given = tune_pairs_find(&pairs, "slab_sizes");
-	tune_setting(finding, "slab_sizes", "%s%s%s",
-	    given == NULL ? "" : given, given == NULL ? "" : "|",
-	    slabs->ranges);
-	tune_pairs_free(&pairs);
-}
-
 static bool
 judge_slabs(const struct tune_input *in, struct tune_finding *finding)
 {
@@ -204,7 +177,7 @@ judge_slabs(const struct tune_input *in, struct tune_finding *finding)
 	    "sizes with few regions a slab are filled and flushed often");
 	finding->confidence = in->file->is_strata ? TUNE_SURE : TUNE_LIKELY;
 	slabs_figures(in, &slabs, finding);
-	slabs_setting(in, &slabs, finding);
+	tune_setting_ranges(in, finding, "slab_sizes", &slabs.ranges);
 	finding->effect = xasprintf("fewer slabs to make and to free: about "
 	    "%s of one processor less", unit_percent(&a, finding->gain_cpu));
 	finding->price_bytes = (slabs.new_bytes - slabs.old_bytes) *

@@ -233,28 +233,68 @@ judge_without_effect(const struct tune_input *in,
 
 /* --- the profiler --------------------------------------------------------- */
 
+static double
+sampled(uint64_t requests, uint64_t made, double size, double rate)
+{
+	/* Sampled blocks go past the cache: they count as made only. */
+	double n = (double)(requests > made ? requests : made);
+
+	return n * -expm1(-size / rate);
+}
+
+/* How many there must have been: those that are dead count nowhere. */
+static double
+samples_expected(const struct tune_input *in, double rate)
+{
+	const struct statsfile_arena *arena = &in->merged;
+	double n = 0;
+
+	for (size_t i = 0; i < arena->nbins && i < in->file->nbins; i++)
+		n += sampled(arena->bins[i].nrequests,
+		    arena->bins[i].nmalloc, (double)in->file->bins[i].size,
+		    rate);
+	for (size_t i = 0; i < arena->nlextents && i < in->file->nlextents;
+	    i++)
+		n += sampled(arena->lextents[i].nrequests,
+		    arena->lextents[i].nmalloc,
+		    (double)in->file->lextents[i], rate);
+	return n;
+}
+
+static bool
+is_true(const struct tune_input *in, const char *name)
+{
+	const char *value = statsfile_option(in->file, name);
+
+	return value != NULL && strcmp(value, "true") == 0;
+}
+
 static bool
 judge_sampling(const struct tune_input *in, struct tune_finding *finding)
 {
 	double lg = tune_option(in, "lg_prof_sample", 19);
-	double more;
+	double samples = samples_expected(in, exp2(lg)), fewer = samples;
+	double more = 0;
 	struct unit a, b;
 
-	if (!tune_worth(in, in->samples * TUNE_SAMPLE_NS, finding))
+	if (!is_true(in, "prof") || !is_true(in, "prof_active") ||
+	    !tune_worth(in, samples * TUNE_SAMPLE_NS, finding))
 		return false;
 	/* Down to half of what is worth a word. */
-	more = ceil(log2(finding->gain_cpu / (TUNE_LEAST_CPU / 2)));
+	while (fewer * TUNE_SAMPLE_NS > in->seconds * 1e9 * TUNE_LEAST_CPU / 2)
+		fewer = samples_expected(in, exp2(lg + ++more));
 	finding->title = xstrdup("the profiler samples more often than it "
 	    "need");
 	finding->confidence = TUNE_LIKELY;
-	tune_figure(finding, "samples", in->samples / in->seconds,
-	    TUNE_PER_SECOND, "strata.prof.samples");
+	tune_figure(finding, "samples, reckoned", samples / in->seconds,
+	    TUNE_PER_SECOND, "stats.arenas.merged.{bins,lextents}[]."
+	    "{nrequests,nmalloc}");
 	tune_figure(finding, "one in", exp2(lg), "bytes",
 	    "opt.lg_prof_sample");
 	tune_setting(finding, "lg_prof_sample", "%.0f", lg + more);
 	finding->effect = xasprintf("samples fewer by the factor %.0f: about "
-	    "%s of one processor less", exp2(more), unit_percent(&a,
-	    finding->gain_cpu * (1 - exp2(-more))));
+	    "%s of one processor less", samples / fewer, unit_percent(&a,
+	    finding->gain_cpu * (1 - fewer / samples)));
 	finding->price = xasprintf("none; a site of 10 MiB is known to %s "
 	    "instead of %s", unit_percent(&a, sqrt(exp2(lg + more) /
 	    (10 << 20))), unit_percent(&b, sqrt(exp2(lg) / (10 << 20))));
@@ -264,12 +304,12 @@ judge_sampling(const struct tune_input *in, struct tune_finding *finding)
 static bool
 judge_dropped(const struct tune_input *in, struct tune_finding *finding)
 {
-	double all = in->samples + in->dropped_samples;
+	double held = (double)in->file->prof.samples;
 	double memory = tune_option(in, "prof_max_memory", 0);
 	struct unit a;
 
 	/* One in a thousand: less than what any site's error is. */
-	if (in->dropped_samples < 1 || in->dropped_samples < all / 1000 ||
+	if (in->dropped_samples < 1 || in->dropped_samples < held / 1000 ||
 	    memory <= 0 || (double)in->file->prof.memory < 0.9 * memory)
 		return false;
 	finding->title = xstrdup("samples are dropped: the profiler may use "
@@ -278,7 +318,7 @@ judge_dropped(const struct tune_input *in, struct tune_finding *finding)
 	finding->confidence = TUNE_SURE;
 	tune_figure(finding, "dropped", in->dropped_samples, "count",
 	    "strata.prof.dropped_samples");
-	tune_figure(finding, "kept", in->samples, "count",
+	tune_figure(finding, "held", held, "count",
 	    "strata.prof.samples");
 	tune_figure(finding, "its memory", (double)in->file->prof.memory,
 	    "bytes", "strata.prof.memory");
@@ -295,9 +335,10 @@ const struct tune_rule tune_conf_rules[] = {
 	    judge_misspelt },
 	{ "without-effect", "opt", "MALLOC_CONF asks for another value than "
 	    "is in force", judge_without_effect },
-	{ "sampling", "prof.samples", "samples cost 1% of a processor",
+	{ "sampling", "merged.bins[].{nrequests,nmalloc}, "
+	    "opt.lg_prof_sample", "samples cost 1% of a processor",
 	    judge_sampling },
-	{ "dropped", "prof.{dropped_samples,memory}", "one sample in 1000 is "
-	    "dropped, and prof_max_memory is reached", judge_dropped },
+	{ "dropped", "prof.{dropped_samples,memory}", "for 1000 samples that "
+	    "are held one was dropped, and prof_max_memory is reached", judge_dropped },
 	{ 0 }
 };

@@ -4,9 +4,10 @@
  *   thread --> cache --> bin lock --> extents_dirty, _muzzy, _retained
  *                        (arena, size)              (arena)
  *
- * Many threads an arena: more arenas. Few threads an arena, and yet one arena
- * that they wait for: whoever works most there takes one of its own. Waiting
- * for runs of pages that are not dirty any more: let them stay longer.
+ * Many threads an arena: more arenas, or if they meet at a few sizes only, more
+ * bins of these. Few threads an arena, and yet one arena that they wait for:
+ * whoever works most there takes one of its own. Waiting for runs of pages
+ * that are not dirty any more: let them stay longer.
  */
 #include <math.h>
 #include <string.h>
@@ -177,7 +178,7 @@ threads_known(const struct tune_input *in, bool *guessed)
 	return (most + 1) * in->automatic;
 }
 
-/* Half or more of the waiting is at one of many arenas. */
+/* Most of the waiting is at one of many arenas. */
 static const struct statsfile_arena *
 crowded(const struct tune_input *in)
 {
@@ -192,17 +193,140 @@ crowded(const struct tune_input *in)
 	return NULL;
 }
 
+/* What other rules' advice does not mend. */
+static struct waiting
+waiting_left(const struct tune_input *in)
+{
+	struct waiting sum = waiting_of(&in->merged);
+
+	take_away(&sum, &in->merged, "extents_dirty", tune_spared_ops(in));
+	return sum;
+}
+
+/* Do threads wait, and are there too many an arena? */
+static bool
+too_many(const struct tune_input *in, const struct waiting *sum,
+    struct tune_finding *finding)
+{
+	bool guessed;
+
+	return worth(in, sum, finding) && crowded(in) == NULL &&
+	    threads_known(in, &guessed) > in->automatic * 1.5;
+}
+
+static void
+threads_figures(const struct tune_input *in, struct tune_finding *finding)
+{
+	tune_figure(finding, "threads", in->threads, "count",
+	    "stats.arenas.merged.nthreads");
+	tune_figure(finding, "arenas", in->automatic, "count",
+	    "opt.narenas");
+}
+
+/* --- a few sizes ---------------------------------------------------------- */
+
+enum {
+	HOT_BINS = 4,			/* more: arenas are simpler */
+	SHARDS_MAX = 64,		/* of both allocators */
+};
+
+struct hot_bins {
+	struct waiting sum;
+	size_t n, worst;
+	double slab_bytes;		/* of one slab of each */
+	unsigned shards;
+	struct tune_ranges ranges;
+};
+
+static unsigned
+shards_wanted(const struct tune_input *in)
+{
+	bool guessed;
+	double threads = threads_known(in, &guessed) / in->automatic;
+	unsigned n = 2;
+
+	while (n < threads && n < SHARDS_MAX)
+		n *= 2;
+	return n;
+}
+
+static void
+add_hot_bin(const struct tune_input *in, size_t i, struct hot_bins *hot)
+{
+	const struct statsfile_bin *bins = in->merged.bins;
+	uint64_t size = in->file->bins[i].size;
+
+	if (hot->n++ == 0 || tune_lock_ns(&bins[i].lock) >
+	    tune_lock_ns(&bins[hot->worst].lock))
+		hot->worst = i;
+	hot->slab_bytes += (double)in->file->bins[i].slab_size;
+	tune_range_add(&hot->ranges, size, size, hot->shards);
+}
+
+/* Is nearly all waiting at the bins of a few sizes that could have more? */
+static bool
+find_hot_bins(const struct tune_input *in, struct hot_bins *hot)
+{
+	double all = waiting_left(in).cpu_ns;
+
+	memset(hot, 0, sizeof *hot);
+	hot->shards = shards_wanted(in);
+	for (size_t i = 0; i < in->merged.nbins && i < in->file->nbins; i++) {
+		const struct statsfile_lock *lock = &in->merged.bins[i].lock;
+
+		if (tune_lock_ns(lock) < 0.05 * all || all == 0)
+			continue;
+		if (in->file->bins[i].nshards >= hot->shards)
+			return false;
+		add_lock(&hot->sum, lock);
+		add_hot_bin(in, i, hot);
+	}
+	return hot->n > 0 && hot->n <= HOT_BINS &&
+	    hot->sum.cpu_ns >= 0.8 * all;
+}
+
+static bool
+judge_hot_bins(const struct tune_input *in, struct tune_finding *finding)
+{
+	struct hot_bins hot;
+	struct unit a;
+	char path[96];
+
+	if (!find_hot_bins(in, &hot) || !too_many(in, &hot.sum, finding))
+		return false;
+	finding->title = xasprintf("threads wait for the bins of %zu size%s",
+	    hot.n, hot.n == 1 ? "" : "s");
+	finding->confidence = TUNE_SURE;
+	threads_figures(in, finding);
+	tune_figure(finding, "most at size",
+	    (double)in->file->bins[hot.worst].size, "bytes",
+	    "arenas.bin[%zu].size", hot.worst);
+	snprintf(path, sizeof path, hot.n == 1 ?
+	    "stats.arenas.merged.bins[%zu].mutex" :
+	    "stats.arenas.merged.bins[].mutex", hot.worst);
+	figures(in, &hot.sum, path, finding);
+	tune_setting_ranges(in, finding, "bin_shards", &hot.ranges);
+	effect(finding, "each of these sizes has more locks");
+	finding->price_bytes = hot.slab_bytes * (hot.shards - 1) *
+	    in->automatic;
+	finding->price = xasprintf("about %s more: each bin has a slab of its "
+	    "own that is not full", unit_bytes(&a, finding->price_bytes));
+	return true;
+}
+
+/* --- more arenas ---------------------------------------------------------- */
+
 static bool
 judge_arenas(const struct tune_input *in, struct tune_finding *finding)
 {
-	struct waiting sum = waiting_of(&in->merged);
+	struct waiting sum = waiting_left(in);
+	const char *percpu = statsfile_option(in->file, "percpu_arena");
+	struct hot_bins hot;
 	struct unit a, b;
 	bool guessed;
 	double threads = threads_known(in, &guessed), wanted;
 
-	take_away(&sum, &in->merged, "extents_dirty", tune_spared_ops(in));
-	if (!worth(in, &sum, finding) || crowded(in) != NULL ||
-	    threads <= in->automatic * 1.5)
+	if (!too_many(in, &sum, finding) || find_hot_bins(in, &hot))
 		return false;
 	wanted = arenas_wanted(in, threads);
 	finding->title = xasprintf("%s%s threads share %s arena%s, and wait "
@@ -210,13 +334,13 @@ judge_arenas(const struct tune_input *in, struct tune_finding *finding)
 	    unit_count(&a, threads), unit_count(&b, in->automatic),
 	    in->automatic == 1 ? "" : "s");
 	finding->confidence = guessed ? TUNE_LIKELY : TUNE_SURE;
-	tune_figure(finding, "threads", in->threads, "count",
-	    "stats.arenas.merged.nthreads");
-	tune_figure(finding, "arenas", in->automatic, "count",
-	    "opt.narenas");
+	threads_figures(in, finding);
 	figures(in, &sum, "stats.arenas.merged.{bins[].mutex,"
 	    "mutexes.extents_*}", finding);
 	tune_setting(finding, "narenas", "%.0f", wanted);
+	/* Else there are as many as processors, whatever narenas says. */
+	if (percpu != NULL && strcmp(percpu, "disabled") != 0)
+		tune_setting(finding, "percpu_arena", "disabled");
 	effect(finding, "threads wait less for bins and extents");
 	/* Unused pages of one arena serve no other: as many again. */
 	finding->price_bytes = (wanted - in->automatic) * kept_an_arena(in) +
@@ -324,6 +448,9 @@ judge_retained(const struct tune_input *in, struct tune_finding *finding)
 }
 
 const struct tune_rule tune_lock_rules[] = {
+	{ "hot-bins", "merged.nthreads, merged.bins[].mutex, "
+	    "arenas.bin[].nshards", "as arenas, and 80% of the waiting is at "
+	    "the bins of at most four sizes", judge_hot_bins },
 	{ "arenas", "merged.nthreads, merged.bins[].mutex, "
 	    "merged.mutexes.extents_*", "threads wait for locks, and there "
 	    "are more than 1.5 of them an arena", judge_arenas },

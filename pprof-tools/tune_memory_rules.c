@@ -43,6 +43,8 @@ static void
 purge_figures(const struct tune_input *in, struct tune_finding *finding)
 {
 	const struct statsfile *file = in->file;
+	const struct statsfile_lock *lock = statsfile_lock(
+	    &in->merged.mutexes, "decay_dirty");
 	double purged = (double)in->merged.dirty.purged;
 
 	tune_figure(finding, "pages purged", purged / in->seconds,
@@ -55,6 +57,11 @@ purge_figures(const struct tune_input *in, struct tune_finding *finding)
 	    "times", "stats.{mapped,retained}");
 	tune_figure(finding, "dirty pages stay", (double)file->dirty_decay_ms *
 	    1e6, "nanoseconds", "arenas.dirty_decay_ms");
+	if (lock != NULL && lock->num_wait > 0)
+		tune_figure(finding, "asleep at decay_dirty",
+		    (double)lock->total_wait_time_ns, "nanoseconds",
+		    "stats.arenas.merged.mutexes.decay_dirty."
+		    "total_wait_time");
 }
 
 static bool

@@ -50,6 +50,32 @@ tune_setting(struct tune_finding *finding, const char *option,
 	    (struct tune_setting){ option, xstrdup(text) };
 }
 
+void
+tune_range_add(struct tune_ranges *ranges, uint64_t lo, uint64_t hi,
+    unsigned value)
+{
+	size_t length = strlen(ranges->text);
+
+	snprintf(ranges->text + length, sizeof ranges->text - length,
+	    "%s%" PRIu64 "-%" PRIu64 ":%u", length == 0 ? "" : "|", lo, hi,
+	    value);
+}
+
+void
+tune_setting_ranges(const struct tune_input *in,
+    struct tune_finding *finding, const char *option,
+    const struct tune_ranges *ranges)
+{
+	struct tune_pairs pairs;
+	const char *given;
+
+	tune_pairs_read(in->file, false, &pairs);
+	given = tune_pairs_find(&pairs, option);
+	tune_setting(finding, option, "%s%s%s", given == NULL ? "" : given,
+	    given == NULL ? "" : "|", ranges->text);
+	tune_pairs_free(&pairs);
+}
+
 double
 tune_option(const struct tune_input *in, const char *name, double fallback)
 {

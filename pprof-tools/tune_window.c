@@ -157,11 +157,9 @@ tune_input_init(struct tune_input *in, const struct statsfile *file,
 	in->file = file;
 	in->before = before;
 	in->seconds = (double)file->uptime_ns / 1e9;
-	in->samples = (double)file->prof.samples;
 	in->dropped_samples = (double)file->prof.dropped_samples;
 	if (before != NULL) {
 		in->seconds -= (double)before->uptime_ns / 1e9;
-		in->samples -= (double)before->prof.samples;
 		in->dropped_samples -= (double)before->prof.dropped_samples;
 	}
 	in->merged = arena_minus(&file->merged,

@@ -149,17 +149,24 @@ one_arena(struct world *w)
 }
 
 static void
+hot_bin(struct world *w, double level)
+{
+	one_arena(w);
+	w->bins[0].lock.num_spin_acq = count(level, TUNE_SPIN_NS) + 1;
+}
+
+static void
 spinning(struct world *w, double level)
 {
 	one_arena(w);
-	w->bins[0].lock.num_spin_acq = count(level, TUNE_SPIN_NS);
+	w->mutexes[0].lock.num_spin_acq = count(level, TUNE_SPIN_NS);
 }
 
 static void
 sleeping(struct world *w, double level)
 {
 	one_arena(w);
-	w->bins[0].lock.num_wait = count(level, TUNE_WAIT_NS);
+	w->mutexes[0].lock.num_wait = count(level, TUNE_WAIT_NS);
 }
 
 /* Few waits, but long ones. */
@@ -254,11 +261,15 @@ thin(struct world *w, double level)
 	w->bins[0].curslabs = w->bins[0].curregs = (uint64_t)slabs_n + 1;
 }
 
+/* 64 bytes, one sample in 2^9: 11.75 % of them. */
 static void
 sampling(struct world *w, double level)
 {
+	set_option(w, "prof", "true");
+	set_option(w, "prof_active", "true");
 	set_option(w, "lg_prof_sample", "9");
-	w->file.prof.samples = count(level, TUNE_SAMPLE_NS) + 1;
+	w->bins[0].nrequests = (uint64_t)((double)count(level,
+	    TUNE_SAMPLE_NS) / -expm1(-64 / 512.0)) + 1;
 }
 
 static void
@@ -266,7 +277,7 @@ dropped(struct world *w, double level)
 {
 	set_option(w, "prof_max_memory", "1048576");
 	w->file.prof.memory = 1048576;
-	w->file.prof.samples = 99900;
+	w->file.prof.samples = 100000;
 	w->file.prof.dropped_samples = (uint64_t)(level * 100);
 }
 
@@ -275,6 +286,7 @@ static const struct {
 	set_level *set;
 	const char *option, *value;	/* advised just above the threshold */
 } levels[] = {
+	{ "hot-bins", hot_bin, "bin_shards", "64-64:16" },
 	{ "arenas", spinning, "narenas", "8" },
 	{ "arenas", sleeping, "narenas", "8" },
 	{ "arenas", waiting, "narenas", "8" },
@@ -425,12 +437,57 @@ test_threads_that_left_are_guessed(void **state)
 	world_init(&w);
 	spinning(&w, 5);
 	w.file.merged.nthreads = 0;
-	w.bins[0].lock.max_num_thds = 7;
+	w.mutexes[0].lock.max_num_thds = 7;
 	report = judge(&w.file, NULL);
 	finding = find(report, "arenas");
 	assert_non_null(finding);
 	assert_string_equal(value_of(finding, "narenas"), "4");
 	assert_non_null(strstr(finding->title, "at least 8 threads"));
+	tune_report_free(report);
+}
+
+/* At five sizes, or not at bins alone, or if there are the shards already. */
+static void
+test_shards_are_for_a_few_sizes(void **state)
+{
+	struct tune_report *report;
+	struct world w;
+
+	world_init(&w);
+	hot_bin(&w, 1.2);
+	for (size_t i = 1; i < NBINS; i++)
+		w.bins[i].lock = w.bins[0].lock;
+	report = judge(&w.file, NULL);
+	assert_null(find(report, "hot-bins"));
+	assert_non_null(find(report, "arenas"));
+	tune_report_free(report);
+	world_init(&w);
+	hot_bin(&w, 3);
+	w.mutexes[2].lock.num_spin_acq = w.bins[0].lock.num_spin_acq / 2;
+	report = judge(&w.file, NULL);
+	assert_null(find(report, "hot-bins"));
+	assert_non_null(find(report, "arenas"));
+	tune_report_free(report);
+	world_init(&w);
+	hot_bin(&w, 3);
+	w.infos[0].nshards = 16;
+	report = judge(&w.file, NULL);
+	assert_null(find(report, "hot-bins"));
+	assert_non_null(find(report, "arenas"));
+	tune_report_free(report);
+}
+
+static void
+test_arenas_of_processors_are_given_up_for_more(void **state)
+{
+	struct tune_report *report;
+	struct world w;
+
+	world_init(&w);
+	spinning(&w, 5);
+	set_option(&w, "percpu_arena", "percpu");
+	report = judge(&w.file, NULL);
+	assert_string_equal(report->conf, "narenas:8,percpu_arena:disabled");
 	tune_report_free(report);
 }
 
@@ -864,6 +921,9 @@ main(void)
 		    test_few_threads_an_arena_need_no_more_arenas),
 		cmocka_unit_test(test_two_threads_an_arena_are_aimed_at),
 		cmocka_unit_test(test_threads_that_left_are_guessed),
+		cmocka_unit_test(test_shards_are_for_a_few_sizes),
+		cmocka_unit_test(
+		    test_arenas_of_processors_are_given_up_for_more),
 		cmocka_unit_test(
 		    test_waits_that_large_blocks_cause_ask_for_no_arenas),
 		cmocka_unit_test(test_a_growing_heap_is_no_churn_of_slabs),
