@@ -5,15 +5,16 @@
  *     contend MODE [THREADS [ROUNDS]]
  *
  * A mode does the same work however it is tuned, so that counters of two runs
- * compare. While its threads still live the statistics go as JSON to the file
- * that CONTEND_STATS names, and a line to stdout:
+ * compare. While its threads still live a line goes to stdout,
  *
  *     faults N, rss N KiB, cpu N ms, wall N ms
+ *
+ * and the statistics as JSON to the file that CONTEND_STATS names. With
+ * CONTEND_STAY it then idles until it is killed.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -23,14 +24,13 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { THREADS_MAX = 256, RING = 4096, BATCH_MAX = 8192 };
+#include <strata/strata.h>
+
+enum { THREADS_MAX = 256, BATCH_MAX = 8192 };
 
 struct worker {
 	pthread_t thread;
 	unsigned index;
-	struct worker *peer;		/* mode handoff: the consumer */
-	_Atomic size_t head, tail;	/* of ring */
-	void *_Atomic ring[RING];
 };
 
 struct mode {
@@ -62,19 +62,42 @@ batch(size_t size, unsigned n)
  * in sixteen stays, so that slabs do as well and nothing else is waited for.
  */
 static void
-work_bins(struct worker *self)
+keep_some(size_t size)
 {
+	enum { BLOCKS = 5000 };
 	char *blocks[BATCH_MAX];
 
-	for (unsigned i = 0; i < 5000; i++) {
-		blocks[i] = malloc(64);
+	for (unsigned i = 0; i < BLOCKS; i++) {
+		blocks[i] = malloc(size);
 		*(volatile char *)blocks[i] = 1;
 	}
-	for (unsigned i = 0; i < 5000; i++)
+	for (unsigned i = 0; i < BLOCKS; i++)
 		if (i % 16 != 0)
 			free(blocks[i]);
+}
+
+enum { BATCH = 4500 };			/* twice what a cache holds */
+
+/* At one size. */
+static void
+work_bin(struct worker *self)
+{
+	keep_some(64);
 	for (unsigned i = 0; i < rounds; i++)
-		batch(64, 4500);
+		batch(64, BATCH);
+}
+
+/* At many sizes. */
+static void
+work_bins(struct worker *self)
+{
+	static const size_t sizes[] = { 32, 48, 64, 80, 96, 112, 128, 160 };
+	enum { NSIZES = sizeof sizes / sizeof *sizes };
+
+	for (unsigned i = 0; i < NSIZES; i++)
+		keep_some(sizes[i]);
+	for (unsigned i = 0; i < rounds; i++)
+		batch(sizes[(i + self->index) % NSIZES], BATCH);
 }
 
 /* Few regions a slab. */
@@ -85,29 +108,6 @@ work_middle(struct worker *self)
 
 	for (unsigned i = 0; i < rounds; i++)
 		batch(sizes[(i + self->index) % 4], 1000);
-}
-
-/* One thread in two allocates what its neighbour frees. */
-static void
-work_handoff(struct worker *self)
-{
-	struct worker *peer = &workers[self->index ^ 1];
-	bool makes = self->index % 2 == 0;
-	struct worker *ring = makes ? self : peer;
-
-	for (size_t i = 0; i < (size_t)rounds * 1000; i++) {
-		if (makes) {
-			while (i - atomic_load(&ring->tail) == RING)
-				sched_yield();
-			atomic_store(&ring->ring[i % RING], malloc(128));
-			atomic_store(&ring->head, i + 1);
-		} else {
-			while (atomic_load(&ring->head) == i)
-				sched_yield();
-			free(atomic_load(&ring->ring[i % RING]));
-			atomic_store(&ring->tail, i + 1);
-		}
-	}
 }
 
 /* Larger than what is cached, a few at a time. */
@@ -136,15 +136,28 @@ touch(char *block, size_t size)
 
 /* Megabytes that are used and freed, again and again. */
 static void
-work_purge(struct worker *self)
+use_again(size_t size)
 {
 	for (unsigned i = 0; i < rounds; i++) {
-		char *block = malloc(6 << 20);
+		char *block = malloc(size);
 
-		touch(block, 6 << 20);
+		touch(block, size);
 		free(block);
 		batch(64, 500);		/* time passes, ticks come */
 	}
+}
+
+static void
+work_purge(struct worker *self)
+{
+	use_again(6 << 20);
+}
+
+/* Above jemalloc's oversize_threshold. */
+static void
+work_huge(struct worker *self)
+{
+	use_again(9 << 20);
 }
 
 /* A peak that is over. */
@@ -162,15 +175,45 @@ work_peak(struct worker *self)
 		free(blocks[i]);
 }
 
-/* One block in sixteen stays. */
+static int (*control)(const char *, void *, size_t *, void *, size_t);
+
+static void *(*allocate)(size_t, int);	/* mallocx */
+static bool own_arena;			/* CONTEND_OWN is set */
+
+static unsigned
+new_arena(void)
+{
+	unsigned arena;
+	size_t size = sizeof arena;
+
+	if (control == NULL ||
+	    control("arenas.create", &arena, &size, NULL, 0) != 0)
+		abort();
+	return arena;
+}
+
+static void
+bind_thread(unsigned arena)
+{
+	unsigned old;
+	size_t size = sizeof old;
+
+	if (control == NULL ||
+	    control("thread.arena", &old, &size, &arena, sizeof arena) != 0)
+		abort();
+}
+
+/* One block in sixteen stays; CONTEND_OWN: those have their own arena. */
 static void
 work_sparse(struct worker *self)
 {
 	size_t n = (size_t)rounds * 1000;
 	char **blocks = malloc(n * sizeof *blocks);
+	unsigned own = own_arena ? new_arena() : 0;
 
 	for (size_t i = 0; i < n; i++) {
-		blocks[i] = malloc(256);
+		blocks[i] = own_arena && i % 16 == 0 ? allocate(256,
+		    MALLOCX_ARENA(own) | MALLOCX_TCACHE_NONE) : malloc(256);
 		*blocks[i] = 1;
 	}
 	for (size_t i = 0; i < n; i++)
@@ -200,21 +243,6 @@ work_fine(struct worker *self)
 		batch(16 + (i * 16 + self->index) % 1000, 50);
 }
 
-static int (*control)(const char *, void *, size_t *, void *, size_t);
-
-/* Binds the thread to arena 0, or to a new one. */
-static void
-bind_thread(bool own)
-{
-	unsigned arena = 0, old;
-	size_t size = sizeof arena;
-
-	if (control == NULL ||
-	    (own && control("arenas.create", &arena, &size, NULL, 0) != 0) ||
-	    control("thread.arena", &old, &size, &arena, sizeof arena) != 0)
-		abort();
-}
-
 /* Four threads do most of the work, in arena 0 or (CONTEND_OWN) their own. */
 static void
 work_hot(struct worker *self)
@@ -222,22 +250,24 @@ work_hot(struct worker *self)
 	bool hot = self->index < 4;
 
 	if (hot)
-		bind_thread(getenv("CONTEND_OWN") != NULL);
-	for (unsigned i = 0; i < rounds; i += hot ? 1 : 100)
-		batch(64, 4500);
+		bind_thread(own_arena ? new_arena() : 0);
+	keep_some(64);
+	for (unsigned i = 0; i < rounds; i += hot ? 1 : 200)
+		batch(64, BATCH);
 }
 
 static const struct mode modes[] = {
-	{ "bins", 16, 100, work_bins },
+	{ "bin", 16, 800, work_bin },
+	{ "bins", 16, 800, work_bins },
 	{ "middle", 16, 100, work_middle },
-	{ "handoff", 4, 1000, work_handoff },
-	{ "large", 16, 2000, work_large },
+	{ "large", 16, 5000, work_large },
 	{ "purge", 1, 100, work_purge },
+	{ "huge", 1, 100, work_huge },
 	{ "peak", 1, 1, work_peak },
 	{ "sparse", 1, 400, work_sparse },
 	{ "caches", 64, 1, work_caches },
-	{ "fine", 4, 5000, work_fine },
-	{ "hot", 16, 1000, work_hot },
+	{ "fine", 4, 100000, work_fine },
+	{ "hot", 16, 3000, work_hot },
 };
 
 static const struct mode *mode;
@@ -315,9 +345,9 @@ run(void)
 	    after.ru_minflt - before.ru_minflt, after.ru_maxrss,
 	    cpu_ms(&after) - cpu_ms(&before), start);
 	fflush(stdout);
-	if (getenv("CONTEND_SLEEP_MS") != NULL)
-		usleep((useconds_t)atoi(getenv("CONTEND_SLEEP_MS")) * 1000);
 	dump_stats();
+	while (getenv("CONTEND_STAY") != NULL)
+		pause();
 }
 
 int
@@ -329,6 +359,8 @@ main(int argc, char **argv)
 	if (mode == NULL)
 		return 2;
 	nthreads = argc > 2 ? (unsigned)atoi(argv[2]) : mode->threads;
+	own_arena = getenv("CONTEND_OWN") != NULL;
+	allocate = (void *(*)(size_t, int))dlsym(RTLD_DEFAULT, "mallocx");
 	control = (int (*)(const char *, void *, size_t *, void *, size_t))
 	    dlsym(RTLD_DEFAULT, "mallctl");
 	rounds = argc > 3 ? (unsigned)atoi(argv[3]) : mode->rounds;
