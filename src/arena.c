@@ -217,6 +217,18 @@ arena_leave(struct arena *arena)
 	atomic_fetch_sub_explicit(&arena->nthreads, 1, memory_order_relaxed);
 }
 
+void
+arenas_forget_threads(void)
+{
+	for (unsigned i = 0; i <= ARENA_INTERNAL; i++) {
+		struct arena *arena = table_get(i);
+
+		if (arena != NULL)
+			atomic_store_explicit(&arena->nthreads, 0,
+			    memory_order_relaxed);
+	}
+}
+
 unsigned
 arena_shard_next(struct arena *arena)
 {

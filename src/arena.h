@@ -9,8 +9,9 @@
  *   ARENA_INTERNAL                what the profiler and unwinder allocate
  *
  * An arena has a bin per small class, or several (bin_shards), a supply of
- * pages, and its large blocks. Blocks are found by address (pagemap.h); arenas are never unmade,
- * a destroyed manual one keeps its index for the next that is created.
+ * pages, and its large blocks. Blocks are found by address (pagemap.h);
+ * arenas are never unmade, a destroyed manual one keeps its index for the
+ * next that is created.
  *
  * Locks: RANK_ARENAS for the table; large.lock for the list of large blocks
  *   that manual arenas keep, for reset; else those of bin.h and pages.h.
@@ -92,6 +93,8 @@ struct arena *arena_choose(void);
 struct arena *arena_for(struct arena *arena, unsigned sizeclass);
 void arena_join(struct arena *arena);
 void arena_leave(struct arena *arena);
+/* In a fork child: nobody uses any arena. */
+void arenas_forget_threads(void);
 
 /* A manual arena. 0, ENOMEM, or EAGAIN: all indices are in use. */
 int arena_create(unsigned *index);
@@ -133,17 +136,18 @@ arena_bin(struct arena *arena, unsigned sizeclass, unsigned shard)
 }
 
 /*
- * Fills out with up to n regions of a bin of arena; the lowest address comes last, where a
- * stack has its top. Fewer only if there is no memory. nrequests: allocations
- * that the caller's cache has served meanwhile, for the statistics.
+ * Fills out with up to n regions of a bin of arena; the lowest address comes
+ * last, where a stack has its top. Fewer only if there is no memory.
+ * nrequests: allocations that the caller's cache has served meanwhile, for
+ * the statistics.
  */
 unsigned arena_small_fill(struct arena *arena, struct bin *bin, void **out,
     unsigned n, uint64_t nrequests);
 
 /*
  * One block of any class, straight from the arena, a small one from the first
- * shard. align: a power of two, or 0 for what every block of the class has; of
- * a small class it must be one that the class meets. *zeroed (may be NULL):
+ * shard. align: a power of two, or 0 for what every block of the class has;
+ * of a small class it must be one that the class meets. *zeroed (may be NULL):
  * whether it reads as zero. NULL if there is no memory.
  */
 void *arena_alloc(struct arena *arena, unsigned sizeclass, size_t align,

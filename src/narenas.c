@@ -118,6 +118,21 @@ percpu_count(unsigned ncpus)
 }
 
 static void
+pair_cpus(unsigned ncpus, unsigned possible)
+{
+	char text[LIST_MAX];
+
+	if (ncpus % 2 != 0)
+		message_warning("invalid configuration -- per physical CPU "
+		    "arena with odd number (%u) of CPUs (no hyper "
+		    "threading?).", ncpus);
+	arena_cpus.half = percpu_count(possible);
+	arena_cpus.neighbours = narenas_cpu_list_neighbours(cpu_list_read(
+	    "/sys/devices/system/cpu/cpu0/topology/thread_siblings_list",
+	    text));
+}
+
+static void
 percpu_boot(unsigned ncpus)
 {
 	char text[LIST_MAX];
@@ -132,23 +147,14 @@ percpu_boot(unsigned ncpus)
 		opt.percpu_arena = PERCPU_DISABLED;
 		return;
 	}
-	if (opt.percpu_arena == PERCPU_CORE && ncpus % 2 != 0)
-		message_warning("invalid configuration -- per physical CPU "
-		    "arena with odd number (%u) of CPUs (no hyper "
-		    "threading?).", ncpus);
 	n = percpu_count(ncpus);
 	if (opt.narenas < n)
 		opt.narenas = n;
 	/* narenas stands for the count where that is not to be trusted. */
 	arena_cpus.count = possible == 0 || possible == ncpus ? n :
 	    opt.narenas;
-	if (opt.percpu_arena == PERCPU_CORE) {
-		arena_cpus.half = percpu_count(possible != 0 ? possible :
-		    ncpus);
-		arena_cpus.neighbours = narenas_cpu_list_neighbours(
-		    cpu_list_read("/sys/devices/system/cpu/cpu0/topology/"
-		    "thread_siblings_list", text));
-	}
+	if (opt.percpu_arena == PERCPU_CORE)
+		pair_cpus(ncpus, possible != 0 ? possible : ncpus);
 }
 
 void

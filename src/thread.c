@@ -473,10 +473,13 @@ thread_fork_child(void)
 			continue;
 		dead_allocated += thread_allocated(thread);
 		dead_deallocated += thread->deallocated;
-		arena_leave(thread->arena);
 		list_remove(&thread->link);
 		thread->live = false;
 		nthreads--;
 	}
+	/* Some were about to join an arena, or had, or were between two. */
+	arenas_forget_threads();
+	if (self->live)
+		arena_join(self->arena);
 	lock_reinit_child(&threads_lock);
 }

@@ -10,6 +10,8 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "names.h"
 #include "narenas.h"
@@ -219,6 +221,23 @@ test_moving_threads_are_counted_once(void **state)
 			arena_check(arena_get(i, false));
 }
 
+/* A thread between two arenas is counted in both; the child has none. */
+static void
+test_a_fork_child_counts_itself_only(void **state)
+{
+	struct arena *arena = arena_get(0, true);
+	pid_t pid;
+	int status;
+
+	arena_join(arena);
+	pid = fork();
+	if (pid == 0)
+		_exit(threads_of_all_arenas() == 1 ? 0 : 1);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	arena_leave(arena);
+}
+
 static void
 test_a_core_s_cpus_share_an_arena(void **state)
 {
@@ -272,6 +291,7 @@ main(void)
 		cmocka_unit_test(test_a_bound_thread_stays),
 		cmocka_unit_test(test_only_the_cpu_decides_between_its_arenas),
 		cmocka_unit_test(test_moving_threads_are_counted_once),
+		cmocka_unit_test(test_a_fork_child_counts_itself_only),
 		cmocka_unit_test(test_a_core_s_cpus_share_an_arena),
 		cmocka_unit_test(test_lists_of_cpus),
 	};
