@@ -192,6 +192,14 @@ statsfile_read(const char *path, struct statsfile_series *series,
 	return status;
 }
 
+static bool
+is_later(const struct statsfile *a, const struct statsfile *b)
+{
+	if (a->time_unix_ns != 0 && b->time_unix_ns != 0)
+		return a->time_unix_ns > b->time_unix_ns;
+	return b->uptime_ns != 0 && a->uptime_ns > b->uptime_ns;
+}
+
 /* Insertion keeps the order of equal times; series are short, or sorted. */
 void
 statsfile_series_sort(struct statsfile_series *series)
@@ -200,11 +208,8 @@ statsfile_series_sort(struct statsfile_series *series)
 		struct statsfile *file = series->items[i];
 		size_t j = i;
 
-		while (j > 0 && file->uptime_ns != 0 &&
-		    series->items[j - 1]->uptime_ns > file->uptime_ns) {
+		for (; j > 0 && is_later(series->items[j - 1], file); j--)
 			series->items[j] = series->items[j - 1];
-			j--;
-		}
 		series->items[j] = file;
 	}
 }
@@ -226,6 +231,12 @@ statsfile_series_drop(struct statsfile_series *series, size_t n)
 	series->n -= n;
 	memmove(series->items, series->items + n,
 	    series->n * sizeof *series->items);
+}
+
+bool
+statsfile_same_process(const struct statsfile *a, const struct statsfile *b)
+{
+	return a->pid == b->pid || a->pid == 0 || b->pid == 0;
 }
 
 /* --- looking up ---------------------------------------------------------- */

@@ -152,7 +152,8 @@ struct statsfile {
 	uint64_t uptime_ns;		/* of the oldest arena; 0 unknown */
 
 	/* strata */
-	uint64_t pid, ncpus, time_unix_ns;	/* 0 unknown */
+	/* 0 unknown; of a file the pid is the process's own number */
+	uint64_t pid, ncpus, time_unix_ns;
 	uint64_t live, tcache_bytes;
 	uint64_t foreign_handed, foreign_leaked;	/* counts */
 	struct {
@@ -178,7 +179,10 @@ int statsfile_read_buffer(const char *name, const char *bytes,
     size_t length, struct statsfile_series *series,
     struct model_error *error);
 
-/* By uptime; those without one stay where they are. */
+/*
+ * By the time of day where both have it, else by uptime; those that have
+ * neither stay where they are.
+ */
 void statsfile_series_sort(struct statsfile_series *series);
 void statsfile_series_free(struct statsfile_series *series);
 /* Frees the first n. */
@@ -198,6 +202,10 @@ int statsfile_from_pid(int pid, double timeout_s,
  */
 int statsfile_load(const char *operand, double timeout_s,
     struct statsfile_series *series);
+
+/* May a be of the same process as b? Only Strata's say which it is. */
+bool statsfile_same_process(const struct statsfile *a,
+    const struct statsfile *b);
 
 /* An option's text, or NULL. */
 const char *statsfile_option(const struct statsfile *file,

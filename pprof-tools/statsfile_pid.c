@@ -129,8 +129,8 @@ statsfile_from_pid(int pid, double timeout_s,
 		free(file->source);
 		if (asprintf(&file->source, "pid %d", pid) < 0)
 			file->source = NULL;
-		if (file->pid == 0)
-			file->pid = (uint64_t)pid;
+		/* In a container it has another number for itself. */
+		file->pid = (uint64_t)pid;
 	}
 	return status;
 }

@@ -155,8 +155,12 @@ choose(struct statsview *view)
 		view->before = &no_arena;
 	seconds = ((double)view->last->uptime_ns -
 	    (double)view->first->uptime_ns) / 1e9;
-	view->seconds = view->first->uptime_ns != 0 && seconds > 0 ?
-	    seconds : NAN;
+	view->one_process = true;
+	for (size_t i = 1; i < series->n; i++)
+		view->one_process &= statsfile_same_process(view->first,
+		    series->items[i]);
+	view->seconds = view->first->uptime_ns != 0 && seconds > 0 &&
+	    view->one_process ? seconds : NAN;
 	return EXIT_FINE;
 }
 

@@ -20,6 +20,7 @@ struct statsview {
 	const struct statsfile_arena *before, *now;
 	const char *arena;		/* its name; NULL: merged */
 	double seconds;			/* first to last; NAN unknown */
+	bool one_process;		/* as far as they say */
 	long top;			/* rows of the arenas' table, 0 all */
 	FILE *out;
 	bool color;

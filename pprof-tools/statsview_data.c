@@ -20,6 +20,7 @@ struct column {
 #define AS(name, type, member) { name, offsetof(struct type, member) }
 
 static const struct column total_columns[] = {
+	OF(statsfile, pid), OF(statsfile, time_unix_ns),
 	OF(statsfile, uptime_ns), OF(statsfile, allocated),
 	OF(statsfile, active), OF(statsfile, resident),
 	OF(statsfile, mapped), OF(statsfile, retained),
@@ -214,8 +215,6 @@ point_json(const struct statsview *view, const struct statsfile *file)
 	json_object_set_new(object, "writer",
 	    json_string(statsview_writer(file)));
 	json_object_set_new(object, "version", field_text(file->version));
-	if (file->pid != 0)
-		json_object_set_new(object, "pid", number(file->pid));
 	set_columns(object, total_columns, file);
 	if (file->is_strata)
 		json_object_set_new(object, "live", number(file->live));

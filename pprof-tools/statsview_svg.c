@@ -192,7 +192,7 @@ draw_time_axis(const struct panel *p, bool labels)
 		svg_text(p->svg, LEFT + PANEL / 2., bottom + 36, "middle",
 		    "font-size=\"11\"", p->timed ?
 		    "uptime of the process" :
-		    "statistics, in the order given (no uptime in them)");
+		    "statistics, one after the other");
 }
 
 /* --- lines --------------------------------------------------------------- */

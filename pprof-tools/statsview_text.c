@@ -89,6 +89,8 @@ print_header(const struct statsview *view)
 
 	fprintf(view->out, "%s %s, %s", statsview_writer(file),
 	    file->version, file->source);
+	if (file->pid != 0 && strncmp(file->source, "pid ", 4) != 0)
+		fprintf(view->out, ", pid %" PRIu64, file->pid);
 	if (file->uptime_ns != 0)
 		fprintf(view->out, ", up %s", unit_duration(&unit,
 		    (double)file->uptime_ns));
@@ -103,7 +105,8 @@ print_header(const struct statsview *view)
 		fprintf(view->out, " over %s", unit_duration(&unit,
 		    view->seconds * 1e9));
 	else
-		fputs("; their times are not known, nor rates", view->out);
+		fputs(view->one_process ? "; their times are not known, nor "
+		    "rates" : " of several processes: no rates", view->out);
 	fputc('\n', view->out);
 }
 

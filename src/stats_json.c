@@ -11,6 +11,7 @@
  * is there however many arenas are, and a mutex's counters are its own.
  */
 #include "arena.h"
+#include "os.h"
 #include "stats_out.h"
 #include "names.h"
 
@@ -153,6 +154,10 @@ json_strata(struct stats_out *out)
 {
 	json_open(out, "strata", '{');
 	json_string(out, "version", stats_get_text("version"));
+	/* Of files from many processes, whose and when. */
+	json_u64(out, "pid", (uint64_t)os_pid());
+	json_u64(out, "time_unix_ns", os_time_ns());
+	json_u64(out, "ncpus", os_ncpus());
 	json_own(out, "stats");
 	json_open(out, "prof", '{');
 	json_own(out, "prof");

@@ -43,7 +43,7 @@ check_eq "--watch is a series" 4 "$(wc -l <watch.csv)"
 again=$("$STRATA" ctl $pid stats)
 check "growth between two files shows" test 50000000 -lt "$(
 	stats -f csv "$again" "$raw" | awk -F, '
-		NR == 2 { first = $3 } NR == 3 { print $3 - first }')"
+		NR == 2 { first = $5 } NR == 3 { print $5 - first }')"
 stats -f json "$raw" "$again" >rates.json
 check "as rates too" jq -en 'input | .per_second.nrequests > 0' rates.json
 stats 99999999 2>gone.err

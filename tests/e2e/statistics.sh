@@ -6,10 +6,11 @@
 . "${0%/*}/lib.sh"
 
 # perl neither closes its stderr before the end nor leaves by _exit.
-under stats_print:true,stats_print_opts:J perl -e 1 2>stats.json
+under stats_print:true,stats_print_opts:J perl -e 'print $$' 2>stats.json \
+	>stats.pid
 check "JSON is valid" jq -ne 'input | .jemalloc' stats.json
 cat >strict.py <<'END'
-import json, sys
+import json, os, sys, time
 
 def pairs(items):
     keys = [key for key, value in items]
@@ -33,9 +34,12 @@ for mutex in merged["mutexes"].values():
     assert len(mutex) == 7
 assert merged["mutexes"]["extents_dirty"]["num_ops"] > 0
 assert merged["mutexes"]["extents_dirty"]["num_wait"] == 0
+assert 0 <= time.time() - top["strata"]["time_unix_ns"] / 1e9 < 60
+assert top["strata"]["pid"] == int(sys.argv[2])
+assert top["strata"]["ncpus"] == len(os.sched_getaffinity(0))
 END
 check "no key comes twice, and the figures agree" \
-	python3 strict.py stats.json
+	python3 strict.py stats.json "$(cat stats.pid)"
 
 # What dashboards read, by jemalloc's paths.
 for path in .jemalloc.version .jemalloc.config.stats .jemalloc.opt.narenas \

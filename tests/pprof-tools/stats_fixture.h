@@ -142,12 +142,14 @@ stats_fixture_write(const struct stats_fixture *f)
 	stats_fixture_arena(f, "2", 2 * k);
 	fputs("}}", f->out);
 	if (!f->jemalloc)
-		fprintf(f->out, ",\"strata\":{\"version\":\"0.1.0\",\"live\":%"
-		    PRIu64 ",\"tcache_bytes\":24576,\"foreign_handed\":0,"
+		fprintf(f->out, ",\"strata\":{\"version\":\"0.1.0\","
+		    "\"pid\":4711,\"time_unix_ns\":%" PRIu64
+		    ",\"ncpus\":2,\"live\":%" PRIu64 ",\"tcache_bytes\":24576,\"foreign_handed\":0,"
 		    "\"foreign_leaked\":0,\"prof\":{\"generation\":2,"
 		    "\"samples\":12,\"dropped_samples\":1,"
 		    "\"dropped_bytes\":512,\"memory\":65536,\"dumps\":3,"
-		    "\"dump_errors\":0}}", 3 * 1187840 * k - 24576);
+		    "\"dump_errors\":0}}", UINT64_C(1790000000000000000) +
+		    f->step * UINT64_C(10000000000), 3 * 1187840 * k - 24576);
 	fputs("}", f->out);
 }
 

@@ -104,6 +104,8 @@ test_figures_of_strata(void **state)
 	assert_int_equal(f->lextents[2], INT64_C(8070450532247928832));
 	assert_int_equal(f->uptime_ns, UINT64_C(10000000000));
 	assert_int_equal(f->background_threads, 1);
+	assert_int_equal(f->pid, 4711);
+	assert_int_equal(f->ncpus, 2);
 	assert_int_equal(f->prof.dropped_bytes, 512);
 	assert_int_equal(f->merged.nthreads, 6);
 	assert_string_equal(f->merged.dss, "secondary");
@@ -283,6 +285,27 @@ test_a_series_is_sorted_by_uptime(void **state)
 	statsfile_series_free(&series);
 }
 
+/* A process that began later has a smaller uptime at the same time. */
+static void
+test_the_time_of_day_goes_before_uptime(void **state)
+{
+	static const char text[] = "{\"jemalloc\":{\"stats\":{},"
+	    "\"stats.arenas\":{\"0\":{\"uptime_ns\":9}}},"
+	    "\"strata\":{\"pid\":1,\"time_unix_ns\":100}}"
+	    "{\"jemalloc\":{\"stats\":{},"
+	    "\"stats.arenas\":{\"0\":{\"uptime_ns\":5}}},"
+	    "\"strata\":{\"pid\":2,\"time_unix_ns\":200}}";
+	struct statsfile_series series;
+	struct model_error error;
+
+	assert_int_equal(read_text(text, &series, &error), 0);
+	statsfile_series_sort(&series);
+	assert_int_equal(series.items[0]->pid, 1);
+	assert_false(statsfile_same_process(series.items[0],
+	    series.items[1]));
+	statsfile_series_free(&series);
+}
+
 static void
 test_gzipped_files_are_read(void **state)
 {
@@ -427,6 +450,7 @@ main(void)
 		cmocka_unit_test(test_counts_beyond_63_bits),
 		cmocka_unit_test(test_a_log_is_a_series),
 		cmocka_unit_test(test_a_series_is_sorted_by_uptime),
+		cmocka_unit_test(test_the_time_of_day_goes_before_uptime),
 		cmocka_unit_test(test_gzipped_files_are_read),
 		cmocka_unit_test(test_other_files_are_refused),
 		cmocka_unit_test(test_damage_is_named),

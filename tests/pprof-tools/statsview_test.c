@@ -143,6 +143,26 @@ test_counters_that_fall_have_no_rate(void **state)
 }
 
 static void
+test_several_processes_have_no_rates(void **state)
+{
+	FILE *file = fopen("statsview_test.1", "w");
+
+	assert_non_null(file);
+	fputs("{\"jemalloc\":{\"stats\":{},\"stats.arenas\":{\"merged\":{"
+	    "\"uptime_ns\":1000,\"small\":{\"nrequests\":1}}}},"
+	    "\"strata\":{\"pid\":1}}\n"
+	    "{\"jemalloc\":{\"stats\":{},\"stats.arenas\":{\"merged\":{"
+	    "\"uptime_ns\":2000,\"small\":{\"nrequests\":2}}}},"
+	    "\"strata\":{\"pid\":2}}\n", file);
+	fclose(file);
+	assert_shows("statsview_test.1", "2 statistics of several processes: "
+	    "no rates");
+	assert_shows("statsview_test.1", "requests          2         ?");
+	assert_shows("-f svg statsview_test.1", "one after the other");
+	unlink("statsview_test.1");
+}
+
+static void
 test_sections_that_were_left_out_are_named(void **state)
 {
 	FILE *file = fopen("statsview_test.1", "w");
@@ -151,7 +171,7 @@ test_sections_that_were_left_out_are_named(void **state)
 	fputs("{\"jemalloc\":{\"stats\":{\"allocated\":5}}}", file);
 	fclose(file);
 	assert_shows("-b statsview_test.1", "not in these statistics");
-	assert_shows("-f csv statsview_test.1", "\"statsview_test.1\",0,5,");
+	assert_shows("-f csv statsview_test.1", "\"statsview_test.1\",0,0,0,5,");
 	assert_shows("-f svg statsview_test.1", "</svg>");
 	assert_shows("-f openmetrics statsview_test.1",
 	    "strata_allocated_bytes 5\n");
@@ -331,6 +351,7 @@ main(void)
 		cmocka_unit_test(test_json_is_exact),
 		cmocka_unit_test(test_of_two_files_the_older_comes_first),
 		cmocka_unit_test(test_counters_that_fall_have_no_rate),
+		cmocka_unit_test(test_several_processes_have_no_rates),
 		cmocka_unit_test(test_sections_that_were_left_out_are_named),
 		cmocka_unit_test(test_pictures_are_well_formed),
 		cmocka_unit_test(test_openmetrics_keeps_its_rules),
