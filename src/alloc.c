@@ -55,6 +55,9 @@ choose_source(struct making *making, const struct alloc_place *place)
 		    place->arena :
 		    arena_for(thread->arena, making->sizeclass);
 		making->cache = cache_of(thread, place);
+		if (place != NULL && making->cache != NULL)
+			tcache_serve(making->cache, place->arena != NULL ?
+			    place->arena : thread->arena);
 	}
 }
 

@@ -30,7 +30,7 @@ flags_align(int flags)
 /*
  * NULL if the flags name no place. An arena without a cache means none, as
  * with jemalloc; what the arena has is then the source. A cache without an
- * arena means the thread's, for what the cache does not keep.
+ * arena serves the thread's.
  */
 static const struct alloc_place *
 flags_place(int flags, struct alloc_place *place)

@@ -422,6 +422,17 @@ tcache_rebind(struct tcache *cache, struct arena *arena)
 	cache->key = PM_OURS | arena_domain(arena);
 }
 
+void
+tcache_serve(struct tcache *cache, struct arena *arena)
+{
+	if (cache->arena == arena)
+		return;
+	if (arena_domain(cache->arena) == arena_domain(arena))
+		tcache_use_arena(cache, arena);
+	else
+		tcache_rebind(cache, arena);
+}
+
 /*
  * Three quarters of what was idle for a whole round go back, and with them
  * half of the bin's room; then the older half of the rest is on trial.

@@ -109,6 +109,8 @@ void tcache_flush_all(struct tcache *cache);
 void tcache_use_arena(struct tcache *cache, struct arena *arena);
 /* Empties the cache, then binds it to arena and to its domain. */
 void tcache_rebind(struct tcache *cache, struct arena *arena);
+/* What it takes for blocks of arena to come out: one of these or nothing. */
+void tcache_serve(struct tcache *cache, struct arena *arena);
 
 /*
  * A block of a cached class whose bin is empty for the fast path: an idle one

@@ -240,6 +240,36 @@ test_explicit_cache(void **state)
 
 /* --- whose memory --------------------------------------------------------- */
 
+static unsigned arena_index_of(const void *ptr);
+
+/* What it keeps is the arena's that was asked for, whichever that is. */
+static void
+test_explicit_cache_serves_an_arena(void **state)
+{
+	unsigned cache, arena[2], turn;
+	void *ptr, *again;
+
+	assert_int_equal(tcaches_create(&cache), 0);
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(arena_create(&arena[i]), 0);
+	for (turn = 0; turn < 4; turn++) {
+		unsigned of = arena[turn % 2];
+		int flags = MALLOCX_ARENA(of) | MALLOCX_TCACHE(cache);
+
+		ptr = mallocx(64, flags);
+		assert_int_equal(arena_index_of(ptr), of);
+		dallocx(ptr, MALLOCX_TCACHE(cache));
+		assert_int_equal(tcaches_get(cache)->arena->index, of);
+		again = mallocx(64, flags);
+		assert_ptr_equal(again, ptr);
+		dallocx(again, MALLOCX_TCACHE(cache));
+	}
+	ptr = mallocx(64, MALLOCX_TCACHE(cache));
+	assert_int_equal(arena_index_of(ptr), thread_get()->arena->index);
+	dallocx(ptr, MALLOCX_TCACHE_NONE);
+	assert_int_equal(tcaches_destroy(cache), 0);
+}
+
 static unsigned
 arena_index_of(const void *ptr)
 {
@@ -354,6 +384,7 @@ main(void)
 		cmocka_unit_test(test_bytes_grown_in_place_are_filled),
 		cmocka_unit_test(test_place_that_does_not_exist),
 		cmocka_unit_test(test_explicit_cache),
+		cmocka_unit_test(test_explicit_cache_serves_an_arena),
 		cmocka_unit_test(test_binding_a_thread_moves_all_its_blocks),
 		cmocka_unit_test(test_guard_takes_internal_memory),
 		cmocka_unit_test(test_totals_follow_the_program),
