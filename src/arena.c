@@ -64,6 +64,22 @@ purge_at_once(struct arena *arena)
 			    os_now_ns());
 }
 
+/* What a program may have set otherwise in an arena of this index before. */
+static void
+reset_settings(struct arena *arena)
+{
+	uint64_t now = os_now_ns();
+
+	pages_decay_ms_set(&arena->pages, EXTENT_DIRTY, opt.dirty_decay_ms,
+	    now);
+	pages_decay_ms_set(&arena->pages, EXTENT_MUZZY, opt.muzzy_decay_ms,
+	    now);
+	pages_grow_limit_set(&arena->pages, SC_LARGE_MAX);
+	arena_oversize_set(arena, opt.oversize_threshold != 0 ?
+	    opt.oversize_threshold : SC_LARGE_MAX + os_page);
+	arena->name[0] = '\0';
+}
+
 static void
 init(struct arena *arena, unsigned index)
 {
@@ -75,8 +91,7 @@ init(struct arena *arena, unsigned index)
 	list_init(&arena->large);
 	pages_init(&arena->pages, index, index != ARENA_INTERNAL);
 	bin_init_all(arena->bins, arena->domain);
-	arena_oversize_set(arena, opt.oversize_threshold != 0 ?
-	    opt.oversize_threshold : SC_LARGE_MAX + os_page);
+	reset_settings(arena);
 	if (index == arenas_oversize)
 		purge_at_once(arena);
 }
@@ -257,7 +272,7 @@ arena_create(unsigned *index)
 	at = free_index_locked();
 	arena = at < ARENA_MAX ? make_locked(at) : NULL;
 	if (arena != NULL)
-		arena->name[0] = '\0';
+		reset_settings(arena);
 	lock_release(&table_lock);
 	if (at == ARENA_MAX)
 		return EAGAIN;

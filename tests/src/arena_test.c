@@ -439,6 +439,25 @@ test_reset_drops_blocks_and_their_samples(void **state)
 }
 
 static void
+test_new_arena_has_the_defaults_again(void **state)
+{
+	unsigned index, again;
+
+	assert_int_equal(arena_create(&index), 0);
+	assert_int_equal(arena_decay_ms_set(index, EXTENT_DIRTY, 123), 0);
+	assert_int_equal(pages_grow_limit_set(
+	    &arena_get(index, false)->pages, 1 << 20), 0);
+	assert_int_equal(arena_destroy(index, count_end), 0);
+	assert_int_equal(arena_create(&again), 0);
+	assert_int_equal(again, index);
+	assert_int_equal(arena_decay_ms_get(index, EXTENT_DIRTY),
+	    opt.dirty_decay_ms);
+	assert_int_equal(pages_grow_limit(&arena_get(index, false)->pages),
+	    SC_LARGE_MAX);
+	assert_int_equal(arena_destroy(index, count_end), 0);
+}
+
+static void
 test_threads_spread_over_arenas(void **state)
 {
 	struct arena *first = arena_choose(), *second = arena_choose();
@@ -466,6 +485,7 @@ main(void)
 		cmocka_unit_test(test_sample_bits_follow_the_blocks),
 		cmocka_unit_test(test_slab_info_counts_what_is_used),
 		cmocka_unit_test(test_reset_drops_blocks_and_their_samples),
+		cmocka_unit_test(test_new_arena_has_the_defaults_again),
 		cmocka_unit_test(test_threads_spread_over_arenas),
 		cmocka_unit_test(test_model),
 		cmocka_unit_test(test_model_decay_at_once),
