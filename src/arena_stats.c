@@ -82,7 +82,8 @@ read_large(struct arena *arena, struct arena_stats *out)
 		out->large_nmalloc += large->nmalloc;
 		out->large_ndalloc += large->ndalloc;
 		out->large_nrequests += large->nrequests;
-		out->large_nfills += load(&stats->nfills);
+		/* as in jemalloc: caches of large blocks fill by one */
+		out->large_nfills += large->nmalloc;
 		out->large_nflushes += load(&stats->nflushes);
 	}
 }
