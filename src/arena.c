@@ -110,6 +110,8 @@ make_locked(unsigned index)
 		init(arena, index);
 		atomic_store_explicit(&table[index], arena,
 		    memory_order_release);
+	} else if (get(index) == NULL) {
+		arena->created_ns = os_now_ns();	/* anew */
 	}
 	atomic_store_explicit(&arena->initialized, true,
 	    memory_order_release);
@@ -407,6 +409,7 @@ each_lock_of_rank(enum lock_rank rank, void (*op)(struct lock *lock))
 		pagemap_each_lock(op);
 	if (rank == RANK_ARENAS)
 		op(&table_lock);
+	arena_stats_each_lock(rank, op);
 	if (rank == RANK_BASE)
 		op(&base_meta.lock);
 }

@@ -227,6 +227,8 @@ typedef void arena_sample_end(const void *ptr, void *record);
  */
 int arena_reset(unsigned index, arena_sample_end *end);
 int arena_destroy(unsigned index, arena_sample_end *end);
+/* What resets have ever dropped: no thread has counted it as freed. */
+uint64_t arena_dropped_bytes(void);
 
 /* Copies with the final NUL. */
 void arena_name_get(struct arena *arena, char out[ARENA_NAME_MAX]);
@@ -274,6 +276,13 @@ void arena_stats_read(struct arena *arena, struct arena_stats *out);
 void arena_stats_merge(struct arena_stats *sum,
     const struct arena_stats *part);
 void arena_stats_reset_locks(struct arena *arena);
+/* A dying arena's counters go to the sum of the destroyed ones. */
+void arena_stats_retire(struct arena *arena);
+/* That sum, if there ever was one; out may be NULL. */
+bool arena_stats_destroyed(struct arena_stats *out);
+/* For arena.c's fork handlers: after the table's. */
+void arena_stats_each_lock(enum lock_rank rank,
+    void (*op)(struct lock *lock));
 
 /* The main figures of all arenas but the internal one, without locks but
  * the bins'. Bytes. */

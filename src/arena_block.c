@@ -360,12 +360,21 @@ drop_samples(struct extent *slab, arena_sample_end *end)
 	}
 }
 
+/* atomic: */
+static _Atomic uint64_t dropped;	/* bytes */
+
+uint64_t
+arena_dropped_bytes(void)
+{
+	return atomic_load_explicit(&dropped, memory_order_relaxed);
+}
+
 static void
 reset_bin(struct arena *arena, struct bin *bin, arena_sample_end *end)
 {
 	struct list slabs = LIST_INITIALIZER(slabs), *node, *after;
 
-	bin_drain(bin, &slabs);
+	count(&dropped, bin_drain(bin, &slabs) * sc_sizes[bin->sizeclass]);
 	list_for_each_safe(node, after, &slabs) {
 		struct extent *slab = list_entry(node, struct extent, link);
 
@@ -402,6 +411,7 @@ arena_reset(unsigned index, arena_sample_end *end)
 
 		if (record != NULL)
 			end(extent_block(extent), record);
+		count(&dropped, sc_sizes[extent->sizeclass]);
 		large_free(extent);
 	}
 	for (unsigned i = 0; i < bin_first[SC_NSMALL]; i++)
@@ -422,6 +432,7 @@ arena_destroy(unsigned index, arena_sample_end *end)
 	if (error != 0)
 		return error;
 	pages_purge(&arena->pages);
+	arena_stats_retire(arena);
 	atomic_store_explicit(&arena->initialized, false,
 	    memory_order_release);
 	return 0;

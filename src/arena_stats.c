@@ -2,7 +2,11 @@
  * arena_stats.c - figures of arenas.
  *
  * Counters under a lock are read under it, the others relaxed: the figures of
- * one moment agree when nobody allocates.
+ * one moment agree when nobody allocates. What destroyed arenas have counted
+ * is kept as one sum.
+ *
+ * Locks: destroyed_lock (RANK_ARENAS) around that sum; those of an arena are
+ *   taken under it.
  */
 #include "arena.h"
 
@@ -255,6 +259,93 @@ arena_stats_reset_locks(struct arena *arena)
 	for (unsigned i = 0; i < PAGES_NDECAYS; i++)
 		lock_stats_reset(&pages->decays[i].lock);
 }
+
+/* --- destroyed arenas ----------------------------------------------------- */
+
+static struct lock destroyed_lock = LOCK_INITIALIZER(RANK_ARENAS, "destroyed");
+/* destroyed_lock: */
+static struct arena_stats destroyed, dying;
+static bool any_destroyed;
+
+/* Sizes are of now, and now there is nothing. */
+static void
+clear_sizes(struct arena_stats *stats)
+{
+	stats->nthreads = 0;
+	stats->uptime_ns = 0;
+	stats->active = stats->dirty = stats->muzzy = 0;
+	stats->retained = stats->mapped = stats->extent_avail = 0;
+	stats->small_allocated = stats->large_allocated = 0;
+	for (unsigned i = 0; i < SC_NSMALL; i++)
+		stats->bins[i].curregs = stats->bins[i].curslabs =
+		    stats->bins[i].nonfull_slabs = 0;
+	for (unsigned i = 0; i < ARENA_NLARGE; i++)
+		stats->large[i].curlextents = 0;
+	memset(stats->extents, 0, sizeof stats->extents);
+}
+
+static void
+clear(_Atomic uint64_t *counter)
+{
+	atomic_store_explicit(counter, 0, memory_order_relaxed);
+}
+
+/* What the next arena of this index counts from. */
+static void
+reset_counters(struct arena *arena)
+{
+	for (unsigned i = 0; i < bin_first[SC_NSMALL]; i++)
+		bin_stats_reset(&arena->bins[i]);
+	for (unsigned i = 0; i < ARENA_NLARGE; i++) {
+		struct arena_large_stats *large = &arena->large_stats[i];
+
+		clear(&large->nmalloc);
+		clear(&large->ndalloc);
+		clear(&large->nrequests);
+		clear(&large->nfills);
+		clear(&large->nflushes);
+	}
+	for (unsigned i = 0; i < PAGES_NDECAYS; i++) {
+		clear(&arena->pages.decays[i].npurge);
+		clear(&arena->pages.decays[i].nmadvise);
+		clear(&arena->pages.decays[i].purged);
+	}
+	arena_stats_reset_locks(arena);
+}
+
+void
+arena_stats_retire(struct arena *arena)
+{
+	lock_acquire(&destroyed_lock);
+	arena_stats_read(arena, &dying);
+	clear_sizes(&dying);
+	arena_stats_merge(&destroyed, &dying);
+	reset_counters(arena);
+	any_destroyed = true;
+	lock_release(&destroyed_lock);
+}
+
+bool
+arena_stats_destroyed(struct arena_stats *out)
+{
+	bool any;
+
+	lock_acquire(&destroyed_lock);
+	any = any_destroyed;
+	if (any && out != NULL)
+		*out = destroyed;
+	lock_release(&destroyed_lock);
+	return any;
+}
+
+void
+arena_stats_each_lock(enum lock_rank rank, void (*op)(struct lock *lock))
+{
+	if (rank == RANK_ARENAS)
+		op(&destroyed_lock);
+}
+
+/* --- all of them ---------------------------------------------------------- */
 
 static size_t
 allocated_of(struct arena *arena)

@@ -237,9 +237,19 @@ bin_stats_read(struct bin *bin, struct bin_stats *out,
 }
 
 void
+bin_stats_reset(struct bin *bin)
+{
+	lock_acquire(&bin->lock);
+	assert(bin->stats.curregs == 0 && bin->stats.curslabs == 0);
+	memset(&bin->stats, 0, sizeof bin->stats);
+	lock_release(&bin->lock);
+}
+
+size_t
 bin_drain(struct bin *bin, struct list *out)
 {
 	struct extent *slab;
+	size_t dropped;
 
 	lock_acquire(&bin->lock);
 	retire_cur_locked(bin);
@@ -251,10 +261,12 @@ bin_drain(struct bin *bin, struct list *out)
 		list_remove(node);
 		list_push_back(out, node);
 	}
-	bin->stats.ndalloc += bin->stats.curregs;
+	dropped = bin->stats.curregs;
+	bin->stats.ndalloc += dropped;
 	bin->stats.curregs = 0;
 	bin->stats.curslabs = 0;
 	lock_release(&bin->lock);
+	return dropped;
 }
 
 void

@@ -83,8 +83,14 @@ unsigned bin_flush(struct bin *bin, struct pages *pages, void **ptrs,
 void bin_stats_read(struct bin *bin, struct bin_stats *out,
     struct lock_stats *lock);
 
-/* Takes all slabs out, in use or not, for a reset: a list by extent.link. */
-void bin_drain(struct bin *bin, struct list *out);
+/* Counters to zero: of a bin without slabs. */
+void bin_stats_reset(struct bin *bin);
+
+/*
+ * Takes all slabs out, in use or not, for a reset: a list by extent.link.
+ * Returns how many regions were in use.
+ */
+size_t bin_drain(struct bin *bin, struct list *out);
 
 /* Calls visit for each slab, with the lock held. */
 void bin_each_slab(struct bin *bin, void (*visit)(struct extent *slab,

@@ -24,17 +24,20 @@ static bool
 ctl_arena_valid(const size_t *mib, size_t index)
 {
 	return index == MALLCTL_ARENAS_ALL ||
+	    index == MALLCTL_ARENAS_DESTROYED ||
 	    (boot() == 0 && index <= arenas_count());
 }
 
 /*
  * The index as layer 3a counts: ARENA_NONE is all of them. So is the number
  * of arenas, an older name of MALLCTL_ARENAS_ALL that programs use: redis
- * purges by it.
+ * purges by it. Of the destroyed ones no arena is left: actions find none.
  */
 static unsigned
 ctl_arena_index(const struct ctl_call *call)
 {
+	if (call->mib[1] == MALLCTL_ARENAS_DESTROYED)
+		return MALLCTL_ARENAS_DESTROYED;
 	return call->mib[1] >= arenas_count() ? ARENA_NONE :
 	    (unsigned)call->mib[1];
 }
@@ -44,7 +47,11 @@ ctl_initialized(const struct ctl_call *call, union ctl_value *out)
 {
 	unsigned index = ctl_arena_index(call);
 
-	out->flag = index == ARENA_NONE || arena_get(index, false) != NULL;
+	if (index == MALLCTL_ARENAS_DESTROYED)
+		out->flag = arena_stats_destroyed(NULL);
+	else
+		out->flag = index == ARENA_NONE ||
+		    arena_get(index, false) != NULL;
 	return 0;
 }
 

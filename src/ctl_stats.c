@@ -1,244 +1,24 @@
 /*
- * ctl_stats.c - mallctl stats.*, read from a snapshot that epoch renews.
+ * ctl_stats.c - mallctl stats.*: nodes for the fields of the snapshot.
  *
- *   epoch (written) --> ctl_refresh --> snapshot.total, .merged, .arenas[i]
- *   stats.*         --> one field of it, at the offset in the node's arg
+ * A node's arg is the offset of its field, in struct ctl_total or, below
+ * stats.arenas.<i>, in struct ctl_arena_figures. A new figure is a field in
+ * ctl_snapshot.h, filled in ctl_snapshot.c, and a row here; the printed
+ * statistics have it by that.
  *
- * A snapshot makes figures of several calls agree: allocated <= active <=
- * resident <= mapped, and the parts sum up to the whole.
- *
- * Locks: snapshot_lock (RANK_CTL) around all of it.
- * Memory: base_meta, about 30 KiB for each arena there is, kept.
+ * Locks: the snapshot's while a field is copied.
  */
 #include <errno.h>
 #include <stddef.h>
 #include <string.h>
 
-#include "alloc.h"
-#include "arena.h"
-#include "background.h"
-#include "base.h"
 #include "boot.h"
+#include "ctl_snapshot.h"
 #include "mallctl.h"
-#include "foreign.h"
 #include "os.h"
-#include "thread.h"
 #include "names.h"
 
-/* What an arena's own figures lack. */
-struct ctl_arena_figures {
-	struct arena_stats stats;
-	size_t base, internal, resident, tcache_bytes;
-	size_t metadata_thp;		/* huge pages */
-	struct lock_stats base_lock;
-	struct lock_stats zero;		/* of what Strata has no lock for */
-	bool initialized;
-};
-
-/* Of the whole process; bytes. */
-struct ctl_total {
-	size_t allocated, active, metadata, metadata_rtree, resident, mapped,
-	    retained;
-	size_t metadata_thp;		/* huge pages */
-	size_t live, tcache_bytes;
-	size_t zero_reallocs;
-	size_t foreign_handed, foreign_leaked;
-	struct background_stats background;
-	struct lock_stats ctl, background_thread;
-	struct lock_stats zero;		/* of what Strata has no lock for */
-};
-
-static struct lock snapshot_lock = LOCK_INITIALIZER(RANK_CTL, "ctl");
-/* snapshot_lock: */
-static uint64_t snapshot_epoch;
-static struct ctl_total total;
-static struct ctl_arena_figures *merged;
-static struct ctl_arena_figures *arenas[ARENA_MAX];
-
-/* --- taking a snapshot ---------------------------------------------------- */
-
-static struct ctl_arena_figures *
-ctl_figures_new(void)
-{
-	return base_alloc(&base_meta, sizeof *merged, CACHELINE);
-}
-
-static void
-ctl_read_arena(struct arena *arena, struct ctl_arena_figures *out)
-{
-	arena_stats_read(arena, &out->stats);
-	out->initialized = true;
-	out->tcache_bytes = thread_tcache_bytes_of(arena);
-	out->base = out->internal = out->metadata_thp = 0;
-	/* What belongs to no arena is shown as the first one's. */
-	if (arena->index == 0) {
-		struct base_stats base;
-
-		base_stats(&base_meta, &base);
-		out->base = base.allocated - pagemap_bytes();
-		out->metadata_thp = base.nhuge;
-		out->internal = pages_active(&arena_internal()->pages);
-		lock_stats_read(&base_meta.lock, &out->base_lock);
-	}
-	out->resident = out->stats.active + out->stats.dirty +
-	    out->stats.muzzy + out->base + out->internal;
-}
-
-static void
-ctl_merge_arena(const struct ctl_arena_figures *part)
-{
-	arena_stats_merge(&merged->stats, &part->stats);
-	merged->base += part->base;
-	merged->internal += part->internal;
-	merged->metadata_thp += part->metadata_thp;
-	merged->resident += part->resident;
-	merged->tcache_bytes += part->tcache_bytes;
-	lock_stats_merge(&merged->base_lock, &part->base_lock);
-}
-
-static int
-ctl_read_arenas(void)
-{
-	unsigned n = arenas_count();
-
-	memset(merged, 0, sizeof *merged);
-	merged->initialized = true;
-	for (unsigned i = 0; i < n; i++) {
-		struct arena *arena = arena_get(i, false);
-
-		if (arena == NULL) {
-			if (arenas[i] != NULL)
-				arenas[i]->initialized = false;
-			continue;
-		}
-		if (arenas[i] == NULL && (arenas[i] = ctl_figures_new()) ==
-		    NULL)
-			return EAGAIN;
-		ctl_read_arena(arena, arenas[i]);
-		ctl_merge_arena(arenas[i]);
-	}
-	return 0;
-}
-
-/*
- * The arenas are read one after the other while threads go on: what cannot
- * be of one moment is made consistent, so that no reader sees a negative
- * difference.
- */
-static void
-ctl_read_total(void)
-{
-	const struct arena_stats *sum = &merged->stats;
-	struct thread_totals threads;
-	struct base_stats base;
-
-	thread_totals(&threads);
-	base_stats(&base_meta, &base);
-	total.allocated = sum->small_allocated + sum->large_allocated;
-	total.active = sum->active > total.allocated ? sum->active :
-	    total.allocated;
-	total.metadata_rtree = pagemap_bytes();
-	total.metadata = merged->base + merged->internal;
-	total.resident = total.active + sum->dirty + sum->muzzy +
-	    total.metadata;
-	total.mapped = total.active + sum->dirty + sum->muzzy + base.mapped +
-	    merged->internal;
-	total.metadata_thp = base.nhuge;
-	total.retained = sum->retained;
-	total.live = threads.allocated - threads.deallocated;
-	total.tcache_bytes = threads.tcache_bytes;
-	total.zero_reallocs = alloc_zero_reallocs();
-	total.foreign_handed = foreign_handed();
-	total.foreign_leaked = foreign_leaked();
-	background_stats_get(&total.background);
-	background_lock_stats(&total.background_thread);
-	lock_stats_read_locked(&snapshot_lock, &total.ctl);
-}
-
-static int
-ctl_refresh_locked(void)
-{
-	int error;
-
-	if (merged == NULL && (merged = ctl_figures_new()) == NULL)
-		return EAGAIN;
-	error = ctl_read_arenas();
-	if (error == 0) {
-		ctl_read_total();
-		snapshot_epoch++;
-	}
-	return error;
-}
-
-int
-ctl_refresh(void)
-{
-	int error;
-
-	if (boot() != 0)
-		return EAGAIN;
-	lock_acquire(&snapshot_lock);
-	error = ctl_refresh_locked();
-	lock_release(&snapshot_lock);
-	return error;
-}
-
-/* The first reader of a process that never wrote epoch gets a snapshot too. */
-static int
-ctl_snapshot_acquire(void)
-{
-	int error = 0;
-
-	if (boot() != 0)
-		return EAGAIN;
-	lock_acquire(&snapshot_lock);
-	if (snapshot_epoch == 0)
-		error = ctl_refresh_locked();
-	if (error != 0)
-		lock_release(&snapshot_lock);
-	return error;
-}
-
-/* Writing anything renews the snapshot; reading gives its number. */
-int
-ctl_epoch(const struct ctl_call *call)
-{
-	uint64_t epoch;
-	int error = 0;
-
-	if (call->newp != NULL || call->newlen != 0) {
-		error = ctl_copy_in(call, &epoch, sizeof epoch);
-		if (error == 0)
-			error = ctl_refresh();
-	}
-	if (error == 0)
-		error = ctl_snapshot_acquire();
-	if (error != 0)
-		return error;
-	epoch = snapshot_epoch;
-	lock_release(&snapshot_lock);
-	return ctl_copy_out(call, &epoch, sizeof epoch);
-}
-
-void
-ctl_fork_prepare(void)
-{
-	lock_acquire(&snapshot_lock);
-}
-
-void
-ctl_fork_parent(void)
-{
-	lock_release(&snapshot_lock);
-}
-
-void
-ctl_fork_child(void)
-{
-	lock_reinit_child(&snapshot_lock);
-}
-
-/* --- reading it ----------------------------------------------------------- */
+/* --- reading the snapshot ------------------------------------------------- */
 
 static void
 ctl_load(enum ctl_type type, const void *field, union ctl_value *out)
@@ -247,16 +27,22 @@ ctl_load(enum ctl_type type, const void *field, union ctl_value *out)
 }
 
 static int
+ctl_total_at(const struct ctl_call *call, size_t offset, union ctl_value *out)
+{
+	int error;
+	const struct ctl_total *total = ctl_total_acquire(&error);
+
+	if (total == NULL)
+		return error;
+	ctl_load(call->node->type, (const char *)total + offset, out);
+	ctl_snapshot_release();
+	return 0;
+}
+
+static int
 ctl_total_read(const struct ctl_call *call, union ctl_value *out)
 {
-	int error = ctl_snapshot_acquire();
-
-	if (error != 0)
-		return error;
-	ctl_load(call->node->type, (const char *)&total + call->node->arg,
-	    out);
-	lock_release(&snapshot_lock);
-	return 0;
+	return ctl_total_at(call, call->node->arg, out);
 }
 
 /* stats.mutexes.<name>.<counter>: mib[2] is the name's place in the table. */
@@ -265,46 +51,23 @@ static const size_t ctl_mutex_offsets[9];
 static int
 ctl_mutex_read(const struct ctl_call *call, union ctl_value *out)
 {
-	int error = ctl_snapshot_acquire();
-
-	if (error != 0)
-		return error;
-	ctl_load(call->node->type, (const char *)&total +
-	    ctl_mutex_offsets[call->mib[2]] + call->node->arg, out);
-	lock_release(&snapshot_lock);
-	return 0;
+	return ctl_total_at(call, ctl_mutex_offsets[call->mib[2]] +
+	    call->node->arg, out);
 }
 
-/* stats.arenas.<i>: mib[2]. snapshot_lock is held if it returns non-NULL. */
-static const struct ctl_arena_figures *
-ctl_figures_acquire(const struct ctl_call *call, int *error)
-{
-	size_t index = call->mib[2];
-	const struct ctl_arena_figures *figures;
-
-	*error = ctl_snapshot_acquire();
-	if (*error != 0)
-		return NULL;
-	figures = index == MALLCTL_ARENAS_ALL ? merged : arenas[index];
-	if (figures != NULL && figures->initialized)
-		return figures;
-	lock_release(&snapshot_lock);
-	*error = ENOENT;
-	return NULL;
-}
-
+/* stats.arenas.<i>: mib[2] */
 static int
 ctl_figure_at(const struct ctl_call *call, size_t offset,
     union ctl_value *out)
 {
 	int error;
 	const struct ctl_arena_figures *figures =
-	    ctl_figures_acquire(call, &error);
+	    ctl_figures_acquire(call->mib[2], &error);
 
 	if (figures == NULL)
 		return error;
 	ctl_load(call->node->type, (const char *)figures + offset, out);
-	lock_release(&snapshot_lock);
+	ctl_snapshot_release();
 	return 0;
 }
 
@@ -330,9 +93,9 @@ ctl_arena_zero_read(const struct ctl_call *call, union ctl_value *out)
 {
 	int error;
 
-	if (ctl_figures_acquire(call, &error) == NULL)
+	if (ctl_figures_acquire(call->mib[2], &error) == NULL)
 		return error;
-	lock_release(&snapshot_lock);
+	ctl_snapshot_release();
 	out->u64 = 0;
 	return 0;
 }
@@ -350,12 +113,16 @@ ctl_arena_decay_ms_read(const struct ctl_call *call, union ctl_value *out)
 {
 	int error;
 
-	if (ctl_figures_acquire(call, &error) == NULL)
+	if (ctl_figures_acquire(call->mib[2], &error) == NULL)
 		return error;
-	lock_release(&snapshot_lock);
-	out->ssize = arena_decay_ms_get(
-	    call->mib[2] == MALLCTL_ARENAS_ALL ? ARENA_NONE :
-	    (unsigned)call->mib[2], (enum extent_state)call->node->arg);
+	ctl_snapshot_release();
+	if (call->mib[2] == MALLCTL_ARENAS_DESTROYED)
+		out->ssize = DECAY_NEVER;
+	else
+		out->ssize = arena_decay_ms_get(
+		    call->mib[2] == MALLCTL_ARENAS_ALL ? ARENA_NONE :
+		    (unsigned)call->mib[2],
+		    (enum extent_state)call->node->arg);
 	return 0;
 }
 
@@ -403,6 +170,7 @@ static bool
 ctl_stats_arena_valid(const size_t *mib, size_t index)
 {
 	return index == MALLCTL_ARENAS_ALL ||
+	    index == MALLCTL_ARENAS_DESTROYED ||
 	    (boot() == 0 && index < arenas_count() && index < ARENA_MAX);
 }
 
@@ -435,7 +203,7 @@ ctl_mutexes_reset(const struct ctl_call *call, const union ctl_value *in)
 		if (arena != NULL)
 			arena_stats_reset_locks(arena);
 	}
-	lock_stats_reset(&snapshot_lock);
+	ctl_snapshot_reset_lock();
 	return 0;
 }
 

@@ -24,7 +24,7 @@
 enum lock_rank {
 	RANK_NONE,		/* unchecked */
 	RANK_INIT,		/* boot.c: first use */
-	RANK_CTL,		/* ctl_stats.c: the snapshot */
+	RANK_CTL,		/* ctl_snapshot.c: the snapshot */
 	RANK_BACKGROUND,	/* background.c */
 	RANK_PROF_DUMP,		/* dump.c: the prefix */
 	RANK_PROF_MODULES,	/* modules.c: the list */
@@ -37,7 +37,7 @@ enum lock_rank {
 	RANK_THREADS,		/* thread.c: the list of threads */
 	RANK_THREAD_BATCH,	/* thread.c: frees of other domains */
 	RANK_TCACHES,		/* tcaches.c: explicit caches */
-	RANK_ARENAS,		/* arena.c: the table of arenas */
+	RANK_ARENAS,		/* arena.c: the table; arena_stats.c */
 	RANK_DECAY,		/* pages.c: decay of dirty, then muzzy */
 	RANK_BIN,		/* bin.c: one of an arena and class */
 	RANK_LARGE,		/* arena.c: blocks of manual arenas */

@@ -155,7 +155,7 @@ size_t ctl_type_size(enum ctl_type type);
 /* Takes a new snapshot, as writing epoch does. 0 or EAGAIN. */
 int ctl_refresh(void);
 
-/* ctl_stats.c's; the root has it. */
+/* ctl_snapshot.c's; the root has it. */
 ctl_handler ctl_epoch;
 
 /* The lock of the snapshot. */

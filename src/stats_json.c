@@ -123,7 +123,7 @@ json_arena(struct stats_out *out, const char *key, unsigned index)
 	json_close(out, '}');
 }
 
-/* Each arena that there is, under its index. */
+/* Each that there is, under its index. */
 static void
 json_each_arena(struct stats_out *out)
 {
@@ -139,11 +139,14 @@ json_each_arena(struct stats_out *out)
 static void
 json_all_arenas(struct stats_out *out)
 {
-	if (!stats_shows(out, 'm') && !stats_shows(out, 'a'))
+	if (!stats_shows(out, 'm') && !stats_shows(out, 'd') &&
+	    !stats_shows(out, 'a'))
 		return;
 	json_open(out, "stats.arenas", '{');
 	if (stats_shows(out, 'm'))
 		json_arena(out, "merged", MALLCTL_ARENAS_ALL);
+	if (stats_shows(out, 'd') && arena_stats_destroyed(NULL))
+		json_arena(out, "destroyed", MALLCTL_ARENAS_DESTROYED);
 	if (stats_shows(out, 'a'))
 		json_each_arena(out);
 	json_close(out, '}');

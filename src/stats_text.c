@@ -531,6 +531,10 @@ text_arenas(struct stats_out *out)
 		stats_printf(out, "Merged arenas stats:\n");
 		text_arena(out, MALLCTL_ARENAS_ALL);
 	}
+	if (stats_shows(out, 'd') && arena_stats_destroyed(NULL)) {
+		stats_printf(out, "Destroyed arenas stats:\n");
+		text_arena(out, MALLCTL_ARENAS_DESTROYED);
+	}
 	for (unsigned i = 0; stats_shows(out, 'a') && i < arenas_count(); i++)
 		if (arena_get(i, false) != NULL) {
 			stats_printf(out, "arenas[%u]:\n", i);

@@ -380,7 +380,7 @@ thread_totals(struct thread_totals *out)
 	out->allocated = atomic_load_explicit(&orphan_allocated,
 	    memory_order_relaxed);
 	out->deallocated = atomic_load_explicit(&orphan_deallocated,
-	    memory_order_relaxed);
+	    memory_order_relaxed) + arena_dropped_bytes();
 	lock_acquire(&threads_lock);
 	out->allocated += dead_allocated;
 	out->deallocated += dead_deallocated;

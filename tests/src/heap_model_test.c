@@ -43,7 +43,6 @@ static struct player players[PLAYERS_MAX];
 static _Atomic(struct ref_block *) letters[NLETTERS];
 static pthread_barrier_t barrier;
 static unsigned nplayers;
-static uint64_t dropped;		/* bytes, by resets */
 
 /* --- passing -------------------------------------------------------------- */
 
@@ -250,10 +249,10 @@ check_heap(void)
 	}
 	arena_check(arena_internal());
 	thread_totals(&totals);
-	if (totals.allocated - totals.deallocated != sum + dropped)
+	if (totals.allocated - totals.deallocated != sum)
 		ref_die("%llu bytes live, not %llu", (unsigned long long)
 		    (totals.allocated - totals.deallocated),
-		    (unsigned long long)(sum + dropped));
+		    (unsigned long long)sum);
 }
 
 static void
@@ -262,7 +261,6 @@ forget(struct ref_block *block, unsigned arena)
 	if (block->ptr == NULL || block->arena != arena)
 		return;
 	ref_occupy(block, false);
-	dropped += block->usable;
 	block->ptr = NULL;
 }
 

@@ -292,6 +292,8 @@ static const struct {
 } parts[] = {
 	{ 'g', "/jemalloc/opt/", "\nRun-time option settings" },
 	{ 'm', "/jemalloc/stats.arenas/merged/", "\nMerged arenas stats:" },
+	{ 'd', "/jemalloc/stats.arenas/destroyed/",
+	    "\nDestroyed arenas stats:" },
 	{ 'a', "/jemalloc/stats.arenas/0/", "\narenas[0]:" },
 	{ 'b', "/bins/#/nmalloc", "\nbins:" },
 	{ 'l', "/lextents/#/nmalloc", "\nlarge:          size" },
@@ -315,14 +317,20 @@ check_parts(const struct buffer *in, bool json, size_t skip)
 	}
 }
 
-/* A second arena, or the text has no merged figures. */
-static void
-make_second_arena(void)
+/* A destroyed arena, and a second one, or the text has no merged figures. */
+static int
+make_arenas(void **state)
 {
 	unsigned index;
 	size_t len = sizeof index;
+	char destroy[64];
 
+	(void)state;
 	assert_int_equal(mallctl("arenas.create", &index, &len, NULL, 0), 0);
+	snprintf(destroy, sizeof destroy, "arena.%u.destroy", index);
+	assert_int_equal(mallctl(destroy, NULL, NULL, NULL, 0), 0);
+	assert_int_equal(mallctl("arenas.create", &index, &len, NULL, 0), 0);
+	return 0;
 }
 
 static void
@@ -342,7 +350,6 @@ static void
 test_each_letter_leaves_its_part_out_of_text(void **state)
 {
 	(void)state;
-	make_second_arena();
 	for (size_t i = 0; i <= NPARTS; i++) {
 		char letters[] = { i < NPARTS ? parts[i].letter : 0, 0 };
 		struct buffer text = print(letters);
@@ -375,5 +382,5 @@ main(void)
 		cmocka_unit_test(test_unknown_letters_change_nothing),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, make_arenas, NULL);
 }

@@ -1,0 +1,55 @@
+/*
+ * ctl_snapshot.h - the figures behind stats.*, all of one moment.
+ *
+ *   epoch (written) --> ctl_refresh --> total, merged, destroyed, arenas[i]
+ *
+ * A snapshot makes figures of several calls agree: allocated <= active <=
+ * resident <= mapped, and the parts sum up to the whole.
+ *
+ * Locks: one (RANK_CTL) around all of it.
+ * Memory: base_meta, about 30 KiB for each arena there is, kept.
+ */
+#ifndef STRATA_CTL_SNAPSHOT_H
+#define STRATA_CTL_SNAPSHOT_H
+
+#include "arena.h"
+#include "background.h"
+
+/* An arena's own figures, and what they lack. */
+struct ctl_arena_figures {
+	struct arena_stats stats;
+	size_t base, internal, resident, tcache_bytes;
+	size_t metadata_thp;		/* huge pages */
+	struct lock_stats base_lock;
+	struct lock_stats zero;		/* of what Strata has no lock for */
+	bool initialized;
+};
+
+/* Of the whole process; bytes. */
+struct ctl_total {
+	size_t allocated, active, metadata, metadata_rtree, resident, mapped,
+	    retained;
+	size_t metadata_thp;		/* huge pages */
+	size_t live, tcache_bytes;
+	size_t zero_reallocs;
+	size_t foreign_handed, foreign_leaked;
+	struct background_stats background;
+	struct lock_stats ctl, background_thread;
+	struct lock_stats zero;		/* of what Strata has no lock for */
+};
+
+/*
+ * The process's figures; those of an arena, MALLCTL_ARENAS_ALL or
+ * MALLCTL_ARENAS_DESTROYED. The snapshot's lock is held if the result is not
+ * NULL; a process that never wrote epoch gets its first one here. *error:
+ * EAGAIN no memory, ENOENT no such arena.
+ */
+const struct ctl_total *ctl_total_acquire(int *error);
+const struct ctl_arena_figures *ctl_figures_acquire(size_t index,
+    int *error);
+void ctl_snapshot_release(void);
+
+/* Zeroes the counters of the snapshot's own lock. */
+void ctl_snapshot_reset_lock(void);
+
+#endif
