@@ -10,8 +10,9 @@
  * file is inflated.
  *
  * Units: names that end in _ns are nanoseconds, in _ms milliseconds (-1:
- *   never), p... are pages; n..., num_... and cur... are counts; all others
- *   are bytes. Counters only grow, over the life of the process.
+ *   never), p... are pages; n..., num_... and cur... are counts, and so are
+ *   metadata_thp (huge pages) and extent_avail (structs); all others are
+ *   bytes. Counters only grow, over the life of the process.
  * What is not there is 0, "" or NULL; has_... tell a left-out section from
  *   zeros. jemalloc leaves out: everything below "strata", bin.nslabs,
  *   lextent.nmalloc, ndalloc and nrequests, and "merged" if it has one arena

@@ -103,7 +103,7 @@ static const struct line unused[] = {
 
 /* --- axes ---------------------------------------------------------------- */
 
-/* The step of marks: a power of `base` times 1, 2, 5 (or 1, 2, 4 ...). */
+/* The step of marks: a power of 2. */
 static double
 bytes_step(double max)
 {
@@ -114,23 +114,24 @@ bytes_step(double max)
 	return step;
 }
 
+/* 1, 2 or 5 times a power of 10 s; from a minute on, as clocks go. */
 static double
 time_step(double seconds)
 {
-	static const double minutes[] = { 60, 120, 300, 600, 1200, 1800,
-	    3600, 7200, 14400, 21600, 43200, 86400 };
+	static const double steps[] = { 1, 2, 5, 10, 15, 30, 60, 120, 300,
+	    600, 1200, 1800, 3600, 7200, 14400, 21600, 43200, 86400, 172800,
+	    604800, 1209600, 2592000, 7776000, 31557600 };
 	double step;
 
-	for (size_t i = 0; seconds > 60 * MARKS &&
-	    i < sizeof minutes / sizeof minutes[0]; i++) {
-		if (seconds / minutes[i] <= MARKS)
-			return minutes[i];
+	for (size_t i = 0; seconds > MARKS / 2. &&
+	    i < sizeof steps / sizeof steps[0]; i++) {
+		if (seconds / steps[i] <= MARKS)
+			return steps[i];
 	}
 	step = pow(10, floor(log10(seconds > 0 ? seconds : 1)));
-	if (seconds / step > MARKS)
-		return step * 2;
-	return seconds / step > MARKS / 2. ? step : seconds / step >
-	    MARKS / 4. ? step / 2 : step / 5;
+	return seconds / step > MARKS ? step * 2 : seconds / step >
+	    MARKS / 2. ? step : seconds / step > MARKS / 4. ? step / 2 :
+	    step / 5;
 }
 
 static double

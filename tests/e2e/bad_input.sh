@@ -1,7 +1,7 @@
 #!/bin/sh
 # bad_input.sh - what a user may get wrong and a disk may damage: malformed
-# options get jemalloc's words, damaged profiles an exit status of 3, the
-# file's name and a reason; nothing crashes, hangs or eats the memory.
+# options get jemalloc's words, damaged profiles and statistics an exit status
+# of 3, the file's name and a reason; nothing crashes, hangs or eats the memory.
 
 . "${0%/*}/lib.sh"
 many=${MUTANTS:-160}
@@ -104,5 +104,16 @@ for format in pb heap gz; do
 		# shellcheck disable=SC2086 # a command and its options
 		all_damaged $format $((many / 10)) $command
 	done
+done
+
+# --- damaged statistics ------------------------------------------------------
+
+under stats_print:true,stats_print_opts:J perl -e 1 2>good.json
+check "the whole json file is fine" "$STRATA" stats good.json
+"$PROG/mutate" good.json bad.json "$many"
+all_damaged json "$many" stats --bins --large --mutexes
+check "... and damage is noticed" holds "$all_refused >= 20"
+for format in json svg openmetrics; do
+	all_damaged json $((many / 10)) stats --format $format
 done
 finish
