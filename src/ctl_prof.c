@@ -236,7 +236,7 @@ const struct ctl_node ctl_prof[] = {
 	{ "reset", .type = CTL_SIZE, .write = ctl_reset_write },
 	FIGURE("interval", prof_interval_get),
 	{ "lg_sample", .type = CTL_SIZE, .read = ctl_lg_sample_read },
-	{ "stats", .children = ctl_prof_stats },
+	{ "stats", .children = ctl_prof_stats, .marks = CTL_HIDDEN },
 	{ "generation", .type = CTL_U64, .read = ctl_figure_read,
 	    .handler = ctl_generation, .arg = (uintptr_t)prof_generation_get,
 	    .marks = CTL_STRATA },

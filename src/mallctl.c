@@ -82,7 +82,7 @@ const struct ctl_node ctl_root[] = {
 	{ "arenas", .children = ctl_arenas, .letter = 'g' },
 	{ "prof", .children = ctl_prof, .letter = 'g' },
 	{ "stats", .children = ctl_stats },
-	{ "experimental", .children = ctl_experimental },
+	{ "experimental", .children = ctl_experimental, .marks = CTL_HIDDEN },
 	{ 0 }
 };
 

@@ -10,14 +10,18 @@
  * reads its statistics reads these. Unlike there no key comes twice, "merged"
  * is there however many arenas are, and a mutex's counters are its own.
  */
+#include <string.h>
+
 #include "arena.h"
 #include "os.h"
+#include "prof.h"
 #include "stats_out.h"
 #include "names.h"
 
 /* Where the walk is: mib has an element for each branch it is below. */
 struct json_walk {
 	struct stats_out *out;
+	bool merged;			/* below the sum of all arenas */
 	size_t mib[CTL_MAX_DEPTH];
 };
 
@@ -38,6 +42,33 @@ json_leaf(struct json_walk *walk, size_t depth, const char *key,
 	json_value(walk->out, key, type, &value);
 }
 
+/* prof_stats: what was sampled of a class, of all arenas together. */
+static void
+json_samples(struct stats_out *out, unsigned sizeclass)
+{
+	struct prof_class live, accum;
+
+	if (!CONFIG_PROF || prof_class_get(sizeclass, false, &live) != 0 ||
+	    prof_class_get(sizeclass, true, &accum) != 0)
+		return;
+	json_u64(out, "prof_live_requested", live.req_sum);
+	json_u64(out, "prof_live_count", live.count);
+	json_u64(out, "prof_accum_requested", accum.req_sum);
+	json_u64(out, "prof_accum_count", accum.count);
+}
+
+/* Element i of an array of "merged" may be that of a size class. */
+static void
+json_merged(struct json_walk *walk, const char *key, size_t i)
+{
+	if (!walk->merged)
+		return;
+	if (strcmp(key, "bins") == 0)
+		json_samples(walk->out, (unsigned)i);
+	else if (strcmp(key, "lextents") == 0)
+		json_samples(walk->out, (unsigned)i + SC_NSMALL);
+}
+
 static void
 json_array(struct json_walk *walk, size_t depth, const char *key,
     const struct ctl_node *element)
@@ -47,6 +78,7 @@ json_array(struct json_walk *walk, size_t depth, const char *key,
 		walk->mib[depth] = i;
 		json_open(walk->out, NULL, '{');
 		json_children(walk, depth + 1, element->children);
+		json_merged(walk, key, i);
 		json_close(walk->out, '}');
 	}
 	json_close(walk->out, ']');
@@ -110,7 +142,8 @@ json_own(struct stats_out *out, const char *name)
 static void
 json_arena(struct stats_out *out, const char *key, unsigned index)
 {
-	struct json_walk walk = { .out = out };
+	struct json_walk walk = { .out = out,
+	    .merged = index == MALLCTL_ARENAS_ALL };
 	size_t depth = CTL_MAX_DEPTH;
 	const struct ctl_node *branch;
 	char name[32];

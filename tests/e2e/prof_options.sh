@@ -28,6 +28,35 @@ check_eq 'prof_stats: what is in use and what ever was' \
 bin accum: 59955 bytes, 10 samples' "$(head -n 2 ours)"
 beside prof_stats:false no_classes
 
+# classes_json CONF: of the class of 48 bytes in the statistics, of all its
+# blocks and of the samples; and how many keys of samples there are in all
+classes_json() {
+	under "$exact,stats_print:true,stats_print_opts:J,$1" perl -e 1 \
+		2>stats.json
+	jq -r '.jemalloc."stats.arenas" |
+		[.merged.bins[3] | .nmalloc, .nmalloc - .ndalloc,
+		.prof_accum_count, .prof_live_count,
+		.prof_live_requested <= 48 * (.prof_live_count // 0),
+		.prof_live_requested > 32 * (.prof_live_count // 0)] +
+		[[.. | objects | select(has("prof_live_count"))] | length] |
+		map(tostring) | join(" ")' stats.json
+}
+
+# caches hold some of what is freed, hence the second figure is not the fourth
+read -r made kept sampled live bound above keys <<END
+$(classes_json tcache:false,prof_stats:true)
+END
+check 'prof_stats: the statistics have them' \
+	holds "$sampled > 0.9 * $made && $sampled <= $made && $live <= $kept"
+check_eq '... as bytes asked for' 'true true' "$bound $above"
+check_eq '... of all size classes, once' 232 "$keys"
+check_eq 'no prof_stats: they have not' 0 \
+	"$(classes_json prof_stats:false | awk '{ print $NF }')"
+check_eq '... and nothing else of prof.stats and experimental' \
+	'active gdump interval lg_sample thread_active_init false' \
+	"$(jq -r '(.jemalloc.prof | keys | join(" ")) + " " +
+		(.jemalloc | has("experimental") | tostring)' stats.json)"
+
 # --- prof_unbias, prof_accum ------------------------------------------------
 
 # blocks CONF: jeprof's total of live and of allocated bytes, and of the header
