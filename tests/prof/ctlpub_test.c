@@ -114,6 +114,7 @@ test_long_names_are_cut(void **state)
 
 static _Atomic bool stop;
 
+/* With pauses of many lengths: a reader is to be torn often, not always. */
 static void *
 write_on(void *arg)
 {
@@ -121,6 +122,8 @@ write_on(void *arg)
 		struct ctlpub_state now = state_of(n);
 
 		ctlpub_write(&now);
+		for (uint64_t i = n * 2654435761u % 4096; i > 0; i--)
+			__asm__ volatile("");
 	}
 	return NULL;
 }
@@ -131,18 +134,20 @@ test_copies_are_whole(void **state)
 {
 	struct ctlpage copy;
 	pthread_t writer;
-	int whole = 0;
+	int whole = 0, torn = 0;
 	uint64_t last = 0;
 
 	pthread_create(&writer, NULL, write_on, NULL);
-	while (whole < 20000) {
+	while (whole < 20000 || torn < 1000) {
 		uint32_t seq = __atomic_load_n(&page->seq, __ATOMIC_ACQUIRE);
 
 		memcpy(&copy, page, sizeof copy);
 		__atomic_thread_fence(__ATOMIC_ACQUIRE);
 		if ((seq & 1) != 0 ||
-		    seq != __atomic_load_n(&page->seq, __ATOMIC_RELAXED))
+		    seq != __atomic_load_n(&page->seq, __ATOMIC_RELAXED)) {
+			torn++;
 			continue;
+		}
 		whole++;
 		assert_true(copy.rate == copy.samples_live &&
 		    copy.rate == copy.dumps);
