@@ -326,7 +326,8 @@ live_reset(void (*at_reset)(void))
 	release_all();
 }
 
-void
+/* A group's counts may be changing: only that there is one is looked at. */
+RACY void
 live_check(void)
 {
 	struct list *node;

@@ -17,6 +17,13 @@
 #define WINDOW_BASE	((uintptr_t)0x100000000000)	/* 16 TiB */
 #define WINDOW_SPREAD	((uintptr_t)0x0fffffe00000)	/* 16 TiB more */
 
+/* ThreadSanitizer has its tables there. */
+#ifdef __SANITIZE_THREAD__
+enum { WINDOW_IS_FREE = false };
+#else
+enum { WINDOW_IS_FREE = true };
+#endif
+
 static _Atomic uintptr_t window_next;
 
 static uintptr_t
@@ -86,7 +93,8 @@ pages_map(bool own_window, size_t size, size_t align)
 	/* Huge pages, unless the mapping is smaller than one. */
 	if (align < PAGES_MAP_ALIGN && size >= PAGES_MAP_ALIGN)
 		align = PAGES_MAP_ALIGN;
-	addr = os_map(own_window ? window_hint(size, align) : NULL, size);
+	addr = os_map(own_window && WINDOW_IS_FREE ?
+	    window_hint(size, align) : NULL, size);
 	if (addr != NULL && (uintptr_t)addr % align != 0) {
 		os_unmap(addr, size);
 		addr = map_aligned(size, align);

@@ -470,7 +470,7 @@ tcache_gc(struct tcache *cache)
 	repay(cache);
 }
 
-unsigned
+RACY unsigned
 tcache_peek(const struct tcache *cache, unsigned sizeclass,
     void *const **blocks)
 {

@@ -42,7 +42,11 @@ static pthread_key_t thread_key;
 static bool thread_key_made;
 
 /* glibc runs four rounds of destructors; others' may allocate in all. */
+#ifdef __SANITIZE_THREAD__
+enum { DESTRUCTOR_ROUNDS = 3 };		/* in the fourth it takes its leave */
+#else
 enum { DESTRUCTOR_ROUNDS = 4 };
+#endif
 
 /* Contents are filled, or frees are checked: constant after thread_boot. */
 static bool fast_paths_off;
@@ -296,16 +300,21 @@ batch_take(struct thread *thread, void **out)
 	return n;
 }
 
+static void
+batch_flush(struct thread *thread)
+{
+	void *blocks[THREAD_BATCH_MAX];
+	unsigned n = batch_take(thread, blocks);
+
+	arena_flush_mixed(blocks, n);
+}
+
 void
 thread_batch_flush(struct thread *thread)
 {
-	void *blocks[THREAD_BATCH_MAX];
-	unsigned n;
-
-	if (thread->batch_count == 0)
-		return;
-	n = batch_take(thread, blocks);
-	arena_flush_mixed(blocks, n);
+	/* The owner's own count: nobody else adds to it. */
+	if (thread->batch_count != 0)
+		batch_flush(thread);
 }
 
 void
@@ -328,7 +337,7 @@ thread_batch_flush_all(void)
 
 	lock_acquire(&threads_lock);
 	list_for_each(node, &threads)
-		thread_batch_flush(list_entry(node, struct thread, link));
+		batch_flush(list_entry(node, struct thread, link));
 	lock_release(&threads_lock);
 }
 
@@ -352,7 +361,7 @@ allocated_of(const struct thread *thread)
 }
 
 /* The bytes that a cached region keeps from the system: its slab's f/n. */
-static uint64_t
+static RACY uint64_t
 cache_pinned(const struct tcache *cache)
 {
 	uint64_t sum = 0;

@@ -33,6 +33,12 @@
 	((type *)((char *)(p) - offsetof(type, member)))
 #define CACHELINE	64
 
+/*
+ * The function reads on purpose what another thread may be writing, without
+ * an order: a guess, which its caller can live with. ThreadSanitizer is told.
+ */
+#define RACY		__attribute__((no_sanitize("thread")))
+
 /* One line on stderr, then abort(). Defined in fmt.c. */
 _Noreturn void util_die(const char *what, const char *file, int line);
 

@@ -240,7 +240,7 @@ test_generations_are_in_the_samples(void **state)
 
 /* --- fork ----------------------------------------------------------------- */
 
-static volatile bool stop;
+static atomic_bool stop;
 
 static void *
 sample_all_the_time(void *arg)

@@ -315,26 +315,26 @@ test_wild_frame_pointers(void **state)
 
 /* --- the gate ------------------------------------------------------------- */
 
-static volatile bool inside, go_on;
+static atomic_bool inside, go_on;
 
 static void *
 thread_unwinds(void *arg)
 {
 	assert_true(unwind_enter(&fake_thread));
-	__atomic_store_n(&inside, true, __ATOMIC_SEQ_CST);
-	while (!__atomic_load_n(&go_on, __ATOMIC_SEQ_CST))
+	inside = true;
+	while (!go_on)
 		sched_yield();
 	unwind_leave(&fake_thread);
 	return NULL;
 }
 
-static volatile bool prepared;
+static atomic_bool prepared;
 
 static void *
 thread_forks(void *arg)
 {
 	unwind_fork_prepare(&fake_thread);
-	__atomic_store_n(&prepared, true, __ATOMIC_SEQ_CST);
+	prepared = true;
 	unwind_fork_parent();
 	return NULL;
 }
@@ -361,7 +361,7 @@ test_fork_waits_for_who_unwinds(void **state)
 	pthread_create(&forker, NULL, thread_forks, NULL);
 	wait_for_closed_gate();
 	assert_false(prepared);
-	__atomic_store_n(&go_on, true, __ATOMIC_SEQ_CST);
+	go_on = true;
 	pthread_join(forker, NULL);
 	assert_true(prepared);
 	pthread_join(unwinder, NULL);
