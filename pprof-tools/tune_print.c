@@ -124,10 +124,14 @@ tune_print_text(const struct tune_report *report,
 		    in->file->version);
 	for (size_t i = 0; i < report->n; i++)
 		print_finding(&report->findings[i], i + 1, color, out);
-	if (*report->conf != '\0')
-		fprintf(out, "%sMALLOC_CONF='%s'%s\n",
-		    grid_style_on(GRID_BOLD, color), report->conf,
-		    grid_style_off(GRID_BOLD, color));
+	if (*report->conf == '\0')
+		return;
+	/* jemalloc does not tell what its environment says already. */
+	if (!in->file->is_strata)
+		fputs("add to MALLOC_CONF: ", out);
+	fprintf(out, in->file->is_strata ? "%sMALLOC_CONF='%s'%s\n" :
+	    "%s%s%s\n", grid_style_on(GRID_BOLD, color), report->conf,
+	    grid_style_off(GRID_BOLD, color));
 }
 
 void
