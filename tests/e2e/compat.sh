@@ -293,4 +293,49 @@ compare "texts of MALLOC_CONF" conf_texts
 
 program "mallctl names" ctl "" compat_ctl
 program "mallctl names while profiling" ctl_prof prof:true compat_ctl
+program "sizes, alignment, limits" alloc "" compat_alloc
+program "arenas and caches" arena "" compat_arena
+program "a thread's own figures" thread "" compat_thread
+program "profiling" prof prof:true compat_prof
+program "operator new" new "" compat_new
+program "operator new that may not fail" new_infallible \
+	experimental_infallible_new:true compat_new
+program "sections of malloc_stats_print" stats "" compat_stats
+
+# compare_known TITLE CASE: what only CASE.strata.all has is Strata's own
+compare_known() {
+	awk -F ': ' 'NR == FNR { wanted[$1] = 1; next } $1 in wanted' \
+		"$2.jemalloc" "$2.strata.all" >"$2.strata"
+	compare "$1" "$2"
+}
+
+with jemalloc "" "$PROG/compat_stats" options | sort -u >options.jemalloc
+with strata "" "$PROG/compat_stats" options | sort -u >options.strata.all
+compare_known "options in the text of malloc_stats_print" options
+
+# --- the JSON: what jemalloc has is there, as the same type ------------------
+
+# json LIBRARY CONF LETTERS: each path once, indices as #, with its type
+json() {
+	with "$1" "$2" "$PROG/compat_stats" "$3" | jq -r --arg letters "$3" '
+		[paths(type != "object" and type != "array") as $p |
+		($p | map(if type == "number" then "#" else . end) |
+		join(" ")) + ": " + (getpath($p) | type)] |
+		unique[] | $letters + " " + .'
+}
+
+# compare_json TITLE CASE CONF LETTERS...
+compare_json() {
+	title=$1 case=$2 conf=$3
+	shift 3
+	for letters; do
+		json jemalloc "$conf" "$letters" >>"$case.jemalloc"
+		json strata "$conf" "$letters" >>"$case.strata.all"
+	done
+	compare_known "$title" "$case"
+}
+
+compare_json "keys of the JSON" json "" J Jg Jm Jd Ja Jb Jl Jx Je Jma \
+	Jgmdablxeh
+compare_json "keys of the JSON while profiling" json_prof prof:true J
 finish
