@@ -42,6 +42,7 @@ done
 for conf in $oblivious $oblivious,debug_page_size:65536 $all; do
 	model "$conf" malloc_test
 done
+model "$all" heap_model_test
 STORM_SECONDS=2
 export STORM_SECONDS
 check 'all at once, sampled, all options' under \
