@@ -209,6 +209,12 @@ cut_fold_generations(void)
 }
 
 void
+cut_each_lock(lock_visit *visit, void *arg)
+{
+	visit(&lock, arg);
+}
+
+void
 cut_fork_prepare(void)
 {
 	lock_acquire(&lock);

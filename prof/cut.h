@@ -21,6 +21,7 @@
 #include "group.h"
 #include "live.h"
 #include "prof.h"
+#include "lock.h"
 
 enum { CUT_BATCH = 256, CUT_SINCE_KEPT = 16 };
 
@@ -77,6 +78,7 @@ void cut_reset(void);
 void cut_fold_generations(void);
 
 void cut_boot(const struct prof_host *host);
+void cut_each_lock(lock_visit *visit, void *arg);
 void cut_fork_prepare(void);
 void cut_fork_parent(void);
 void cut_fork_child(void);

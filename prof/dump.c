@@ -630,6 +630,12 @@ dump_document(const char *filename, const char *suffix, dump_put *put,
 
 /* For the prefix and the last error, not for a dump. */
 void
+dump_each_lock(lock_visit *visit, void *arg)
+{
+	visit(&dumper.lock, arg);
+}
+
+void
 dump_fork_prepare(void)
 {
 	lock_acquire(&dumper.lock);

@@ -20,6 +20,7 @@
 #include "prof.h"
 #include "scratch.h"
 #include "sink.h"
+#include "lock.h"
 
 enum { DUMP_PATH_MAX = 1280 };		/* bytes, with the NUL */
 
@@ -69,6 +70,7 @@ uint64_t dump_errors(void);		/* dumps that failed */
 void dump_last_error(char *out, size_t size);
 
 /* The child has no dump under way; the parent's files are left alone. */
+void dump_each_lock(lock_visit *visit, void *arg);
 void dump_fork_prepare(void);
 void dump_fork_parent(void);
 void dump_fork_child(void);

@@ -118,6 +118,12 @@ freed_stacks(const void *ptr, struct prof_freed *out)
 }
 
 void
+freed_each_lock(lock_visit *visit, void *arg)
+{
+	visit(&lock, arg);
+}
+
+void
 freed_fork_prepare(void)
 {
 	lock_acquire(&lock);

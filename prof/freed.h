@@ -6,6 +6,7 @@
 #define STRATA_FREED_H
 
 #include "history.h"
+#include "lock.h"
 
 void freed_boot(bool on);
 
@@ -16,6 +17,7 @@ void freed_end(const struct history_death *death);
 /* Copies both stacks; false if nothing is known of the address. */
 bool freed_stacks(const void *ptr, struct prof_freed *out);
 
+void freed_each_lock(lock_visit *visit, void *arg);
 void freed_fork_prepare(void);
 void freed_fork_parent(void);
 void freed_fork_child(void);

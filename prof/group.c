@@ -407,6 +407,13 @@ group_count(void)
 }
 
 void
+group_each_lock(lock_visit *visit, void *arg)
+{
+	for (unsigned i = 0; i < SHARDS; i++)
+		visit(&shards[i].lock, arg);
+}
+
+void
 group_fork_prepare(void)
 {
 	for (unsigned i = 0; i < SHARDS; i++)

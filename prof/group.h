@@ -21,6 +21,7 @@
 #include "hash.h"
 #include "list.h"
 #include "stack.h"
+#include "lock.h"
 
 /* A generation that stands for all up to (generation & ~GENERATION_FOLD). */
 #define GENERATION_FOLD	0x80000000u
@@ -100,6 +101,7 @@ uint64_t group_fold_generations(uint32_t below);
 uint64_t group_count(void);
 
 void group_boot(void);
+void group_each_lock(lock_visit *visit, void *arg);
 void group_fork_prepare(void);
 void group_fork_parent(void);
 void group_fork_child(void);

@@ -246,6 +246,12 @@ history_put_trace(struct sink *sink, const struct stack *stack)
 /* --- fork ----------------------------------------------------------------- */
 
 void
+history_each_lock(lock_visit *visit, void *arg)
+{
+	visit(&names_lock, arg);
+}
+
+void
 history_fork_prepare(void)
 {
 	lock_acquire(&names_lock);

@@ -22,6 +22,7 @@
 #include "prof.h"
 #include "sink.h"
 #include "stack.h"
+#include "lock.h"
 
 enum { HISTORY_RECENT = 1, HISTORY_LOG = 2, HISTORY_FREED = 4 };
 
@@ -88,6 +89,7 @@ void history_put_trace(struct sink *sink, const struct stack *stack);
 void history_boot(const struct prof_options *options,
     const struct prof_host *host);
 int history_exit(void);
+void history_each_lock(lock_visit *visit, void *arg);
 void history_fork_prepare(void);
 void history_fork_parent(void);
 void history_fork_child(void);

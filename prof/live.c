@@ -363,6 +363,13 @@ live_check(void)
 }
 
 void
+live_each_lock(lock_visit *visit, void *arg)
+{
+	for (unsigned i = 0; i < LIVE_SHARDS; i++)
+		visit(&shards[i].lock, arg);
+}
+
+void
 live_fork_prepare(void)
 {
 	lock_all();

@@ -12,6 +12,7 @@
 #include "hash.h"
 #include "list.h"
 #include "prof.h"
+#include "lock.h"
 
 struct live {
 	struct hash_node node;		/* of its shard; in limbo: the chain */
@@ -100,6 +101,7 @@ void live_reset(void (*at_reset)(void));
 void live_boot(const struct prof_host *host);
 void live_check(void);			/* debug: walks all, aborts on damage */
 
+void live_each_lock(lock_visit *visit, void *arg);
 void live_fork_prepare(void);
 void live_fork_parent(void);
 void live_fork_child(void);

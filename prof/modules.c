@@ -623,6 +623,12 @@ modules_known(uintptr_t pc)
 /* --- fork ----------------------------------------------------------------- */
 
 void
+modules_each_lock(lock_visit *visit, void *arg)
+{
+	visit(&lock, arg);
+}
+
+void
 modules_fork_prepare(void)
 {
 	lock_acquire(&lock);

@@ -16,6 +16,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lock.h"
+
 enum { MODULE_PHDRS_MAX = 32, MODULE_BUILD_ID_MAX = 32, MODULES_MAX = 16384 };
 
 struct module {
@@ -84,6 +86,7 @@ uint32_t modules_epoch(void);		/* raised when a range was not kept */
 uint64_t modules_reserved_bytes(void);
 uint64_t modules_reserve_failures(void);
 
+void modules_each_lock(lock_visit *visit, void *arg);
 void modules_fork_prepare(void);
 void modules_fork_parent(void);
 void modules_fork_child(void);

@@ -257,6 +257,15 @@ uint64_t prof_samples_live(void);
 uint64_t prof_dumps_done(void);
 uint64_t prof_dump_errors(void);
 
+/* Counters of the profiler's locks, summed up in groups; see locks.c. */
+enum prof_mutex {
+	PROF_MUTEX_PROF, PROF_MUTEX_THDS_DATA, PROF_MUTEX_DUMP,
+	PROF_MUTEX_RECENT_ALLOC, PROF_NMUTEXES
+};
+struct lock_stats;
+void prof_mutex_read(enum prof_mutex mutex, struct lock_stats *out);
+void prof_mutexes_reset(void);
+
 /*
  * Fork. prepare waits until no unwinding runs and takes the locks in rank
  * order; it waits for no I/O. Called with no allocator lock held and before

@@ -136,6 +136,13 @@ profmem_failures(void)
 }
 
 void
+profmem_each_lock(lock_visit *visit, void *arg)
+{
+	visit(&lock, arg);
+	visit(&profmem_base.lock, arg);
+}
+
+void
 profmem_fork_prepare(void)
 {
 	lock_acquire(&lock);

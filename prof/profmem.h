@@ -41,6 +41,7 @@ uint64_t profmem_failures(void);
  */
 bool profmem_limit_update(void);
 
+void profmem_each_lock(lock_visit *visit, void *arg);
 void profmem_fork_prepare(void);
 void profmem_fork_parent(void);
 void profmem_fork_child(void);

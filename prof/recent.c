@@ -361,6 +361,12 @@ recent_dump(uint64_t rate, prof_write *write, void *opaque)
 }
 
 void
+recent_each_lock(lock_visit *visit, void *arg)
+{
+	visit(&lock, arg);
+}
+
+void
 recent_fork_prepare(void)
 {
 	lock_acquire(&lock);

@@ -6,6 +6,7 @@
 #define STRATA_RECENT_H
 
 #include "history.h"
+#include "lock.h"
 
 void recent_boot(int64_t max);
 
@@ -22,6 +23,7 @@ void recent_max_set(int64_t max);
  */
 int recent_dump(uint64_t rate, prof_write *write, void *opaque);
 
+void recent_each_lock(lock_visit *visit, void *arg);
 void recent_fork_prepare(void);
 void recent_fork_parent(void);
 void recent_fork_child(void);

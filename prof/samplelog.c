@@ -379,6 +379,12 @@ samplelog_exit(void)
 /* --- fork ----------------------------------------------------------------- */
 
 void
+samplelog_each_lock(lock_visit *visit, void *arg)
+{
+	visit(&lock, arg);
+}
+
+void
 samplelog_fork_prepare(void)
 {
 	lock_acquire(&lock);

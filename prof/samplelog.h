@@ -6,6 +6,7 @@
 #define STRATA_SAMPLELOG_H
 
 #include "history.h"
+#include "lock.h"
 
 void samplelog_boot(bool on, const struct prof_host *host);
 
@@ -17,6 +18,7 @@ int samplelog_exit(void);
 
 void samplelog_end(const struct history_death *death);
 
+void samplelog_each_lock(lock_visit *visit, void *arg);
 void samplelog_fork_prepare(void);
 void samplelog_fork_parent(void);
 void samplelog_fork_child(void);

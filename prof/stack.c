@@ -158,6 +158,13 @@ stack_others(void)
 }
 
 void
+stack_each_lock(lock_visit *visit, void *arg)
+{
+	for (unsigned i = 0; i < SHARDS; i++)
+		visit(&shards[i].lock, arg);
+}
+
+void
 stack_fork_prepare(void)
 {
 	for (unsigned i = 0; i < SHARDS; i++)

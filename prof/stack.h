@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "hash.h"
+#include "lock.h"
 
 #define STACK_SIGNAL	((uintptr_t)1 << 63)
 enum { STACK_DEPTH_MAX = 1024 };
@@ -61,6 +62,7 @@ uint64_t stack_count(void);		/* distinct stacks kept */
 uint64_t stack_others(void);		/* times stack_other was the answer */
 
 void stack_boot(void);
+void stack_each_lock(lock_visit *visit, void *arg);
 void stack_fork_prepare(void);
 void stack_fork_parent(void);
 void stack_fork_child(void);

@@ -255,6 +255,12 @@ background_lock_stats(struct lock_stats *out)
 }
 
 void
+background_lock_reset(void)
+{
+	lock_stats_reset(&background_lock);
+}
+
+void
 background_boot(void)
 {
 	if (opt.background_thread)

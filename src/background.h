@@ -35,6 +35,7 @@ int background_max_set(size_t max);
 size_t background_max_get(void);
 void background_stats_get(struct background_stats *out);
 void background_lock_stats(struct lock_stats *out);
+void background_lock_reset(void);
 
 void background_fork_prepare(void);
 void background_fork_parent(void);

@@ -131,6 +131,8 @@ ctl_read_total(void)
 	background_stats_get(&total.background);
 	background_lock_stats(&total.background_thread);
 	lock_stats_read_locked(&snapshot_lock, &total.ctl);
+	for (int i = 0; CONFIG_PROF && i < PROF_NMUTEXES; i++)
+		prof_mutex_read((enum prof_mutex)i, &total.prof[i]);
 }
 
 static int

@@ -14,6 +14,7 @@
 
 #include "arena.h"
 #include "background.h"
+#include "prof.h"
 
 /* An arena's own figures, and what they lack. */
 struct ctl_arena_figures {
@@ -34,7 +35,7 @@ struct ctl_total {
 	size_t zero_reallocs;
 	size_t foreign_handed, foreign_leaked;
 	struct background_stats background;
-	struct lock_stats ctl, background_thread;
+	struct lock_stats ctl, background_thread, prof[PROF_NMUTEXES];
 	struct lock_stats zero;		/* of what Strata has no lock for */
 };
 

@@ -204,6 +204,9 @@ ctl_mutexes_reset(const struct ctl_call *call, const union ctl_value *in)
 			arena_stats_reset_locks(arena);
 	}
 	ctl_snapshot_reset_lock();
+	background_lock_reset();
+	if (CONFIG_PROF)
+		prof_mutexes_reset();
 	return 0;
 }
 
@@ -418,16 +421,18 @@ static const struct ctl_node ctl_mutexes[] = {
 	{ 0 }
 };
 
+#define TOTAL_OFFSET(field) offsetof(struct ctl_total, field)
+
 static const size_t ctl_mutex_offsets[9] = {
-	offsetof(struct ctl_total, background_thread),
-	offsetof(struct ctl_total, zero),
-	offsetof(struct ctl_total, ctl),
-	offsetof(struct ctl_total, zero),
-	offsetof(struct ctl_total, zero),
-	offsetof(struct ctl_total, zero),
-	offsetof(struct ctl_total, zero),
-	offsetof(struct ctl_total, zero),
-	offsetof(struct ctl_total, zero),
+	TOTAL_OFFSET(background_thread),
+	TOTAL_OFFSET(zero),	/* purging threads have no lock of their own */
+	TOTAL_OFFSET(ctl),
+	TOTAL_OFFSET(prof[PROF_MUTEX_PROF]),
+	TOTAL_OFFSET(prof[PROF_MUTEX_THDS_DATA]),
+	TOTAL_OFFSET(prof[PROF_MUTEX_DUMP]),
+	TOTAL_OFFSET(prof[PROF_MUTEX_RECENT_ALLOC]),
+	TOTAL_OFFSET(zero),
+	TOTAL_OFFSET(zero),
 };
 
 static_assert(ARRAY_LEN(ctl_mutexes) == ARRAY_LEN(ctl_mutex_offsets) + 2,

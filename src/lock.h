@@ -92,6 +92,9 @@ void lock_release(struct lock *lock);
  */
 void lock_reinit_child(struct lock *lock);
 
+/* What an owner of many calls for each of its locks. */
+typedef void lock_visit(struct lock *lock, void *arg);
+
 /* A copy of the counters; the lock is taken for it. */
 void lock_stats_read(struct lock *lock, struct lock_stats *out);
 /* The same by a caller that holds the lock. */

@@ -195,6 +195,53 @@ test_what_a_reset_drops_is_not_live(void **state)
 	    get("stats.tcache_bytes", 8), get("stats.allocated", 8));
 }
 
+/* --- locks ---------------------------------------------------------------- */
+
+/* Samples every block: the profiler's locks are taken a thousand times. */
+static void
+profile_a_thousand(void)
+{
+	bool on = true, off = false;
+	size_t lg = 0;
+
+	assert_int_equal(mallctl("prof.active", NULL, NULL, &on, sizeof on),
+	    0);
+	assert_int_equal(mallctl("prof.reset", NULL, NULL, &lg, sizeof lg),
+	    0);
+	for (int i = 0; i < 1000; i++) {
+		void *volatile ptr = malloc(100);
+
+		free(ptr);
+	}
+	assert_int_equal(mallctl("prof.active", NULL, NULL, &off,
+	    sizeof off), 0);
+}
+
+static void
+test_locks_of_the_profiler_are_counted(void **state)
+{
+	static const char *const names[] = {
+		"stats.mutexes.prof.num_ops",
+		"stats.mutexes.prof_thds_data.num_ops",
+	};
+	uint64_t before[2];
+
+	(void)state;
+	if (!CONFIG_PROF)
+		skip();
+	profile_a_thousand();
+	refresh();
+	for (int i = 0; i < 2; i++) {
+		before[i] = get(names[i], 8);
+		assert_true(before[i] >= 1000);
+	}
+	assert_int_equal(mallctl("stats.mutexes.reset", NULL, NULL, NULL, 0),
+	    0);
+	refresh();
+	for (int i = 0; i < 2; i++)
+		assert_true(get(names[i], 8) < before[i] / 2);
+}
+
 int
 main(void)
 {
@@ -206,6 +253,7 @@ main(void)
 		    test_next_arena_of_the_number_counts_from_zero),
 		cmocka_unit_test(test_actions_find_no_destroyed_arena),
 		cmocka_unit_test(test_what_a_reset_drops_is_not_live),
+		cmocka_unit_test(test_locks_of_the_profiler_are_counted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
