@@ -236,6 +236,17 @@ bin_stats_read(struct bin *bin, struct bin_stats *out,
 	lock_release(&bin->lock);
 }
 
+void *
+bin_cur(struct bin *bin)
+{
+	void *addr;
+
+	lock_acquire(&bin->lock);
+	addr = bin->cur == NULL ? NULL : bin->cur->addr;
+	lock_release(&bin->lock);
+	return addr;
+}
+
 void
 bin_stats_reset(struct bin *bin)
 {

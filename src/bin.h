@@ -83,6 +83,9 @@ unsigned bin_flush(struct bin *bin, struct pages *pages, void **ptrs,
 void bin_stats_read(struct bin *bin, struct bin_stats *out,
     struct lock_stats *lock);
 
+/* The address of the slab that regions are taken from, or NULL. */
+void *bin_cur(struct bin *bin);
+
 /* Counters to zero: of a bin without slabs. */
 void bin_stats_reset(struct bin *bin);
 

@@ -60,6 +60,8 @@ ctl_background_max_write(const struct ctl_call *call,
 }
 
 static const struct ctl_node ctl_experimental[] = {
+	{ "utilization", .children = ctl_utilization },
+	{ "arenas", .children = ctl_experimental_arenas },
 	{ "prof_recent", .children = ctl_prof_recent },
 	{ 0 }
 };

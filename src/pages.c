@@ -136,7 +136,7 @@ pages_alloc(struct pages *pages, size_t size, size_t align)
 	if (extent == NULL)
 		return NULL;
 	extent_set_state(extent, EXTENT_ACTIVE);
-	atomic_fetch_add_explicit(&pages->active, extent->size,
+	atomic_fetch_add_explicit(&pages->npages, extent->size / os_page,
 	    memory_order_relaxed);
 	return extent;
 }
@@ -247,7 +247,7 @@ static void
 deactivate(struct pages *pages, struct extent *extent)
 {
 	assert(extent_state(extent) == EXTENT_ACTIVE);
-	atomic_fetch_sub_explicit(&pages->active, extent->size,
+	atomic_fetch_sub_explicit(&pages->npages, extent->size / os_page,
 	    memory_order_relaxed);
 	extent->zeroed = false;
 	extent->slab = false;
@@ -289,7 +289,7 @@ pages_expand(struct pages *pages, struct extent *extent, size_t size,
 		return ENOMEM;
 	*zeroed = tail->zeroed;
 	extent_merge(&pages->pool, extent, tail);
-	atomic_fetch_add_explicit(&pages->active, more,
+	atomic_fetch_add_explicit(&pages->npages, more / os_page,
 	    memory_order_relaxed);
 	return 0;
 }

@@ -13,6 +13,7 @@
 
 #include "decay.h"
 #include "ecache.h"
+#include "os.h"
 
 enum { PAGES_NDECAYS = 2 };		/* EXTENT_DIRTY, EXTENT_MUZZY */
 
@@ -25,7 +26,7 @@ struct pages {
 	size_t grow_next;		/* bytes of the next mapping */
 	uint64_t serial;
 	/* atomic: */
-	_Atomic size_t active;		/* bytes */
+	_Atomic size_t npages;		/* of active extents */
 	_Atomic size_t address_space;	/* bytes mapped from the system */
 	_Atomic bool unwatched;		/* no purging thread comes by */
 	_Atomic size_t grow_limit;	/* bytes of a mapping, beyond need */
@@ -92,7 +93,8 @@ extern void (*_Atomic pages_awake)(void);
 static inline size_t
 pages_active(const struct pages *pages)
 {
-	return atomic_load_explicit(&pages->active, memory_order_relaxed);
+	return atomic_load_explicit(&pages->npages, memory_order_relaxed) *
+	    os_page;
 }
 
 void pages_check(struct pages *pages);
