@@ -272,7 +272,8 @@ is_true(const struct tune_input *in, const char *name)
 static bool
 judge_sampling(const struct tune_input *in, struct tune_finding *finding)
 {
-	double lg = tune_option(in, "lg_prof_sample", 19);
+	/* Of a damaged file it may be anything. */
+	double lg = fmax(0, fmin(63, tune_option(in, "lg_prof_sample", 19)));
 	double samples = samples_expected(in, exp2(lg)), fewer = samples;
 	double more = 0;
 	struct unit a, b;

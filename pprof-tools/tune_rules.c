@@ -7,6 +7,7 @@
  * can take its place.
  */
 #include <inttypes.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,7 +87,8 @@ tune_option(const struct tune_input *in, const char *name, double fallback)
 	if (text == NULL)
 		return fallback;
 	value = strtod(text, &end);
-	return end == text || *end != '\0' ? fallback : value;
+	return end == text || *end != '\0' || !isfinite(value) ? fallback :
+	    value;
 }
 
 static enum tune_severity

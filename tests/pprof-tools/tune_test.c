@@ -15,7 +15,7 @@ enum { NBINS = 5, NLARGE = 3, NARENAS = 4 };
 /* Ten seconds of a process with 16 threads, and nothing wrong. */
 struct world {
 	struct statsfile file;
-	struct statsfile_option options[8];
+	struct statsfile_option options[12];
 	struct statsfile_bin_info infos[NBINS];
 	struct statsfile_bin bins[NBINS];
 	uint64_t sizes[NLARGE];
@@ -780,6 +780,30 @@ test_too_little_to_judge(void **state)
 	assert_non_null(why);
 }
 
+/* Whatever figures a damaged file has: an end, and no trap. */
+static void
+test_absurd_figures_come_to_an_end(void **state)
+{
+	static const char *const absurd[] = { "0", "-1e9", "1e308", "nan",
+	    "", "x" };
+
+	for (size_t i = 0; i < sizeof absurd / sizeof *absurd; i++) {
+		struct world w;
+
+		world_init(&w);
+		for (size_t k = 0; k < sizeof levels / sizeof *levels; k++)
+			levels[k].set(&w, 3);
+		for (size_t k = 0; k < w.file.noptions; k++)
+			if (strncmp(w.options[k].name, "prof", 4) != 0)
+				w.options[k].value = (char *)absurd[i];
+		memset(w.infos, i % 2 == 0 ? 0 : 0xff, sizeof w.infos);
+		memset(w.bins, 0xff, sizeof w.bins);
+		w.file.page = i % 3 == 0 ? 0 : UINT64_MAX;
+		w.file.merged.nthreads = i % 2 == 0 ? 0 : UINT64_MAX;
+		tune_report_free(judge(&w.file, NULL));
+	}
+}
+
 /* --- the command ---------------------------------------------------------- */
 
 static const char bad[] = "tune_bad.json", later[] = "tune_later.json";
@@ -945,6 +969,7 @@ main(void)
 		    test_an_idle_process_wants_a_background_thread),
 		cmocka_unit_test(test_another_process_is_told_apart),
 		cmocka_unit_test(test_too_little_to_judge),
+		cmocka_unit_test(test_absurd_figures_come_to_an_end),
 		cmocka_unit_test_setup_teardown(test_golden, setup,
 		    teardown),
 		cmocka_unit_test_setup_teardown(
