@@ -50,20 +50,20 @@ static size_t
 slab_size_chosen(size_t size)
 {
 	size_t chosen = 0;
+	bool found = false;
 
 	for (unsigned i = 0; i < opt.slab_sizes.count; i++) {
 		const struct option_range *range = &opt.slab_sizes.range[i];
 
-		if (size >= range->lo && size <= range->hi)
-			chosen = range->value << 12;
+		if (size < range->lo || size > range->hi)
+			continue;
+		found = true;
+		chosen = range->value < SC_SLAB_MAX >> 12 ?
+		    range->value << 12 : SC_SLAB_MAX;
 	}
-	if (chosen == 0)
+	if (!found)
 		return slab_size_default(size);
-	if (chosen < size)
-		chosen = size;
-	if (chosen > SC_SLAB_MAX)
-		chosen = SC_SLAB_MAX;
-	return align_up(chosen, os_page);
+	return align_up(chosen > size ? chosen : size, os_page);
 }
 
 void

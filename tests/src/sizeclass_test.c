@@ -115,6 +115,13 @@ test_slab_sizes_option(void **state)
 	assert_int_equal(sc_slabs[sc_index(128)].slab_size, 12288);
 	assert_int_equal(sc_slabs[sc_index(16)].slab_size, 4096);
 	check_inverse();
+	/* none is one region at least, too many are as many as there may be */
+	opt.slab_sizes.range[0].value = 0;
+	opt.slab_sizes.range[1].value = SIZE_MAX;
+	sc_boot();
+	assert_int_equal(sc_slabs[sc_index(80)].slab_size, 4096);
+	assert_int_equal(sc_slabs[sc_index(128)].slab_size, SC_SLAB_MAX);
+	check_inverse();
 	opt.slab_sizes.count = 0;
 	sc_boot();
 }
