@@ -296,7 +296,9 @@ program "mallctl names while profiling" ctl_prof prof:true compat_ctl
 program "sizes, alignment, limits" alloc "" compat_alloc
 program "arenas and caches" arena "" compat_arena
 program "a thread's own figures" thread "" compat_thread
-program "profiling" prof prof:true compat_prof
+# prof_format is unknown to jemalloc, which writes no other.
+program "profiling" prof \
+	prof:true,lg_prof_sample:0,prof_prefix:p,prof_format:heap_v2 compat_prof
 program "operator new" new "" compat_new
 program "operator new that may not fail" new_infallible \
 	experimental_infallible_new:true compat_new

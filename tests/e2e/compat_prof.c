@@ -1,6 +1,6 @@
 /*
- * compat_prof.c - prof.* and thread.prof.*, run with prof:true: switches,
- * dumps and their file names, reset, sampling with a period of one byte.
+ * compat_prof.c - prof.* and thread.prof.*, run with prof:true and a period
+ * of one byte: switches, dumps and their file names, reset, exact profiles.
  */
 #include <dirent.h>
 #include <unistd.h>
@@ -176,10 +176,10 @@ int
 main(void)
 {
 	compat_begin();
+	check_exact();
 	check_switches();
 	check_names();
-	check_reset();
-	check_exact();
 	check_dumps();
+	check_reset();
 	return 0;
 }
