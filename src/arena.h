@@ -250,6 +250,7 @@ struct arena_stats {
 	uint64_t uptime_ns;
 	size_t active, dirty, muzzy, retained, mapped;	/* bytes */
 	size_t extent_avail;		/* unused extent structs */
+	size_t extent_bytes;		/* of all extent structs */
 	size_t small_allocated, large_allocated;	/* caches count */
 	uint64_t small_nmalloc, small_ndalloc, small_nrequests;
 	uint64_t small_nfills, small_nflushes;

@@ -134,6 +134,8 @@ read_pages(struct arena *arena, struct arena_stats *out)
 	}
 	lock_acquire(&pages->pool.lock);
 	out->extent_avail = pages->pool.nfree;
+	out->extent_bytes = (pages->pool.nfree + pages->pool.nused) *
+	    pages->pool.size;
 	lock_release(&pages->pool.lock);
 }
 
@@ -195,6 +197,7 @@ merge_scalars(struct arena_stats *sum, const struct arena_stats *part)
 	sum->retained += part->retained;
 	sum->mapped += part->mapped;
 	sum->extent_avail += part->extent_avail;
+	sum->extent_bytes += part->extent_bytes;
 	sum->small_allocated += part->small_allocated;
 	sum->large_allocated += part->large_allocated;
 	sum->small_nmalloc += part->small_nmalloc;
@@ -274,7 +277,8 @@ clear_sizes(struct arena_stats *stats)
 	stats->nthreads = 0;
 	stats->uptime_ns = 0;
 	stats->active = stats->dirty = stats->muzzy = 0;
-	stats->retained = stats->mapped = stats->extent_avail = 0;
+	stats->retained = stats->mapped = 0;
+	stats->extent_avail = stats->extent_bytes = 0;
 	stats->small_allocated = stats->large_allocated = 0;
 	for (unsigned i = 0; i < SC_NSMALL; i++)
 		stats->bins[i].curregs = stats->bins[i].curslabs =

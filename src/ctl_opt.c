@@ -1,5 +1,6 @@
 /*
- * ctl_opt.c - mallctl opt.* and config.*: what was chosen at start-up.
+ * ctl_opt.c - mallctl opt.* and config.*: what was chosen at start-up; and
+ * system.*: what the system is set to.
  *
  * opt.* has a leaf for each row of conf.c's table, but for those whose value
  * is a list of ranges (jemalloc has none for them either).
@@ -12,6 +13,7 @@
 #include "conf.h"
 #include "mallctl.h"
 #include "options.h"
+#include "os.h"
 #include "util.h"
 
 /* The index-th option that has a leaf, or NULL. */
@@ -188,5 +190,23 @@ const struct ctl_node ctl_config[] = {
 	CONFIG("stats", true),
 	CONFIG("utrace", false),
 	CONFIG("xmalloc", true),
+	{ 0 }
+};
+
+/* Of the moment: the system's may change while the process runs. */
+static int
+ctl_thp_mode_read(const struct ctl_call *call, union ctl_value *out)
+{
+	static const char *const names[] = {
+		[OS_THP_ALWAYS] = "always", [OS_THP_MADVISE] = "madvise",
+		[OS_THP_NEVER] = "never", [OS_THP_NONE] = "not supported",
+	};
+
+	out->text = names[os_thp_mode()];
+	return 0;
+}
+
+const struct ctl_node ctl_system[] = {
+	{ "thp_mode", .type = CTL_STRING, .read = ctl_thp_mode_read },
 	{ 0 }
 };

@@ -35,7 +35,9 @@ ctl_read_arena(struct arena *arena, struct ctl_arena_figures *out)
 	arena_stats_read(arena, &out->stats);
 	out->initialized = true;
 	out->tcache_bytes = thread_tcache_bytes_of(arena);
+	arena_name_get(arena, out->name);
 	out->base = out->internal = out->metadata_thp = 0;
+	out->metadata_rtree = 0;
 	/* What belongs to no arena is shown as the first one's. */
 	if (arena->index == 0) {
 		struct base_stats base;
@@ -43,6 +45,7 @@ ctl_read_arena(struct arena *arena, struct ctl_arena_figures *out)
 		base_stats(&base_meta, &base);
 		out->base = base.allocated - pagemap_bytes();
 		out->metadata_thp = base.nhuge;
+		out->metadata_rtree = pagemap_bytes();
 		out->internal = pages_active(&arena_internal()->pages);
 		lock_stats_read(&base_meta.lock, &out->base_lock);
 	}
@@ -69,6 +72,7 @@ ctl_merge_arena(const struct ctl_arena_figures *part)
 	merged->base += part->base;
 	merged->internal += part->internal;
 	merged->metadata_thp += part->metadata_thp;
+	merged->metadata_rtree += part->metadata_rtree;
 	merged->resident += part->resident;
 	merged->tcache_bytes += part->tcache_bytes;
 	lock_stats_merge(&merged->base_lock, &part->base_lock);
@@ -115,7 +119,8 @@ ctl_read_total(void)
 	total.allocated = sum->small_allocated + sum->large_allocated;
 	total.active = sum->active > total.allocated ? sum->active :
 	    total.allocated;
-	total.metadata_rtree = pagemap_bytes();
+	total.metadata_edata = sum->extent_bytes;
+	total.metadata_rtree = merged->metadata_rtree;
 	total.metadata = merged->base + merged->internal;
 	total.resident = total.active + sum->dirty + sum->muzzy +
 	    total.metadata;

@@ -21,6 +21,8 @@ struct ctl_arena_figures {
 	struct arena_stats stats;
 	size_t base, internal, resident, tcache_bytes;
 	size_t metadata_thp;		/* huge pages */
+	size_t metadata_rtree;
+	char name[ARENA_NAME_MAX];
 	struct lock_stats base_lock;
 	struct lock_stats zero;		/* of what Strata has no lock for */
 	bool initialized;
@@ -28,8 +30,8 @@ struct ctl_arena_figures {
 
 /* Of the whole process; bytes. */
 struct ctl_total {
-	size_t allocated, active, metadata, metadata_rtree, resident, mapped,
-	    retained;
+	size_t allocated, active, metadata, metadata_edata, metadata_rtree,
+	    resident, mapped, retained;
 	size_t metadata_thp;		/* huge pages */
 	size_t live, tcache_bytes;
 	size_t zero_reallocs;

@@ -100,6 +100,21 @@ ctl_arena_zero_read(const struct ctl_call *call, union ctl_value *out)
 	return 0;
 }
 
+/* The text is the snapshot's: it lasts, and the next epoch may change it. */
+static int
+ctl_arena_name_read(const struct ctl_call *call, union ctl_value *out)
+{
+	int error;
+	const struct ctl_arena_figures *figures =
+	    ctl_figures_acquire(call->mib[2], &error);
+
+	if (figures == NULL)
+		return error;
+	out->text = figures->name;
+	ctl_snapshot_release();
+	return 0;
+}
+
 static int
 ctl_arena_dss_read(const struct ctl_call *call, union ctl_value *out)
 {
@@ -187,6 +202,12 @@ ctl_stats_lextent_valid(const size_t *mib, size_t index)
 }
 
 static bool
+ctl_hpa_valid(const size_t *mib, size_t index)
+{
+	return index < 64;		/* jemalloc's PSSET_NPSIZES */
+}
+
+static bool
 ctl_stats_extent_valid(const size_t *mib, size_t index)
 {
 	return index < SC_COUNT;
@@ -210,6 +231,21 @@ ctl_mutexes_reset(const struct ctl_call *call, const union ctl_value *in)
 	return 0;
 }
 
+/* Now, without the snapshot: each arena's figure is a moment's of its own. */
+static int
+ctl_approximate_active(const struct ctl_call *call, union ctl_value *out)
+{
+	if (boot() != 0)
+		return EAGAIN;
+	for (unsigned i = 0; i < arenas_count(); i++) {
+		struct arena *arena = arena_get(i, false);
+
+		if (arena != NULL)
+			out->size += pages_active(&arena->pages);
+	}
+	return 0;
+}
+
 /* --- the tree ------------------------------------------------------------- */
 
 #define COUNTER(name, kind, reader, field) \
@@ -228,6 +264,9 @@ ctl_mutexes_reset(const struct ctl_call *call, const union ctl_value *in)
 #define FIELD(name, kind, reader, field) \
 	{ name, .type = kind, .read = reader, \
 	    .arg = offsetof(struct ctl_arena_figures, field) }
+/* Of what Strata has not. */
+#define ZERO(name, kind) \
+	{ name, .type = kind, .read = ctl_arena_zero_read }
 /* In bytes, and in the text's list of them. */
 #define MEMORY(name, reader, field) \
 	{ name, .type = CTL_SIZE, .read = reader, \
@@ -286,6 +325,8 @@ static const struct ctl_node ctl_extent_stats[] = {
 	    stats.extents[0].muzzy_bytes),
 	FIELD("retained_bytes", CTL_SIZE, ctl_extent_read,
 	    stats.extents[0].retained_bytes),
+	ZERO("npinned", CTL_SIZE),
+	ZERO("pinned_bytes", CTL_SIZE),
 	{ 0 }
 };
 
@@ -361,7 +402,37 @@ static_assert(ARRAY_LEN(ctl_arena_mutexes) ==
 	FIELD(prefix "_purged", CTL_U64, ctl_arena_pages_read, \
 	    stats.decay[state].purged)
 
+static const struct ctl_node ctl_hpa_slabs[] = {
+	ZERO("npageslabs_huge", CTL_SIZE),
+	ZERO("nactive_huge", CTL_SIZE),
+	ZERO("ndirty_huge", CTL_SIZE),
+	ZERO("npageslabs_nonhuge", CTL_SIZE),
+	ZERO("nactive_nonhuge", CTL_SIZE),
+	ZERO("ndirty_nonhuge", CTL_SIZE),
+	{ 0 }
+};
+
+/* Printed as an empty array: sixty-four rows of zeros tell nothing. */
+static const struct ctl_node ctl_hpa_nonfull[] = {
+	{ .valid = ctl_hpa_valid, .children = ctl_hpa_slabs,
+	    .marks = CTL_HIDDEN },
+	{ 0 }
+};
+
+/* jemalloc's allocator of huge pages; its names, so that readers find them. */
+static const struct ctl_node ctl_hpa_shard[] = {
+	ZERO("npurge_passes", CTL_U64),
+	ZERO("npurges", CTL_U64),
+	ZERO("nhugifies", CTL_U64),
+	ZERO("ndehugifies", CTL_U64),
+	{ "full_slabs", .children = ctl_hpa_slabs },
+	{ "empty_slabs", .children = ctl_hpa_slabs },
+	{ "nonfull_slabs", .children = ctl_hpa_nonfull },
+	{ 0 }
+};
+
 static const struct ctl_node ctl_stats_arena[] = {
+	{ "name", .type = CTL_STRING, .read = ctl_arena_name_read },
 	FIELD("nthreads", CTL_UNSIGNED, ctl_arena_read, stats.nthreads),
 	{ "uptime", .type = CTL_U64, .read = ctl_arena_read,
 	    .arg = offsetof(struct ctl_arena_figures, stats.uptime_ns),
@@ -378,20 +449,25 @@ static const struct ctl_node ctl_stats_arena[] = {
 	DECAYED("muzzy", EXTENT_MUZZY),
 	MEMORY("mapped", ctl_arena_read, stats.mapped),
 	MEMORY("retained", ctl_arena_read, stats.retained),
+	MEMORY("pinned", ctl_arena_zero_read, zero),
 	MEMORY("base", ctl_arena_read, base),
 	MEMORY("internal", ctl_arena_read, internal),
+	MEMORY("metadata_edata", ctl_arena_read, stats.extent_bytes),
+	MEMORY("metadata_rtree", ctl_arena_read, metadata_rtree),
 	MEMORY("metadata_thp", ctl_arena_read, metadata_thp),
 	MEMORY("tcache_bytes", ctl_arena_read, tcache_bytes),
 	MEMORY("tcache_stashed_bytes", ctl_arena_zero_read, zero),
 	MEMORY("resident", ctl_arena_read, resident),
 	MEMORY("abandoned_vm", ctl_arena_zero_read, zero),
 	MEMORY("extent_avail", ctl_arena_read, stats.extent_avail),
+	ZERO("hpa_sec_bytes", CTL_SIZE),
 	{ "small", .children = ctl_small },
 	{ "large", .children = ctl_large },
 	{ "mutexes", .children = ctl_arena_mutexes, .letter = 'x' },
 	{ "bins", .children = ctl_stats_bins, .letter = 'b' },
 	{ "lextents", .children = ctl_stats_lextents, .letter = 'l' },
 	{ "extents", .children = ctl_stats_extents, .letter = 'e' },
+	{ "hpa_shard", .children = ctl_hpa_shard, .letter = 'h' },
 	{ 0 }
 };
 
@@ -457,11 +533,13 @@ const struct ctl_node ctl_stats[] = {
 	TOTAL("allocated", CTL_SIZE, allocated),
 	TOTAL("active", CTL_SIZE, active),
 	TOTAL("metadata", CTL_SIZE, metadata),
+	TOTAL("metadata_edata", CTL_SIZE, metadata_edata),
 	TOTAL("metadata_rtree", CTL_SIZE, metadata_rtree),
 	TOTAL("metadata_thp", CTL_SIZE, metadata_thp),
 	TOTAL("resident", CTL_SIZE, resident),
 	TOTAL("mapped", CTL_SIZE, mapped),
 	TOTAL("retained", CTL_SIZE, retained),
+	TOTAL("pinned", CTL_SIZE, zero),
 	TOTAL("zero_reallocs", CTL_SIZE, zero_reallocs),
 	OWN_TOTAL("live", CTL_SIZE, live),
 	OWN_TOTAL("tcache_bytes", CTL_SIZE, tcache_bytes),
@@ -470,5 +548,10 @@ const struct ctl_node ctl_stats[] = {
 	{ "background_thread", .children = ctl_background },
 	{ "mutexes", .children = ctl_mutexes, .letter = 'x' },
 	{ "arenas", .children = ctl_stats_arenas, .marks = CTL_APART },
+	{ 0 }
+};
+
+const struct ctl_node ctl_approximate_stats[] = {
+	{ "active", .type = CTL_SIZE, .read = ctl_approximate_active },
 	{ 0 }
 };

@@ -78,12 +78,15 @@ const struct ctl_node ctl_root[] = {
 	    .write = ctl_background_max_write, .marks = CTL_HIDDEN },
 	{ "thread", .children = ctl_thread, .marks = CTL_HIDDEN },
 	{ "config", .children = ctl_config, .letter = 'g' },
+	{ "system", .children = ctl_system, .letter = 'g' },
 	{ "opt", .children = ctl_opt, .letter = 'g' },
 	{ "tcache", .children = ctl_tcache, .marks = CTL_HIDDEN },
 	{ "arena", .children = ctl_arena_indices, .marks = CTL_HIDDEN },
 	{ "arenas", .children = ctl_arenas, .letter = 'g' },
 	{ "prof", .children = ctl_prof, .letter = 'g' },
 	{ "stats", .children = ctl_stats },
+	{ "approximate_stats", .children = ctl_approximate_stats,
+	    .marks = CTL_HIDDEN },
 	{ "experimental", .children = ctl_experimental, .marks = CTL_HIDDEN },
 	{ 0 }
 };

@@ -113,10 +113,12 @@ extern const struct ctl_node ctl_arenas[];
 extern const struct ctl_node ctl_prof[];
 extern const struct ctl_node ctl_prof_recent[];
 extern const struct ctl_node ctl_stats[];
+extern const struct ctl_node ctl_approximate_stats[];
 extern const struct ctl_node ctl_utilization[];
 extern const struct ctl_node ctl_experimental_arenas[];
 extern const struct ctl_node ctl_opt[];
 extern const struct ctl_node ctl_config[];
+extern const struct ctl_node ctl_system[];
 
 /* For handlers: sizes are checked, what fits is copied. */
 int ctl_copy_out(const struct ctl_call *call, const void *value, size_t size);

@@ -74,7 +74,8 @@ json_array(struct json_walk *walk, size_t depth, const char *key,
     const struct ctl_node *element)
 {
 	json_open(walk->out, key, '[');
-	for (size_t i = 0; element->valid(walk->mib, i); i++) {
+	for (size_t i = 0; (element->marks & CTL_HIDDEN) == 0 &&
+	    element->valid(walk->mib, i); i++) {
 		walk->mib[depth] = i;
 		json_open(walk->out, NULL, '{');
 		json_children(walk, depth + 1, element->children);

@@ -111,6 +111,8 @@ text_general(struct stats_out *out)
 	stats_printf(out, "Version: \"%s\"\n", stats_get_text("version"));
 	stats_printf(out, "Build-time option settings\n");
 	text_settings(out, "config");
+	stats_printf(out, "System configuration\n");
+	text_settings(out, "system");
 	stats_printf(out, "Run-time option settings\n");
 	text_settings(out, "opt.malloc_conf");
 	text_settings(out, "opt");
@@ -205,14 +207,18 @@ static void
 text_totals(struct stats_out *out)
 {
 	stats_printf(out, "Allocated: %llu, active: %llu, metadata: %llu "
-	    "(n_thp %llu), resident: %llu, mapped: %llu, retained: %llu\n",
+	    "(n_thp %llu, edata %llu, rtree %llu), resident: %llu, "
+	    "mapped: %llu, retained: %llu, pinned: %llu\n",
 	    (unsigned long long)stats_get("stats.allocated"),
 	    (unsigned long long)stats_get("stats.active"),
 	    (unsigned long long)stats_get("stats.metadata"),
 	    (unsigned long long)stats_get("stats.metadata_thp"),
+	    (unsigned long long)stats_get("stats.metadata_edata"),
+	    (unsigned long long)stats_get("stats.metadata_rtree"),
 	    (unsigned long long)stats_get("stats.resident"),
 	    (unsigned long long)stats_get("stats.mapped"),
-	    (unsigned long long)stats_get("stats.retained"));
+	    (unsigned long long)stats_get("stats.retained"),
+	    (unsigned long long)stats_get("stats.pinned"));
 	stats_printf(out, "Live: %llu, in thread caches: %llu, foreign "
 	    "frees handed to libc: %llu, left alone: %llu\n",
 	    (unsigned long long)stats_get("stats.live"),

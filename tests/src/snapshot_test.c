@@ -4,7 +4,10 @@
  */
 #include "core.h"
 
+#include <inttypes.h>
 #include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 
 #include "mallctl.h"
 #include "names.h"
@@ -195,6 +198,129 @@ test_what_a_reset_drops_is_not_live(void **state)
 	    get("stats.tcache_bytes", 8), get("stats.allocated", 8));
 }
 
+static void
+test_approximate_figure_of_a_quiet_process(void **state)
+{
+	void *block = mallocx(50 * os_page, MALLOCX_TCACHE_NONE);
+	uint64_t before;
+
+	(void)state;
+	refresh();
+	before = get("stats.active", 8);
+	assert_int_equal(get("approximate_stats.active", 8), before);
+	dallocx(block, MALLOCX_TCACHE_NONE);
+	/* at once, while the snapshot stays */
+	assert_true(get("approximate_stats.active", 8) <=
+	    before - 50 * os_page);
+	assert_int_equal(get("stats.active", 8), before);
+}
+
+static void
+test_name_of_an_arena(void **state)
+{
+	unsigned arena = create();
+	const char *name = "config 7", *out;
+	size_t len = sizeof out;
+	char full[64];
+
+	(void)state;
+	snprintf(full, sizeof full, "arena.%u.name", arena);
+	assert_int_equal(mallctl(full, NULL, NULL, &name, sizeof name), 0);
+	refresh();
+	snprintf(full, sizeof full, "stats.arenas.%u.name", arena);
+	assert_int_equal(mallctl(full, &out, &len, NULL, 0), 0);
+	assert_string_equal(out, name);
+	destroy(arena);
+}
+
+/* --- while threads go on -------------------------------------------------- */
+
+enum { NTHREADS = 8, NSNAPSHOTS = 300, NHELD = 256 };
+
+static _Atomic bool stop;
+static _Atomic unsigned nrunning;
+
+/* Blocks of all kinds come and go, and arenas' pages with them. */
+static void *
+hammer(void *arg)
+{
+	void *held[NHELD] = { NULL };
+	uint64_t state = (uint64_t)(uintptr_t)arg;
+
+	nrunning++;
+	while (!stop) {
+		size_t i, size;
+
+		state = state * 6364136223846793005u + 1442695040888963407u;
+		i = state >> 33 & (NHELD - 1);
+		size = state >> 41 & 15 ? state >> 45 & 4095 : state >> 45;
+		free(held[i]);
+		held[i] = malloc(size);
+	}
+	for (size_t i = 0; i < NHELD; i++)
+		free(held[i]);
+	return NULL;
+}
+
+static void
+check_nesting(void)
+{
+	uint64_t allocated = get("stats.allocated", 8);
+	uint64_t active = get("stats.active", 8);
+	uint64_t resident = get("stats.resident", 8);
+	uint64_t mapped = get("stats.mapped", 8);
+
+	if (allocated > active || active > resident || resident > mapped)
+		fail_msg("allocated %" PRIu64 ", active %" PRIu64
+		    ", resident %" PRIu64 ", mapped %" PRIu64, allocated,
+		    active, resident, mapped);
+}
+
+/* Of the arenas that there are; 4096's is their sum. */
+static void
+check_sum(const char *name)
+{
+	unsigned narenas = (unsigned)get("arenas.narenas", 4);
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < narenas; i++) {
+		char full[64];
+
+		snprintf(full, sizeof full, "arena.%u.initialized", i);
+		if (get(full, 1) != 0)
+			sum += get_of(i, name);
+	}
+	assert_int_equal(get_of(MALLCTL_ARENAS_ALL, name), sum);
+}
+
+static void
+test_figures_nest_while_threads_hammer(void **state)
+{
+	static const char *const sums[] = {
+		"small.allocated", "large.allocated", "small.nmalloc",
+		"pactive", "pdirty", "mapped", "resident", "retained",
+		"bins.8.curregs", "mutexes.extents_dirty.num_ops",
+		"metadata_edata",
+	};
+	pthread_t threads[NTHREADS];
+
+	(void)state;
+	for (size_t i = 0; i < NTHREADS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, hammer,
+		    (void *)(i + 1)), 0);
+	while (nrunning < NTHREADS)
+		sched_yield();
+	for (int n = 0; n < NSNAPSHOTS; n++) {
+		refresh();
+		check_nesting();
+		for (size_t i = 0; i < sizeof sums / sizeof *sums; i++)
+			check_sum(sums[i]);
+	}
+	stop = true;
+	for (size_t i = 0; i < NTHREADS; i++)
+		pthread_join(threads[i], NULL);
+}
+
 /* --- locks ---------------------------------------------------------------- */
 
 /* Samples every block: the profiler's locks are taken a thousand times. */
@@ -253,6 +379,9 @@ main(void)
 		    test_next_arena_of_the_number_counts_from_zero),
 		cmocka_unit_test(test_actions_find_no_destroyed_arena),
 		cmocka_unit_test(test_what_a_reset_drops_is_not_live),
+		cmocka_unit_test(test_approximate_figure_of_a_quiet_process),
+		cmocka_unit_test(test_name_of_an_arena),
+		cmocka_unit_test(test_figures_nest_while_threads_hammer),
 		cmocka_unit_test(test_locks_of_the_profiler_are_counted),
 	};
 
