@@ -74,6 +74,13 @@ under stats_interval:100000,stats_interval_opts:gablxe \
 check "stats_interval prints while running" \
 	test "$(grep -c '^___ Begin' interval.txt)" -ge 2
 
+# --- the system's figure ----------------------------------------------------
+check "the parts explain Rss to within 3 %" under "" "$PROG/rss_parts"
+check "... also when much was given back" \
+	under dirty_decay_ms:0 "$PROG/rss_parts" purges
+check "... also while profiling" \
+	under prof:true,prof_final:false "$PROG/rss_parts"
+
 # --- MALLOC_CONF on a program -----------------------------------------------
 check_eq "a bad pair costs one line" \
 	"<strata>: Invalid conf pair: nonsense:1" \
