@@ -14,7 +14,7 @@
 /* Raised by event_redraw_all; a thread compares its own copy. */
 static _Atomic uint32_t redraw_epoch;
 /* Bytes that all threads allocated towards the next statistics. */
-static _Atomic int64_t stats_bytes;
+static _Atomic uint64_t stats_bytes;
 /* The most that was ever seen mapped, bytes; for prof_gdump. */
 static _Atomic size_t mapped_high;
 
@@ -53,13 +53,27 @@ gc_interval(void)
 	    64 << 10;
 }
 
+/*
+ * A thread counts its bytes so often for stats_interval. As jemalloc: 64
+ * threads together are at most one interval late, a thread alone 4 MiB.
+ */
+static uint64_t
+stats_distance(void)
+{
+	uint64_t interval = (uint64_t)opt.stats_interval;
+
+	if (opt.stats_interval <= 0)
+		return NEVER;
+	return interval < 64 ? 1 : min_u64(interval / 64, 4 << 20);
+}
+
 static uint64_t
 next_event(const struct thread *thread, uint64_t now)
 {
 	if (thread->exact)
 		return now + 1;
-	return min_u64(min_u64(thread->gc_at, thread->decay_at),
-	    min_u64(thread->sample_at, thread->peak_at));
+	return min_u64(min_u64(min_u64(thread->gc_at, thread->decay_at),
+	    min_u64(thread->sample_at, thread->peak_at)), thread->stats_at);
 }
 
 /*
@@ -99,6 +113,8 @@ event_thread_init(struct thread *thread)
 	thread->event_last = 0;
 	thread->gc_at = gc_interval();
 	thread->peak_at = NEVER;
+	thread->stats_last = 0;
+	thread->stats_at = stats_distance();
 	thread->peak = thread->peak_base = 0;
 	thread->decay_last = 0;
 	thread->decay_ns = 0;
@@ -169,24 +185,41 @@ gdump_due(void)
 }
 
 static void
-interval_due(struct thread *thread, uint64_t bytes)
+prof_due(struct thread *thread, uint64_t bytes)
 {
-	int64_t sum;
+	if (!CONFIG_PROF || !prof_enabled())
+		return;
+	prof_event(&thread->prof, bytes);
+	if (unlikely(prof_gdump_get()))
+		gdump_due();
+}
 
-	if (CONFIG_PROF && prof_enabled()) {
-		prof_event(&thread->prof, bytes);
-		if (unlikely(prof_gdump_get()))
-			gdump_due();
-	}
-	if (opt.stats_interval <= 0)
-		return;
-	sum = atomic_fetch_add_explicit(&stats_bytes, (int64_t)bytes,
-	    memory_order_relaxed) + (int64_t)bytes;
-	if (sum < opt.stats_interval)
-		return;
-	atomic_fetch_sub_explicit(&stats_bytes, opt.stats_interval,
+/* Whether bytes complete an interval; of several at once one is told. */
+static bool
+stats_count(uint64_t bytes)
+{
+	uint64_t interval = (uint64_t)opt.stats_interval, sum;
+	uint64_t before = atomic_load_explicit(&stats_bytes,
 	    memory_order_relaxed);
-	stats_interval_event();
+
+	do {
+		sum = before + bytes;
+	} while (!atomic_compare_exchange_weak_explicit(&stats_bytes, &before,
+	    sum % interval, memory_order_relaxed, memory_order_relaxed));
+	return sum >= interval;
+}
+
+/* Last of all: what is written may allocate, and so be an event itself. */
+static void
+stats_due(struct thread *thread, uint64_t now)
+{
+	uint64_t bytes = now - thread->stats_last;
+
+	thread->stats_last = now;
+	thread->stats_at = later(now, stats_distance());
+	set_target(thread, now);
+	if (stats_count(bytes))
+		stats_interval_event();
 }
 
 /* --- decay ---------------------------------------------------------------- */
@@ -356,7 +389,7 @@ gc_due(struct thread *thread, uint64_t now)
 	if (thread->tcache_enabled)
 		tcache_gc(&thread->own_cache);
 	thread_batch_flush(thread);
-	interval_due(thread, now - thread->event_last);
+	prof_due(thread, now - thread->event_last);
 	thread->event_last = now;
 }
 
@@ -380,5 +413,7 @@ event_run(struct thread *thread, const struct event_alloc *block)
 	if (now >= thread->gc_at)
 		gc_due(thread, now);
 	set_target(thread, now);
+	if (now >= thread->stats_at)
+		stats_due(thread, now);
 	errno = saved_errno;
 }
