@@ -172,7 +172,7 @@ ctl_extent_read(const struct ctl_call *call, union ctl_value *out)
 }
 
 /* stats.arenas.<i>.mutexes.<name>.<counter>: mib[4] is the name's place. */
-static const size_t ctl_arena_mutex_offsets[13];
+static const size_t ctl_arena_mutex_offsets[14];
 
 static int
 ctl_arena_mutex_read(const struct ctl_call *call, union ctl_value *out)
@@ -379,16 +379,17 @@ static const struct ctl_node ctl_arena_mutexes[] = {
 	ARENA_MUTEX("hpa_shard_grow"),
 	ARENA_MUTEX("hpa_sec"),
 	ARENA_MUTEX("grow"),
+	ARENA_MUTEX("extents_pinned"),
 	{ 0 }
 };
 
-static const size_t ctl_arena_mutex_offsets[13] = {
+static const size_t ctl_arena_mutex_offsets[14] = {
 	ARENA_LOCK(large), ARENA_LOCK(extent_avail),
 	ARENA_LOCK(extents_dirty), ARENA_LOCK(extents_muzzy),
 	ARENA_LOCK(extents_retained), ARENA_LOCK(decay_dirty),
 	ARENA_LOCK(decay_muzzy), ARENA_OFFSET(base_lock),
 	ARENA_OFFSET(zero), ARENA_OFFSET(zero), ARENA_OFFSET(zero),
-	ARENA_OFFSET(zero), ARENA_LOCK(grow),
+	ARENA_OFFSET(zero), ARENA_LOCK(grow), ARENA_OFFSET(zero),
 };
 
 static_assert(ARRAY_LEN(ctl_arena_mutexes) ==
@@ -460,7 +461,8 @@ static const struct ctl_node ctl_stats_arena[] = {
 	MEMORY("resident", ctl_arena_read, resident),
 	MEMORY("abandoned_vm", ctl_arena_zero_read, zero),
 	MEMORY("extent_avail", ctl_arena_read, stats.extent_avail),
-	ZERO("hpa_sec_bytes", CTL_SIZE),
+	{ "hpa_sec_bytes", .type = CTL_SIZE, .read = ctl_arena_zero_read,
+	    .json = "sec_bytes", .letter = 'h' },
 	{ "small", .children = ctl_small },
 	{ "large", .children = ctl_large },
 	{ "mutexes", .children = ctl_arena_mutexes, .letter = 'x' },

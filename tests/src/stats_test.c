@@ -161,6 +161,7 @@ is_exception(const char *name)
 /* Where jemalloc's JSON has a leaf under another name: "from to" pairs. */
 static const char *const moved[][2] = {
 	{ "stats.arenas.<i>.uptime", "stats.arenas.<i>.uptime_ns" },
+	{ "stats.arenas.<i>.hpa_sec_bytes", "stats.arenas.<i>.sec_bytes" },
 	{ "opt.malloc_conf.global_var", "opt.global_var" },
 	{ "opt.malloc_conf.symlink", "opt.symlink" },
 	{ "opt.malloc_conf.env_var", "opt.env_var" },
