@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "dss.h"
 #include "options.h"
 #include "os.h"
 #include "tcache.h"
@@ -403,6 +404,7 @@ each_lock_of_rank(enum lock_rank rank, void (*op)(struct lock *lock))
 				op(&arena->bins[j].lock);
 		pages_each_lock(&arena->pages, rank, op);
 	}
+	dss_each_lock(rank, op);
 	slab_each_lock(rank, op);
 	tcache_each_lock(rank, op);
 	if (rank == RANK_PAGEMAP)

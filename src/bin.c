@@ -66,7 +66,7 @@ slab_new(struct bin *bin, struct pages *pages)
 		pages_free(pages, slab);
 		return NULL;
 	}
-	slab->shard = (uint16_t)bin->shard;
+	slab->shard = (uint8_t)bin->shard;
 	extent_map_slab(slab, bin->domain);
 	return slab;
 }

@@ -78,6 +78,8 @@ const char *conf_source_name(enum conf_source source);
 
 /* The table (conf_table.c), ended by a row whose name is NULL. */
 extern const struct conf_option conf_options[];
+/* The words of dss, by enum option_dss; NULL at the end. */
+extern const char *const conf_words_dss[];
 
 /* NULL if there is none of that name. */
 const struct conf_option *conf_find(const char *name, size_t len);

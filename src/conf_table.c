@@ -37,7 +37,7 @@ struct prof_options conf_prof = {
 	.prefix = "strata",
 };
 
-static const char *const words_dss[] = {
+const char *const conf_words_dss[] = {
 	"disabled", "primary", "secondary", NULL
 };
 static const char *const words_thp[] = { "default", "always", "never", NULL };
@@ -113,6 +113,7 @@ const struct conf_option conf_options[] = {
 	/* memory from the system */
 	BOOL("trust_madvise", &opt.trust_madvise),
 	BOOL("retain", &opt.retain),
+	WORD("dss", &opt.dss, conf_words_dss, DSS_DISABLED),
 	WORD("thp", &opt.thp, words_thp, THP_DEFAULT),
 	WORD("metadata_thp", &opt.metadata_thp, words_metadata_thp,
 	    BASE_THP_DISABLED),
@@ -210,7 +211,6 @@ const struct conf_option conf_options[] = {
 	NUMBER("prof_seed", CONF_U64, &conf_prof.seed, ANY, false),
 
 	/* accepted without effect */
-	IDLE_WORD("dss", words_dss, "disabled"),
 	IDLE("process_madvise_max_batch", CONF_SIZE, "0"),
 	IDLE("calloc_madvise_threshold", CONF_SIZE, "8388608"),
 	IDLE("tcache_gc_delay_bytes", CONF_SIZE, "0"),

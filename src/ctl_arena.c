@@ -9,6 +9,7 @@
 
 #include "arena.h"
 #include "boot.h"
+#include "conf.h"
 #include "mallctl.h"
 #include "options.h"
 #include "os.h"
@@ -152,20 +153,52 @@ ctl_name(const struct ctl_call *call)
 	return 0;
 }
 
-/* There is no sbrk in Strata: any other precedence cannot be had. */
+/* Of all arenas: what those get that are made from now on. */
 static int
 ctl_dss_read(const struct ctl_call *call, union ctl_value *out)
 {
-	out->text = "disabled";
+	unsigned index = ctl_arena_index(call);
+	struct arena *arena = arena_get(index, false);
+
+	if (index != ARENA_NONE && arena == NULL)
+		return EFAULT;
+	out->text = conf_words_dss[arena == NULL ? pages_dss_default() :
+	    pages_dss(&arena->pages)];
 	return 0;
+}
+
+static void
+ctl_dss_set_all(enum option_dss dss)
+{
+	pages_dss_default_set(dss);
+	for (unsigned i = 0; i < arenas_count(); i++) {
+		struct arena *arena = arena_get(i, false);
+
+		if (arena != NULL)
+			pages_dss_set(&arena->pages, dss);
+	}
 }
 
 static int
 ctl_dss_write(const struct ctl_call *call, const union ctl_value *in)
 {
+	unsigned index = ctl_arena_index(call), dss = 0;
+	struct arena *arena = arena_get(index, false);
+
 	if (in->text == NULL)
 		return EINVAL;
-	return strcmp(in->text, "disabled") == 0 ? 0 : EFAULT;
+	while (conf_words_dss[dss] != NULL &&
+	    strcmp(in->text, conf_words_dss[dss]) != 0)
+		dss++;
+	if (conf_words_dss[dss] == NULL)
+		return EINVAL;
+	if (index != ARENA_NONE && arena == NULL)
+		return EFAULT;
+	if (arena == NULL)
+		ctl_dss_set_all((enum option_dss)dss);
+	else
+		pages_dss_set(&arena->pages, (enum option_dss)dss);
+	return 0;
 }
 
 static int

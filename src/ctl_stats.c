@@ -15,6 +15,7 @@
 #include "boot.h"
 #include "ctl_snapshot.h"
 #include "mallctl.h"
+#include "conf.h"
 #include "os.h"
 #include "names.h"
 
@@ -118,7 +119,10 @@ ctl_arena_name_read(const struct ctl_call *call, union ctl_value *out)
 static int
 ctl_arena_dss_read(const struct ctl_call *call, union ctl_value *out)
 {
-	out->text = "disabled";
+	struct arena *arena = arena_get((unsigned)call->mib[2], false);
+
+	out->text = arena == NULL ? "N/A" :
+	    conf_words_dss[pages_dss(&arena->pages)];
 	return 0;
 }
 

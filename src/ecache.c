@@ -84,12 +84,14 @@ coalesce_locked(struct ecache *ecache, struct extent *extent)
 	struct extent *other;
 
 	other = member_at_locked(ecache, extent_end(extent));
-	if (other != NULL && other->addr == extent_end(extent)) {
+	if (other != NULL && other->addr == extent_end(extent) &&
+	    extent_joinable(extent, other)) {
 		remove_locked(ecache, other);
 		extent_merge(ecache->pool, extent, other);
 	}
 	other = member_at_locked(ecache, extent->addr - PM_GRANULE);
-	if (other != NULL && extent_end(other) == extent->addr) {
+	if (other != NULL && extent_end(other) == extent->addr &&
+	    extent_joinable(other, extent)) {
 		remove_locked(ecache, other);
 		extent_merge(ecache->pool, other, extent);
 		extent = other;
@@ -248,6 +250,104 @@ ecache_take_oldest(struct ecache *ecache, size_t size)
 	return extent;
 }
 
+/* --- extents as they are -------------------------------------------------- */
+
+void
+ecache_put_whole(struct ecache *ecache, struct extent *extent, bool oldest)
+{
+	assert(extent_arena(extent) == ecache->arena);
+	assert(extent_state(extent) == EXTENT_LIMBO);
+	lock_acquire(&ecache->lock);
+	ecache->whole = true;
+	insert_locked(ecache, extent);
+	if (oldest) {
+		list_remove(&extent->link);
+		list_push_front(&ecache->lru, &extent->link);
+	}
+	lock_release(&ecache->lock);
+}
+
+/* Of the nearest class; with a beginning that suits, if there is one. */
+static struct extent *
+find_whole_locked(const struct ecache *ecache, size_t size, size_t align)
+{
+	struct extent *extent = find_locked(ecache, size, 0);
+
+	if (extent == NULL || (uintptr_t)extent->addr % align == 0)
+		return extent;
+	return find_locked(ecache, size + align - os_page, 0);
+}
+
+struct extent *
+ecache_take_whole(struct ecache *ecache, size_t size, size_t align)
+{
+	struct extent *extent;
+
+	if (size > SC_LARGE_MAX - align || ecache_bytes(ecache) < size)
+		return NULL;
+	lock_acquire(&ecache->lock);
+	extent = find_whole_locked(ecache, size, align);
+	if (extent != NULL)
+		remove_locked(ecache, extent);
+	lock_release(&ecache->lock);
+	return extent;
+}
+
+struct extent *
+ecache_take_after(struct ecache *ecache, const struct extent *extent,
+    size_t size)
+{
+	struct extent *other;
+
+	if (ecache_bytes(ecache) < size)
+		return NULL;
+	lock_acquire(&ecache->lock);
+	other = member_at_locked(ecache, extent_end(extent));
+	if (other != NULL && other->addr == extent_end(extent) &&
+	    other->size >= size && extent_joinable(extent, other))
+		remove_locked(ecache, other);
+	else
+		other = NULL;
+	lock_release(&ecache->lock);
+	return other;
+}
+
+struct extent *
+ecache_take_before(struct ecache *ecache, const struct extent *extent)
+{
+	struct extent *other;
+
+	if (ecache_bytes(ecache) == 0)
+		return NULL;
+	lock_acquire(&ecache->lock);
+	other = member_at_locked(ecache, extent->addr - PM_GRANULE);
+	if (other != NULL && extent_end(other) == extent->addr &&
+	    extent_joinable(other, extent))
+		remove_locked(ecache, other);
+	else
+		other = NULL;
+	lock_release(&ecache->lock);
+	return other;
+}
+
+struct extent *
+ecache_take_oldest_whole(struct ecache *ecache)
+{
+	struct extent *extent = NULL;
+
+	if (ecache_bytes(ecache) == 0)
+		return NULL;
+	lock_acquire(&ecache->lock);
+	if (!list_empty(&ecache->lru)) {
+		extent = list_first(&ecache->lru, struct extent, link);
+		remove_locked(ecache, extent);
+	}
+	lock_release(&ecache->lock);
+	return extent;
+}
+
+/* --- checking ------------------------------------------------------------- */
+
 static void
 check_extent_locked(const struct ecache *ecache, const struct extent *extent)
 {
@@ -261,7 +361,9 @@ check_extent_locked(const struct ecache *ecache, const struct extent *extent)
 	must(member_at_locked(ecache, extent_end(extent) - PM_GRANULE) ==
 	    extent);
 	other = member_at_locked(ecache, extent_end(extent));
-	must(other == NULL || other->addr != extent_end(extent));
+	must(ecache->whole || other == NULL ||
+	    other->addr != extent_end(extent) ||
+	    !extent_joinable(extent, other));
 }
 
 void

@@ -4,10 +4,12 @@
  *   heaps[floor size class] by (serial, address): reuse wants old, low runs
  *   lru: the order in which they came: purging wants the longest unused
  *
- * What comes in is joined with its neighbours in the same cache.
+ * What comes in is joined with its neighbours in the same cache, unless a
+ * program's hooks decide that (pages_hooked.h).
  * Locks: ecache.lock (RANK_ECACHE); no two are held at once but by fork.
  * Invariants (ecache_check): every extent is in the heap of its size and on
- *   the lru; no two adjoin; sums agree; first and last entry point to it.
+ *   the lru; no two that could be joined adjoin, but for hooks; sums agree;
+ *   first and last entry point to it.
  */
 #ifndef STRATA_ECACHE_H
 #define STRATA_ECACHE_H
@@ -28,6 +30,7 @@ struct ecache {
 	struct list lru;
 	uint64_t nonempty[(SC_COUNT + 63) / 64];
 	struct ecache_class classes[SC_COUNT];
+	bool whole;			/* has had extents as hooks left them */
 	/* lock for writing, atomic for reading: */
 	_Atomic size_t bytes;
 	/* constant after init: */
@@ -64,6 +67,24 @@ struct extent *ecache_take_at(struct ecache *ecache, const char *addr,
  */
 enum { ECACHE_PURGE_UNIT = 64 << 10 };	/* a call costs as much as it saves */
 struct extent *ecache_take_oldest(struct ecache *ecache, size_t size);
+
+/*
+ * For arenas with hooks: nothing is cut or joined, and what is returned, in
+ * limbo, may be larger than asked for.
+ */
+/* oldest: as if unused the longest. */
+void ecache_put_whole(struct ecache *ecache, struct extent *extent,
+    bool oldest);
+/* Of the nearest class with room for size bytes at a multiple of align. */
+struct extent *ecache_take_whole(struct ecache *ecache, size_t size,
+    size_t align);
+/* What lies next to extent and could be joined; at least size bytes. */
+struct extent *ecache_take_after(struct ecache *ecache,
+    const struct extent *extent, size_t size);
+struct extent *ecache_take_before(struct ecache *ecache,
+    const struct extent *extent);
+/* What is unused the longest. */
+struct extent *ecache_take_oldest_whole(struct ecache *ecache);
 
 static inline size_t
 ecache_bytes(const struct ecache *ecache)

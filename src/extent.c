@@ -45,6 +45,8 @@ extent_new(struct base_pool *pool, unsigned arena, char *addr, size_t size,
 	extent->slab = false;
 	extent->zeroed = zeroed;
 	extent->tracked = false;
+	extent->fixed = false;
+	extent->decommitted = false;
 	list_init(&extent->link);
 	atomic_store_explicit(&extent->nfree, 0, memory_order_relaxed);
 	atomic_store_explicit(&extent->record, NULL, memory_order_relaxed);
@@ -60,8 +62,11 @@ extent_split(struct base_pool *pool, struct extent *extent, size_t size)
 	assert(size % os_page == 0);
 	rest = extent_new(pool, extent_arena(extent), extent->addr + size,
 	    extent->size - size, extent->serial, extent->zeroed);
-	if (rest != NULL)
-		extent->size = size;
+	if (rest == NULL)
+		return NULL;
+	rest->fixed = extent->fixed;
+	rest->decommitted = extent->decommitted;
+	extent->size = size;
 	return rest;
 }
 

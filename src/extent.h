@@ -48,7 +48,10 @@ struct extent {
 	struct list link;		/* cache's by age, bin's full, large */
 	/* slab: the bin's lock; nfree is also read relaxed */
 	_Atomic uint32_t nfree;
-	uint16_t shard;			/* slab: of its bin; constant */
+	uint8_t shard;			/* slab: of its bin; constant */
+	/* owner, as above */
+	bool fixed : 1;			/* from sbrk: never to be unmapped */
+	bool decommitted : 1;		/* retained: by a hook */
 	uint16_t offset;		/* large: of the block, bytes */
 	uint64_t *words;		/* set bit = free region */
 	uint64_t inline_words[EXTENT_INLINE_WORDS];
@@ -99,6 +102,13 @@ static inline char *
 extent_block(const struct extent *extent)
 {
 	return extent->addr + extent->offset;
+}
+
+/* One may be unmapped or used without the other's leave: they stay apart. */
+static inline bool
+extent_joinable(const struct extent *a, const struct extent *b)
+{
+	return a->fixed == b->fixed && a->decommitted == b->decommitted;
 }
 
 /* Oldest mapping first, then the lowest address: a total order. */

@@ -42,6 +42,7 @@ enum lock_rank {
 	RANK_BIN,		/* bin.c: one of an arena and class */
 	RANK_LARGE,		/* arena.c: blocks of manual arenas */
 	RANK_GROW,		/* pages.c: new address space */
+	RANK_DSS,		/* dss.c: the end of the data segment */
 	RANK_ECACHE,		/* ecache.c: dirty, muzzy, retained */
 	RANK_SAMPLE,		/* slab.c: sample bitmaps, striped */
 	RANK_PAGEMAP,		/* pagemap.c: new leaves */

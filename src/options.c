@@ -14,6 +14,7 @@ struct alloc_options opt = {
 	.debug_double_free_max_scan = 32,
 	.narenas_ratio = 4 << 16,
 	.retain = true,
+	.dss = DSS_SECONDARY,
 	.dirty_decay_ms = 10000,
 	.muzzy_decay_ms = 0,
 	.lg_extent_max_active_fit = 6,

@@ -22,6 +22,7 @@ enum {
 };
 
 enum option_percpu { PERCPU_DISABLED, PERCPU_CPU, PERCPU_CORE };
+enum option_dss { DSS_DISABLED, DSS_PRIMARY, DSS_SECONDARY };
 enum option_thp { THP_DEFAULT, THP_ALWAYS, THP_NEVER };
 enum option_zero_realloc { ZERO_REALLOC_ALLOC, ZERO_REALLOC_FREE,
     ZERO_REALLOC_ABORT };
@@ -58,6 +59,7 @@ struct alloc_options {
 	/* memory from the system */
 	bool trust_madvise;		/* no look at whether it zeroes */
 	bool retain;			/* keep unused address space */
+	enum option_dss dss;		/* sbrk: never, before mmap, after */
 	enum option_thp thp;		/* of user memory */
 	enum base_thp metadata_thp;
 	ssize_t dirty_decay_ms;		/* -1: never */

@@ -202,6 +202,16 @@ os_protect(void *addr, size_t size, bool writable)
 	    writable ? PROT_READ | PROT_WRITE : PROT_NONE);
 }
 
+void *
+os_move_break(intptr_t bytes)
+{
+	int error = errno;
+	void *before = FAULT(OS_BREAK) != 0 ? (void *)-1 : sbrk(bytes);
+
+	errno = error;
+	return before == (void *)-1 ? NULL : before;
+}
+
 void
 os_name_mapping(void *addr, size_t size, const char *name)
 {

@@ -79,7 +79,7 @@ os_syscall6(long n, long a, long b, long c, long d, long e, long f)
  * the -errno with which that call ends. NULL: nothing fails. Any thread's.
  */
 enum os_memory_call { OS_MAP, OS_RESERVE, OS_UNMAP, OS_PURGE, OS_PURGE_LAZY,
-    OS_PROTECT };
+    OS_PROTECT, OS_BREAK };
 extern int (*os_fault)(enum os_memory_call call);
 #endif
 
@@ -106,6 +106,12 @@ int os_advise_huge(void *addr, size_t size, bool huge);
 enum os_thp { OS_THP_ALWAYS, OS_THP_MADVISE, OS_THP_NEVER, OS_THP_NONE };
 enum os_thp os_thp_mode(void);
 int os_protect(void *addr, size_t size, bool writable);
+/*
+ * Moves the end of the data segment; where it was, or NULL. Libc's sbrk does
+ * it and not the system call: libc keeps the end in a variable of its own, and
+ * its next call would cut off what we took. Keeps errno.
+ */
+void *os_move_break(intptr_t bytes);
 /* Shows up in /proc/PID/maps where the kernel can (5.17); never fails. */
 void os_name_mapping(void *addr, size_t size, const char *name);
 /* Address-space randomisation is off for this process. */

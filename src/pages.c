@@ -15,6 +15,23 @@ enum {
 	WATCH_STEPS = 4,		/* 2 % of the decay's time */
 };
 
+/* Of arenas to come; less than 0: as the option says. */
+static _Atomic int new_dss = -1;
+
+enum option_dss
+pages_dss_default(void)
+{
+	int dss = atomic_load_explicit(&new_dss, memory_order_relaxed);
+
+	return dss < 0 ? opt.dss : (enum option_dss)dss;
+}
+
+void
+pages_dss_default_set(enum option_dss dss)
+{
+	atomic_store_explicit(&new_dss, (int)dss, memory_order_relaxed);
+}
+
 void
 pages_init(struct pages *pages, unsigned arena, bool own_window)
 {
@@ -37,6 +54,9 @@ pages_init(struct pages *pages, unsigned arena, bool own_window)
 	pages->unwatched = true;
 	atomic_store_explicit(&pages->grow_limit, SC_LARGE_MAX,
 	    memory_order_relaxed);
+	/* What the profiler takes must not move the program's blocks. */
+	atomic_store_explicit(&pages->dss, own_window ? pages_dss_default() :
+	    DSS_DISABLED, memory_order_relaxed);
 	pages->arena = arena;
 	pages->own_window = own_window;
 }
@@ -48,23 +68,49 @@ retains(void)
 	return opt.retain && os_overcommits;
 }
 
-/* size bytes or more, in limbo. */
+/* An extent in limbo for fresh pages; NULL if there is no memory. */
+static struct extent *
+extent_of(struct pages *pages, char *addr, size_t size)
+{
+	struct extent *extent = pagemap_reserve(addr, size) != 0 ? NULL :
+	    extent_new(&pages->pool, pages->arena, addr, size,
+	    pages_next_serial(pages), true);
+
+	if (extent == NULL)
+		return NULL;
+	extent->fixed = dss_contains(addr);
+	atomic_fetch_add_explicit(&pages->address_space, size,
+	    memory_order_relaxed);
+	return extent;
+}
+
+char *
+pages_map_for(struct pages *pages, size_t size, size_t align)
+{
+	struct pages_source source = { pages->own_window, pages_dss(pages) };
+	struct extent *extra;
+	struct dss_gap gap;
+	char *addr = pages_map(&source, size, align, &gap);
+
+	if (gap.size > 0) {
+		extra = extent_of(pages, gap.addr, gap.size);
+		if (extra != NULL)	/* else it is lost */
+			ecache_put(&pages->caches[EXTENT_RETAINED], extra);
+	}
+	return addr;
+}
+
 static struct extent *
 map_extent_locked(struct pages *pages, size_t size, size_t align)
 {
+	char *addr = pages_map_for(pages, size, align);
 	struct extent *extent;
-	char *addr = pages_map(pages->own_window, size, align);
 
 	if (addr == NULL)
 		return NULL;
-	extent = pagemap_reserve(addr, size) == 0 ? extent_new(&pages->pool,
-	    pages->arena, addr, size, pages->serial++, true) : NULL;
-	if (extent == NULL) {
+	extent = extent_of(pages, addr, size);
+	if (extent == NULL && !dss_contains(addr))
 		os_unmap(addr, size);
-		return NULL;
-	}
-	atomic_fetch_add_explicit(&pages->address_space, size,
-	    memory_order_relaxed);
 	return extent;
 }
 
@@ -141,10 +187,15 @@ pages_alloc(struct pages *pages, size_t size, size_t align)
 	return extent;
 }
 
-/* False if the kernel refuses: a hole may need one mapping too many. */
+/*
+ * False if the kernel refuses, since a hole may need one mapping too many; or
+ * if the pages are sbrk's.
+ */
 static bool
 unmap(struct pages *pages, struct extent *extent)
 {
+	if (extent->fixed)
+		return false;
 	/* The entries first: the addresses may be another's at once. */
 	pagemap_set_range(extent->addr, extent->size, 0);
 	if (os_unmap(extent->addr, extent->size) != 0)
@@ -285,6 +336,10 @@ pages_expand(struct pages *pages, struct extent *extent, size_t size,
 	for (unsigned i = 0; i < EXTENT_NCACHES && tail == NULL; i++)
 		tail = ecache_take_at(&pages->caches[i], extent_end(extent),
 		    more);
+	if (tail != NULL && !extent_joinable(extent, tail)) {
+		ecache_put(&pages->caches[EXTENT_RETAINED], tail);
+		tail = NULL;
+	}
 	if (tail == NULL)
 		return ENOMEM;
 	*zeroed = tail->zeroed;

@@ -13,6 +13,7 @@
 
 #include "decay.h"
 #include "ecache.h"
+#include "options.h"
 #include "os.h"
 
 enum { PAGES_NDECAYS = 2 };		/* EXTENT_DIRTY, EXTENT_MUZZY */
@@ -24,11 +25,12 @@ struct pages {
 	struct lock grow_lock;
 	/* grow_lock: */
 	size_t grow_next;		/* bytes of the next mapping */
-	uint64_t serial;
 	/* atomic: */
 	_Atomic size_t npages;		/* of active extents */
 	_Atomic size_t address_space;	/* bytes mapped from the system */
 	_Atomic bool unwatched;		/* no purging thread comes by */
+	_Atomic uint64_t serial;	/* of the next mapping */
+	_Atomic int dss;		/* enum option_dss */
 	_Atomic size_t grow_limit;	/* bytes of a mapping, beyond need */
 	/* constant after init: */
 	unsigned arena;
@@ -79,6 +81,29 @@ pages_grow_limit(const struct pages *pages)
 	return atomic_load_explicit(&pages->grow_limit, memory_order_relaxed);
 }
 int pages_grow_limit_set(struct pages *pages, size_t limit);
+/* How sbrk stands to mmap; the default is that of arenas made later. */
+static inline enum option_dss
+pages_dss(const struct pages *pages)
+{
+	return (enum option_dss)atomic_load_explicit(&pages->dss,
+	    memory_order_relaxed);
+}
+static inline void
+pages_dss_set(struct pages *pages, enum option_dss dss)
+{
+	atomic_store_explicit(&pages->dss, (int)dss, memory_order_relaxed);
+}
+enum option_dss pages_dss_default(void);
+void pages_dss_default_set(enum option_dss dss);
+
+/* Address space as the arena would map it; what is left over it keeps. */
+char *pages_map_for(struct pages *pages, size_t size, size_t align);
+static inline uint64_t
+pages_next_serial(struct pages *pages)
+{
+	return atomic_fetch_add_explicit(&pages->serial, 1,
+	    memory_order_relaxed);
+}
 /* When pages_tick has something to do next; UINT64_MAX: never. */
 uint64_t pages_deadline(const struct pages *pages);
 

@@ -6,7 +6,6 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-#include "options.h"
 #include "os.h"
 #include "util.h"
 
@@ -85,20 +84,34 @@ advise_huge(char *addr, size_t size)
 	(void)os_advise_huge(addr, size, opt.thp == THP_ALWAYS);
 }
 
-char *
-pages_map(bool own_window, size_t size, size_t align)
+static char *
+map(bool own_window, size_t size, size_t align)
 {
-	char *addr;
+	char *addr = os_map(own_window && WINDOW_IS_FREE ?
+	    window_hint(size, align) : NULL, size);
+
+	if (addr == NULL || (uintptr_t)addr % align == 0)
+		return addr;
+	os_unmap(addr, size);
+	return map_aligned(size, align);
+}
+
+char *
+pages_map(const struct pages_source *source, size_t size, size_t align,
+    struct dss_gap *gap)
+{
+	char *addr = NULL;
 
 	/* Huge pages, unless the mapping is smaller than one. */
 	if (align < PAGES_MAP_ALIGN && size >= PAGES_MAP_ALIGN)
 		align = PAGES_MAP_ALIGN;
-	addr = os_map(own_window && WINDOW_IS_FREE ?
-	    window_hint(size, align) : NULL, size);
-	if (addr != NULL && (uintptr_t)addr % align != 0) {
-		os_unmap(addr, size);
-		addr = map_aligned(size, align);
-	}
+	*gap = (struct dss_gap){ NULL, 0 };
+	if (source->dss == DSS_PRIMARY)
+		addr = dss_alloc(size, align, gap);
+	if (addr == NULL)
+		addr = map(source->own_window, size, align);
+	if (addr == NULL && source->dss == DSS_SECONDARY)
+		addr = dss_alloc(size, align, gap);
 	if (addr != NULL)
 		advise_huge(addr, size);
 	return addr;

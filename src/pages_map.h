@@ -3,7 +3,8 @@
  *
  * Ordinary arenas map in a window of their own, so that the addresses a
  * program gets do not depend on what else is mapped meanwhile, for instance by
- * the profiler. Each mapping tells the kernel what opt.thp says.
+ * the profiler. Memory from sbrk comes before or after that, as the arena's
+ * dss says. Each mapping tells the kernel what opt.thp says.
  */
 #ifndef STRATA_PAGES_MAP_H
 #define STRATA_PAGES_MAP_H
@@ -11,14 +12,23 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "dss.h"
+#include "options.h"
+
 enum { PAGES_MAP_ALIGN = 2 << 20 };	/* a huge page; of large mappings */
+
+struct pages_source {
+	bool own_window;		/* not where the kernel likes */
+	enum option_dss dss;
+};
 
 /*
  * size bytes at a multiple of align, writable, zeroed; or NULL. Both are
- * multiples of os_page, align a power of two. own_window: not where the kernel
- * likes.
+ * multiples of os_page, align a power of two. *gap is the caller's too, even
+ * with NULL.
  */
-char *pages_map(bool own_window, size_t size, size_t align);
+char *pages_map(const struct pages_source *source, size_t size, size_t align,
+    struct dss_gap *gap);
 
 /* At exactly addr, or NULL. */
 char *pages_map_at(char *addr, size_t size);

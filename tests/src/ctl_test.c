@@ -167,7 +167,7 @@ test_options_have_leaves(void **state)
 	    sizeof(ssize_t)), -1);
 	assert_int_equal(get("opt.tcache", sizeof(bool)), true);
 	assert_int_equal(mallctl("opt.dss", &text, &len, NULL, 0), 0);
-	assert_string_equal(text, "disabled");
+	assert_string_equal(text, "secondary");
 	assert_int_equal(mallctl("opt.prof_format", &text, &len, NULL, 0),
 	    0);
 	assert_string_equal(text, "pprof");
@@ -177,6 +177,47 @@ test_options_have_leaves(void **state)
 	    sizeof(uint64_t)), 5000);
 	assert_int_equal(mallctl("opt.slab_sizes", NULL, NULL, NULL, 0),
 	    ENOENT);
+}
+
+/* Writes an arena's dss; what it was, or NULL with the error in *error. */
+static const char *
+set_dss(const char *name, const char *dss, int *error)
+{
+	const char *old = NULL;
+	size_t len = sizeof old;
+
+	*error = mallctl(name, &old, &len, &dss, sizeof dss);
+	return old;
+}
+
+static void
+test_dss_by_arena(void **state)
+{
+	unsigned index = (unsigned)get("arenas.create", sizeof(unsigned));
+	char name[64];
+	int error;
+
+	snprintf(name, sizeof name, "arena.%u.dss", index);
+	assert_string_equal(set_dss(name, "primary", &error), "secondary");
+	assert_string_equal(set_dss(name, "disabled", &error), "primary");
+	assert_null(set_dss(name, "tertiary", &error));
+	assert_int_equal(error, EINVAL);
+	assert_string_equal(set_dss("arena.0.dss", "secondary", &error),
+	    "secondary");
+	refresh();
+	snprintf(name, sizeof name, "stats.arenas.%u.dss", index);
+	assert_string_equal((const char *)get(name, sizeof(char *)),
+	    "disabled");
+	/* All arenas, and those to come. */
+	assert_string_equal(set_dss("arena.4096.dss", "disabled", &error),
+	    "secondary");
+	assert_string_equal(set_dss("arena.0.dss", "secondary", &error),
+	    "disabled");
+	index = (unsigned)get("arenas.create", sizeof(unsigned));
+	snprintf(name, sizeof name, "arena.%u.dss", index);
+	assert_string_equal(set_dss(name, "disabled", &error), "disabled");
+	(void)set_dss("arena.4096.dss", "secondary", &error);
+	assert_int_equal(error, 0);
 }
 
 struct walked {
@@ -489,6 +530,7 @@ main(void)
 		cmocka_unit_test(test_mib_is_the_name),
 		cmocka_unit_test(test_part_of_a_mib),
 		cmocka_unit_test(test_options_have_leaves),
+		cmocka_unit_test(test_dss_by_arena),
 		cmocka_unit_test(test_every_leaf_answers),
 		cmocka_unit_test(test_manual_arena),
 		cmocka_unit_test(test_create_needs_room_for_the_index),

@@ -4,6 +4,9 @@
  */
 #include "core.h"
 
+#include <unistd.h>
+
+#include "dss.h"
 #include "pages.h"
 #include "smaps.h"
 
@@ -123,6 +126,145 @@ test_thp_is_told_to_the_kernel(void **state)
 	opt.thp = THP_DEFAULT;
 }
 
+/* --- sbrk ----------------------------------------------------------------- */
+
+static bool
+in_data_segment(const void *addr)
+{
+	return dss_contains(addr) && (char *)addr < (char *)sbrk(0);
+}
+
+static struct extent *
+new_dss_extent(struct pages *pages, size_t size)
+{
+	struct extent *extent = pages_alloc(pages, size, os_page);
+
+	assert_non_null(extent);
+	assert_true(in_data_segment(extent->addr));
+	assert_true(extent->zeroed);
+	for (size_t i = 0; i < extent->size; i += 509)
+		assert_int_equal(extent->addr[i], 0);
+	memset(extent->addr, 1, extent->size);
+	return extent;
+}
+
+/* The program's own use of sbrk and ours lie side by side. */
+static void
+test_primary_dss_shares_the_break(void **state)
+{
+	struct pages *pages = fresh();
+	struct extent *extents[40];
+	char *mine[40];
+
+	pages_dss_set(pages, DSS_PRIMARY);
+	for (unsigned i = 0; i < 40; i++) {
+		mine[i] = sbrk(1000);
+		assert_ptr_not_equal(mine[i], (void *)-1);
+		memset(mine[i], 2, 1000);
+		extents[i] = new_dss_extent(pages, 1 << 20);
+	}
+	for (unsigned i = 0; i < 40; i++)
+		for (unsigned j = 0; j < 1000; j++)
+			assert_int_equal(mine[i][j], 2);
+	for (unsigned i = 0; i < 40; i++)
+		for (size_t j = 0; j < extents[i]->size; j++)
+			assert_int_equal(extents[i]->addr[j], 1);
+	pages_check(pages);
+}
+
+/* What alignment leaves over serves smaller requests. */
+static void
+test_dss_gaps_are_used(void **state)
+{
+	struct pages *pages = fresh();
+	struct extent *large, *small;
+	char *before;
+
+	pages_dss_set(pages, DSS_PRIMARY);
+	assert_ptr_not_equal(sbrk(3 * 4096 + 1), (void *)-1);
+	before = sbrk(0);
+	large = pages_alloc(pages, 4 << 20, 4 << 20);
+	assert_int_equal((uintptr_t)large->addr % (4 << 20), 0);
+	if (large->addr - before < 64 << 10)
+		skip();		/* the break happened to lie right before */
+	small = pages_alloc(pages, os_page, os_page);
+	assert_true(small->addr >= before && small->addr < large->addr);
+	pages_check(pages);
+}
+
+/* Even where what is purged is to be unmapped. */
+static void
+test_dss_is_purged_and_stays(void **state)
+{
+	struct pages *pages = fresh();
+	struct extent *extent;
+	char *addr;
+
+	pages_dss_set(pages, DSS_PRIMARY);
+	opt.retain = false;
+	extent = new_dss_extent(pages, 8 << 20);
+	addr = extent->addr;
+	pages_free(pages, extent);
+	pages_purge(pages);
+	pages_check(pages);
+	for (size_t i = 0; i < 8 << 20; i += 4096)
+		assert_int_equal(addr[i], 0);	/* no fault */
+	extent = pages_alloc(pages, 8 << 20, os_page);
+	assert_ptr_equal(extent->addr, addr);
+	opt.retain = true;
+}
+
+static int
+no_mappings(enum os_memory_call call)
+{
+	return call == OS_MAP ? -ENOMEM : 0;
+}
+
+static void
+test_secondary_dss_steps_in_for_mmap(void **state)
+{
+	struct pages *pages = fresh();
+	struct extent *extent;
+
+	assert_int_equal(pages_dss(pages), DSS_SECONDARY);
+	/* Structs and leaves are metadata: there before mmap fails. */
+	pages_dss_set(pages, DSS_PRIMARY);
+	(void)new_dss_extent(pages, os_page);
+	pages_dss_set(pages, DSS_SECONDARY);
+	extent = pages_alloc(pages, 64 << 20, os_page);
+	assert_non_null(extent);
+	assert_false(dss_contains(extent->addr));
+	os_fault = no_mappings;
+	extent = pages_alloc(pages, 32 << 20, os_page);
+	if (extent != NULL)
+		extent = pages_alloc(pages, 32 << 20, os_page);
+	os_fault = NULL;
+	assert_non_null(extent);
+	assert_true(in_data_segment(extent->addr));
+	pages_dss_set(pages, DSS_DISABLED);
+	os_fault = no_mappings;
+	extent = pages_alloc(pages, 512 << 20, os_page);
+	os_fault = NULL;
+	assert_null(extent);
+}
+
+/* Pages of one kind that adjoin those of the other are never joined. */
+static void
+test_fixed_pages_join_only_their_like(void **state)
+{
+	struct pages *pages = fresh();
+	struct extent *all = pages_alloc(pages, 8 * os_page, os_page);
+	struct extent *tail = extent_split(&pages->pool, all, 4 * os_page);
+
+	extent_set_state(tail, EXTENT_ACTIVE);
+	tail->fixed = true;
+	pages_free(pages, all);
+	pages_free(pages, tail);
+	pages_check(pages);
+	assert_null(ecache_take(&pages->caches[EXTENT_DIRTY], 8 * os_page,
+	    os_page, ECACHE_ANY_FIT));
+}
+
 int
 main(void)
 {
@@ -132,6 +274,11 @@ main(void)
 		cmocka_unit_test(test_limits_that_are_none),
 		cmocka_unit_test(test_small_mappings_do_not_scatter_large_ones),
 		cmocka_unit_test(test_thp_is_told_to_the_kernel),
+		cmocka_unit_test(test_primary_dss_shares_the_break),
+		cmocka_unit_test(test_dss_gaps_are_used),
+		cmocka_unit_test(test_dss_is_purged_and_stays),
+		cmocka_unit_test(test_secondary_dss_steps_in_for_mmap),
+		cmocka_unit_test(test_fixed_pages_join_only_their_like),
 	};
 
 	core_boot();
