@@ -80,6 +80,8 @@ extent_merge(struct base_pool *pool, struct extent *front,
 	if (back->serial < front->serial)
 		front->serial = back->serial;
 	front->zeroed = front->zeroed && back->zeroed;
+	/* Inside a run nothing may look like the block that back was. */
+	pagemap_set(back->addr, pagemap_entry(front, 0, PM_INACTIVE));
 	base_pool_put(pool, back);
 }
 

@@ -52,6 +52,23 @@ test_neighbours_join(void **state)
 	assert_int_equal(ecache_bytes(&cache), 0);
 }
 
+/* Nor does a page inside look like the block that it began. */
+static void
+test_what_is_joined_is_no_block(void **state)
+{
+	static struct ecache cache;
+	struct extent *block = run_of(24, 4, 1);
+
+	setup_cache(&cache);
+	ecache_put(&cache, run_of(20, 4, 1));
+	block->sizeclass = SC_NSMALL;
+	extent_map_large(block, 0);
+	assert_true(pagemap_is_active(pagemap_get(area + pages(24))));
+	ecache_put(&cache, block);
+	ecache_check(&cache);
+	assert_false(pagemap_is_active(pagemap_get(area + pages(24))));
+}
+
 static void
 test_other_states_do_not_join(void **state)
 {
@@ -256,6 +273,8 @@ main(void)
 		cmocka_unit_test_setup(
 		    test_pagemap_knows_nothing_of_foreign_pages, clear_map),
 		cmocka_unit_test_setup(test_neighbours_join, clear_map),
+		cmocka_unit_test_setup(test_what_is_joined_is_no_block,
+		    clear_map),
 		cmocka_unit_test_setup(test_other_states_do_not_join,
 		    clear_map),
 		cmocka_unit_test_setup(test_old_then_low_comes_first,
