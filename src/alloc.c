@@ -43,7 +43,9 @@ choose_source(struct making *making, const struct alloc_place *place)
 	struct thread *thread = making->thread;
 
 	making->cache = NULL;
-	if (thread == NULL) {
+	if (thread == NULL && thread_tls.hooks > 0) {
+		making->arena = arena_internal();
+	} else if (thread == NULL) {
 		making->arena = place != NULL && place->arena != NULL ?
 		    place->arena :
 		    arena_for(arena_get(0, true), making->sizeclass);

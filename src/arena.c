@@ -127,7 +127,7 @@ arena_get(unsigned index, bool make)
 {
 	struct arena *arena = get(index);
 
-	if (arena != NULL || !make ||
+	if (arena != NULL || !make || index == ARENA_NONE ||
 	    (index >= arenas_nauto && index != arenas_oversize))
 		return arena;
 	lock_acquire(&table_lock);
@@ -268,6 +268,12 @@ free_index_locked(void)
 int
 arena_create(unsigned *index)
 {
+	return arena_create_hooked(index, NULL);
+}
+
+int
+arena_create_hooked(unsigned *index, struct extent_hooks_s *hooks)
+{
 	struct arena *arena;
 	unsigned at;
 
@@ -281,6 +287,7 @@ arena_create(unsigned *index)
 		return EAGAIN;
 	if (arena == NULL)
 		return ENOMEM;
+	pages_renew(&arena->pages, hooks);
 	*index = at;
 	return 0;
 }

@@ -98,6 +98,8 @@ void arenas_forget_threads(void);
 
 /* A manual arena. 0, ENOMEM, or EAGAIN: all indices are in use. */
 int arena_create(unsigned *index);
+/* With extent hooks from the start; NULL: without. */
+int arena_create_hooked(unsigned *index, struct extent_hooks_s *hooks);
 
 /* --- arenas of CPUs (percpu_arena) ---------------------------------------- */
 

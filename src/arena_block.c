@@ -431,7 +431,7 @@ arena_destroy(unsigned index, arena_sample_end *end)
 	error = arena_reset(index, end);
 	if (error != 0)
 		return error;
-	pages_purge(&arena->pages);
+	pages_destroy(&arena->pages);
 	arena_stats_retire(arena);
 	atomic_store_explicit(&arena->initialized, false,
 	    memory_order_release);

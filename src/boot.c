@@ -20,6 +20,7 @@
 #include "narenas.h"
 #include "options.h"
 #include "os.h"
+#include "pages_hooks.h"
 #include "prof.h"
 #include "stats.h"
 #include "tcache.h"
@@ -120,6 +121,7 @@ boot_locked(void)
 		return error;
 	tcache_boot();
 	thread_boot();
+	pages_hooks_guard(thread_hook_enter, thread_hook_leave);
 	if (CONFIG_PROF)
 		error = prof_boot(&conf_prof, &host);
 	return error;

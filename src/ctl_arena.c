@@ -201,6 +201,38 @@ ctl_dss_write(const struct ctl_call *call, const union ctl_value *in)
 	return 0;
 }
 
+/* Of an automatic arena that nobody has used yet too: then it is made. */
+static int
+ctl_hooks_read(const struct ctl_call *call, union ctl_value *out)
+{
+	struct arena *arena = arena_get(ctl_arena_index(call), true);
+
+	if (arena == NULL)
+		return EFAULT;
+	out->pointer = pages_hooks_get(&arena->pages);
+	return 0;
+}
+
+/* All but alloc may be NULL. */
+static bool
+ctl_hooks_usable(const extent_hooks_t *hooks)
+{
+	return hooks != NULL && hooks->alloc != NULL;
+}
+
+static int
+ctl_hooks_write(const struct ctl_call *call, const union ctl_value *in)
+{
+	struct arena *arena = arena_get(ctl_arena_index(call), true);
+
+	if (arena == NULL)
+		return EFAULT;
+	if (!ctl_hooks_usable(in->pointer))
+		return EINVAL;
+	pages_hooks_set(&arena->pages, in->pointer);
+	return 0;
+}
+
 static int
 ctl_grow_limit_read(const struct ctl_call *call, union ctl_value *out)
 {
@@ -267,6 +299,8 @@ static const struct ctl_node ctl_arena[] = {
 	    ctl_decay_ms_write),
 	DECAY_MS("muzzy_decay_ms", EXTENT_MUZZY, ctl_decay_ms_read,
 	    ctl_decay_ms_write),
+	{ "extent_hooks", .type = CTL_POINTER, .read = ctl_hooks_read,
+	    .write = ctl_hooks_write },
 	{ "retain_grow_limit", .type = CTL_SIZE,
 	    .read = ctl_grow_limit_read, .write = ctl_grow_limit_write },
 	{ "oversize_threshold", .type = CTL_SIZE, .read = ctl_oversize_read,
@@ -401,20 +435,60 @@ ctl_lextent_size(const struct ctl_call *call, union ctl_value *out)
 	return 0;
 }
 
-/* The index of a new arena; a new value would be extent hooks. */
+static int
+ctl_make_arena(const struct ctl_call *call, extent_hooks_t *hooks)
+{
+	unsigned index;
+
+	if (boot() != 0 || arena_create_hooked(&index, hooks) != 0)
+		return EAGAIN;
+	return ctl_copy_out(call, &index, sizeof index);
+}
+
+/* The index of a new arena; the new value is its extent hooks, if any. */
 static int
 ctl_create(const struct ctl_call *call)
 {
-	unsigned index;
-	int error = ctl_need_old(call, sizeof index);
+	extent_hooks_t *hooks = NULL;
+	int error = ctl_need_old(call, sizeof(unsigned));
 
 	if (error != 0)
 		return error;
-	if (call->newp != NULL || call->newlen != 0)
-		return EFAULT;		/* there are no extent hooks */
-	if (boot() != 0 || arena_create(&index) != 0)
-		return EAGAIN;
-	return ctl_copy_out(call, &index, sizeof index);
+	if (call->newp != NULL || call->newlen != 0) {
+		error = ctl_copy_in(call, &hooks, sizeof hooks);
+		if (error != 0)
+			return error;
+		if (!ctl_hooks_usable(hooks))
+			return EINVAL;
+	}
+	return ctl_make_arena(call, hooks);
+}
+
+/*
+ * What jemalloc's header does not show: hooks, and whether metadata is to
+ * come from them too. Strata's never does.
+ */
+struct ctl_arena_config {
+	extent_hooks_t *hooks;
+	bool metadata_use_hooks;
+};
+
+int
+ctl_create_ext(const struct ctl_call *call)
+{
+	struct ctl_arena_config config = { NULL, false };
+	int error = ctl_need_old(call, sizeof(unsigned));
+
+	if (error != 0)
+		return error;
+	if (call->newp != NULL || call->newlen != 0) {
+		error = ctl_copy_in(call, &config, sizeof config);
+		if (error != 0)
+			return error;
+		if (!ctl_hooks_usable(config.hooks))
+			return EINVAL;
+	}
+	return ctl_make_arena(call, config.hooks);
 }
 
 /* The arena of the block that the new value points to. */

@@ -63,6 +63,8 @@ static const struct ctl_node ctl_experimental[] = {
 	{ "utilization", .children = ctl_utilization },
 	{ "arenas", .children = ctl_experimental_arenas },
 	{ "prof_recent", .children = ctl_prof_recent },
+	{ "arenas_create_ext", .type = CTL_UNSIGNED,
+	    .handler = ctl_create_ext },
 	{ 0 }
 };
 

@@ -160,8 +160,9 @@ size_t ctl_type_size(enum ctl_type type);
 /* Takes a new snapshot, as writing epoch does. 0 or EAGAIN. */
 int ctl_refresh(void);
 
-/* ctl_snapshot.c's; the root has it. */
+/* ctl_snapshot.c's and ctl_arena.c's; the root has them. */
 ctl_handler ctl_epoch;
+ctl_handler ctl_create_ext;
 
 /* The lock of the snapshot. */
 void ctl_fork_prepare(void);

@@ -7,6 +7,7 @@
 
 #include "options.h"
 #include "os.h"
+#include "pages_hooked.h"
 #include "pages_map.h"
 
 enum {
@@ -61,9 +62,8 @@ pages_init(struct pages *pages, unsigned arena, bool own_window)
 	pages->own_window = own_window;
 }
 
-/* Keeps address space that decay gives up, instead of unmapping it. */
-static bool
-retains(void)
+bool
+pages_retain(void)
 {
 	return opt.retain && os_overcommits;
 }
@@ -122,7 +122,7 @@ map_extent_locked(struct pages *pages, size_t size, size_t align)
 static size_t
 grow_step_locked(struct pages *pages)
 {
-	size_t step = retains() ? pages->grow_next : GROW_MIN;
+	size_t step = pages_retain() ? pages->grow_next : GROW_MIN;
 	size_t limit = pages_grow_limit(pages);
 
 	if (pages->grow_next < GROW_MAX)
@@ -152,11 +152,53 @@ grow_locked(struct pages *pages, size_t size, size_t align)
 	return extent;	/* if it could not be cut: larger than asked for */
 }
 
+/* Takes in an extent that is in limbo. */
+static void
+put(struct pages *pages, struct extent *extent, enum extent_state state)
+{
+	extent_hooks_t *hooks = pages_hooks(pages);
+
+	if (unlikely(hooks != NULL))
+		pages_hooked_put(pages, hooks, extent, state);
+	else
+		ecache_put(&pages->caches[state], extent);
+}
+
+static struct extent *
+take(struct pages *pages, enum extent_state state, size_t size, size_t align)
+{
+	extent_hooks_t *hooks = pages_hooks(pages);
+
+	if (unlikely(hooks != NULL))
+		return pages_hooked_take(pages, hooks, state, size, align);
+	return ecache_take(&pages->caches[state], size, align,
+	    state == EXTENT_RETAINED ? ECACHE_ANY_FIT :
+	    (unsigned)opt.lg_extent_max_active_fit);
+}
+
+/* By the program's hook, without the lock. */
+static struct extent *
+grow_hooked(struct pages *pages, extent_hooks_t *hooks, size_t size,
+    size_t align)
+{
+	size_t step = size;
+
+	if (pages_retain()) {
+		lock_acquire(&pages->grow_lock);
+		step = grow_step_locked(pages);
+		lock_release(&pages->grow_lock);
+	}
+	return pages_hooked_grow(pages, hooks, size, align, step);
+}
+
 static struct extent *
 grow(struct pages *pages, size_t size, size_t align)
 {
+	extent_hooks_t *hooks = pages_hooks(pages);
 	struct extent *extent;
 
+	if (unlikely(hooks != NULL))
+		return grow_hooked(pages, hooks, size, align);
 	lock_acquire(&pages->grow_lock);
 	/* Another thread may have grown while this one waited. */
 	extent = ecache_take(&pages->caches[EXTENT_RETAINED], size, align,
@@ -174,9 +216,7 @@ pages_alloc(struct pages *pages, size_t size, size_t align)
 
 	assert(size > 0 && size % os_page == 0 && align >= os_page);
 	for (unsigned i = 0; i < EXTENT_NCACHES && extent == NULL; i++)
-		extent = ecache_take(&pages->caches[i], size, align,
-		    i == EXTENT_RETAINED ? ECACHE_ANY_FIT :
-		    (unsigned)opt.lg_extent_max_active_fit);
+		extent = take(pages, (enum extent_state)i, size, align);
 	if (extent == NULL)
 		extent = grow(pages, size, align);
 	if (extent == NULL)
@@ -211,26 +251,41 @@ unmap(struct pages *pages, struct extent *extent)
  * does not overcommit, or retain:false says so, the addresses go as well.
  */
 static void
-retire(struct pages *pages, struct extent *extent)
+retire(struct pages *pages, struct extent *extent, enum extent_state state)
 {
-	if (!retains() && unmap(pages, extent))
+	extent_hooks_t *hooks = pages_hooks(pages);
+
+	if (unlikely(hooks != NULL)) {
+		pages_hooked_retire(pages, hooks, extent,
+		    state == EXTENT_MUZZY);
+		return;
+	}
+	if (!pages_retain() && unmap(pages, extent))
 		return;
 	extent->zeroed = os_purge(extent->addr, extent->size) == 0;
 	ecache_put(&pages->caches[EXTENT_RETAINED], extent);
+}
+
+static bool
+purge_lazy(struct pages *pages, const struct extent *extent)
+{
+	extent_hooks_t *hooks = pages_hooks(pages);
+
+	if (unlikely(hooks != NULL))
+		return pages_hooks_purge_lazy(hooks, extent);
+	return os_purge_lazy(extent->addr, extent->size) == 0;
 }
 
 static void
 purge_one(struct pages *pages, struct extent *extent,
     enum extent_state state)
 {
-	bool to_muzzy = state == EXTENT_DIRTY &&
+	if (state == EXTENT_DIRTY &&
 	    decay_ms(&pages->decays[EXTENT_MUZZY]) != DECAY_NOW &&
-	    os_purge_lazy(extent->addr, extent->size) == 0;
-
-	if (to_muzzy)
-		ecache_put(&pages->caches[EXTENT_MUZZY], extent);
+	    purge_lazy(pages, extent))
+		put(pages, extent, EXTENT_MUZZY);
 	else
-		retire(pages, extent);
+		retire(pages, extent, state);
 }
 
 static void
@@ -244,24 +299,44 @@ count_purge(struct decay *decay, uint64_t calls, uint64_t bytes)
 }
 
 /*
+ * What is to be purged next, of due bytes. With hooks it stays in one piece,
+ * as it does with jemalloc.
+ */
+static struct extent *
+take_oldest(struct pages *pages, enum extent_state state, size_t due)
+{
+	if (due < os_page)
+		return NULL;
+	if (unlikely(pages_hooks(pages) != NULL))
+		return ecache_take_oldest_whole(&pages->caches[state]);
+	return ecache_take_oldest(&pages->caches[state], due);
+}
+
+/*
  * Purges bytes, or somewhat more, of what has been unused the longest. Not
  * down to a number of bytes: others free meanwhile, and theirs is not due.
+ * With hooks the lock is dropped meanwhile.
  */
 static void
 purge_bytes_locked(struct pages *pages, enum extent_state state, size_t due)
 {
 	struct ecache *cache = &pages->caches[state];
 	struct decay *decay = &pages->decays[state];
+	bool unlock = pages_hooks(pages) != NULL;
 	struct extent *extent;
 	uint64_t bytes = 0, calls = 0;
 
 	lock_assert_held(&decay->lock);
-	while (bytes < due && due - bytes >= os_page &&
-	    (extent = ecache_take_oldest(cache, due - bytes)) != NULL) {
+	if (unlock)
+		lock_release(&decay->lock);
+	while (bytes < due &&
+	    (extent = take_oldest(pages, state, due - bytes)) != NULL) {
 		bytes += extent->size;
 		calls++;
 		purge_one(pages, extent, state);
 	}
+	if (unlock)
+		lock_acquire(&decay->lock);
 	decay_purged_locked(decay, bytes, ecache_bytes(cache));
 	if (calls > 0)
 		count_purge(decay, calls, bytes);
@@ -310,14 +385,14 @@ pages_free_purged(struct pages *pages, struct extent *extent)
 {
 	deactivate(pages, extent);
 	count_purge(&pages->decays[EXTENT_DIRTY], 1, extent->size);
-	retire(pages, extent);
+	retire(pages, extent, EXTENT_DIRTY);
 }
 
 void
 pages_free(struct pages *pages, struct extent *extent)
 {
 	deactivate(pages, extent);
-	ecache_put(&pages->caches[EXTENT_DIRTY], extent);
+	put(pages, extent, EXTENT_DIRTY);
 	if (unlikely(atomic_load_explicit(&pages->unwatched,
 	    memory_order_relaxed)))
 		tell_watcher(pages);
@@ -325,21 +400,51 @@ pages_free(struct pages *pages, struct extent *extent)
 		purge_all(pages, EXTENT_DIRTY);
 }
 
+/* What lies behind extent, from whichever cache, joined with it. */
+static struct extent *
+take_tail(struct pages *pages, struct extent *extent, size_t size)
+{
+	struct extent *tail = NULL;
+	enum extent_state state = 0;
+
+	for (; state < EXTENT_NCACHES && tail == NULL; state++)
+		tail = ecache_take_at(&pages->caches[state],
+		    extent_end(extent), size);
+	if (tail != NULL && !extent_joinable(extent, tail)) {
+		ecache_put(&pages->caches[state - 1], tail);
+		return NULL;
+	}
+	return tail;
+}
+
+/* The hook may refuse; then the tail is in its cache again. */
+static struct extent *
+take_tail_hooked(struct pages *pages, extent_hooks_t *hooks,
+    struct extent *extent, size_t size)
+{
+	struct extent *tail = NULL;
+	enum extent_state state = 0;
+
+	for (; state < EXTENT_NCACHES && tail == NULL; state++)
+		tail = pages_hooked_take_after(pages, hooks, state, extent,
+		    size);
+	if (tail == NULL || pages_hooks_merge(hooks, extent, tail))
+		return tail;
+	ecache_put_whole(&pages->caches[state - 1], tail, true);
+	return NULL;
+}
+
 int
 pages_expand(struct pages *pages, struct extent *extent, size_t size,
     bool *zeroed)
 {
+	extent_hooks_t *hooks = pages_hooks(pages);
 	size_t more = size - extent->size;
-	struct extent *tail = NULL;
+	struct extent *tail;
 
 	assert(size > extent->size && size % os_page == 0);
-	for (unsigned i = 0; i < EXTENT_NCACHES && tail == NULL; i++)
-		tail = ecache_take_at(&pages->caches[i], extent_end(extent),
-		    more);
-	if (tail != NULL && !extent_joinable(extent, tail)) {
-		ecache_put(&pages->caches[EXTENT_RETAINED], tail);
-		tail = NULL;
-	}
+	tail = likely(hooks == NULL) ? take_tail(pages, extent, more) :
+	    take_tail_hooked(pages, hooks, extent, more);
 	if (tail == NULL)
 		return ENOMEM;
 	*zeroed = tail->zeroed;
@@ -352,13 +457,47 @@ pages_expand(struct pages *pages, struct extent *extent, size_t size,
 int
 pages_shrink(struct pages *pages, struct extent *extent, size_t size)
 {
-	struct extent *tail = extent_split(&pages->pool, extent, size);
+	extent_hooks_t *hooks = pages_hooks(pages);
+	struct extent *tail = likely(hooks == NULL) ?
+	    extent_split(&pages->pool, extent, size) :
+	    pages_hooked_split(pages, hooks, extent, size);
 
 	if (tail == NULL)
 		return ENOMEM;
 	extent_set_state(tail, EXTENT_ACTIVE);
 	pages_free(pages, tail);
 	return 0;
+}
+
+extent_hooks_t *
+pages_hooks_get(const struct pages *pages)
+{
+	extent_hooks_t *hooks = pages_hooks(pages);
+
+	return hooks != NULL ? hooks :
+	    (extent_hooks_t *)(uintptr_t)&pages_hooks_own;
+}
+
+void
+pages_hooks_set(struct pages *pages, extent_hooks_t *hooks)
+{
+	if (hooks == &pages_hooks_own)
+		hooks = NULL;
+	atomic_store_explicit(&pages->uncut, false, memory_order_relaxed);
+	/* Release: pairs with the acquire in pages_hooks. */
+	atomic_store_explicit(&pages->hooks, hooks, memory_order_release);
+}
+
+void
+pages_destroy(struct pages *pages)
+{
+	extent_hooks_t *hooks = pages_hooks(pages);
+
+	pages_purge(pages);
+	if (hooks == NULL)
+		return;
+	pages_hooked_destroy(pages, hooks);
+	pages_hooks_set(pages, NULL);
 }
 
 static void
@@ -439,6 +578,24 @@ pages_grow_limit_set(struct pages *pages, size_t limit)
 	atomic_store_explicit(&pages->grow_limit, limit,
 	    memory_order_relaxed);
 	return 0;
+}
+
+void
+pages_renew(struct pages *pages, extent_hooks_t *hooks)
+{
+	uint64_t now = os_now_ns();
+
+	/* Hooks from the start never see what they have not given. */
+	if (hooks != NULL) {
+		pages_purge(pages);
+		pages_hooked_destroy(pages, pages_hooks_get(pages));
+	}
+	pages_hooks_set(pages, hooks);
+	pages_dss_set(pages, pages_dss_default());
+	atomic_store_explicit(&pages->grow_limit, SC_LARGE_MAX,
+	    memory_order_relaxed);
+	pages_decay_ms_set(pages, EXTENT_DIRTY, opt.dirty_decay_ms, now);
+	pages_decay_ms_set(pages, EXTENT_MUZZY, opt.muzzy_decay_ms, now);
 }
 
 uint64_t

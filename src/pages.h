@@ -6,6 +6,9 @@
  *
  * New address space comes in growing steps, see pages_map.h.
  *
+ * An arena may have hooks of the program's instead of the system:
+ * pages_hooked.h.
+ *
  * Locks: decay (dirty before muzzy) > grow > the caches', one at a time.
  */
 #ifndef STRATA_PAGES_H
@@ -15,6 +18,8 @@
 #include "ecache.h"
 #include "options.h"
 #include "os.h"
+
+struct extent_hooks_s;		/* <strata/strata.h>: extent_hooks_t */
 
 enum { PAGES_NDECAYS = 2 };		/* EXTENT_DIRTY, EXTENT_MUZZY */
 
@@ -29,6 +34,8 @@ struct pages {
 	_Atomic size_t npages;		/* of active extents */
 	_Atomic size_t address_space;	/* bytes mapped from the system */
 	_Atomic bool unwatched;		/* no purging thread comes by */
+	_Atomic(struct extent_hooks_s *) hooks;	/* NULL: none */
+	_Atomic bool uncut;		/* a hook would not cut what it gave */
 	_Atomic uint64_t serial;	/* of the next mapping */
 	_Atomic int dss;		/* enum option_dss */
 	_Atomic size_t grow_limit;	/* bytes of a mapping, beyond need */
@@ -104,6 +111,28 @@ pages_next_serial(struct pages *pages)
 	return atomic_fetch_add_explicit(&pages->serial, 1,
 	    memory_order_relaxed);
 }
+/*
+ * The program's extent hooks (pages_hooked.h), valid as long as the arena is;
+ * without any, functions that do the same as the arena. Who sets them gets
+ * what there was before by pages_hooks_get.
+ */
+static inline struct extent_hooks_s *
+pages_hooks(const struct pages *pages)
+{
+	/* Acquire: pairs with the release in pages_hooks_set. */
+	return atomic_load_explicit(&pages->hooks, memory_order_acquire);
+}
+struct extent_hooks_s *pages_hooks_get(const struct pages *pages);
+void pages_hooks_set(struct pages *pages, struct extent_hooks_s *hooks);
+
+/* Purges; with hooks nothing stays and they are forgotten. */
+void pages_destroy(struct pages *pages);
+/* For a new owner, who may be of an arena that was destroyed: the defaults. */
+void pages_renew(struct pages *pages, struct extent_hooks_s *hooks);
+
+/* Keeps address space that decay gives up, instead of unmapping it. */
+bool pages_retain(void);
+
 /* When pages_tick has something to do next; UINT64_MAX: never. */
 uint64_t pages_deadline(const struct pages *pages);
 

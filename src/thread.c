@@ -27,6 +27,7 @@ static const struct thread thread_after = {
 __thread struct thread_tls thread_tls = {
 	(struct thread *)(uintptr_t)&thread_before,
 	(struct tcache *)(uintptr_t)&tcache_none,
+	0,
 };
 
 static struct lock threads_lock = LOCK_INITIALIZER(RANK_THREADS, "threads");
@@ -222,6 +223,25 @@ thread_guard_leave(void)
 		use_cache(thread, thread->cache);
 }
 
+/* A thread without a state, a purging one perhaps, gets it now. */
+bool
+thread_hook_enter(void)
+{
+	if (thread_get() != NULL && thread_guard_enter() != NULL)
+		return true;
+	thread_tls.hooks++;
+	return false;
+}
+
+void
+thread_hook_leave(bool entered)
+{
+	if (entered)
+		thread_guard_leave();
+	else
+		thread_tls.hooks--;
+}
+
 struct prof_thread *
 thread_prof_self(void)
 {
@@ -300,21 +320,14 @@ batch_take(struct thread *thread, void **out)
 	return n;
 }
 
-static void
-batch_flush(struct thread *thread)
-{
-	void *blocks[THREAD_BATCH_MAX];
-	unsigned n = batch_take(thread, blocks);
-
-	arena_flush_mixed(blocks, n);
-}
-
 void
 thread_batch_flush(struct thread *thread)
 {
+	void *blocks[THREAD_BATCH_MAX];
+
 	/* The owner's own count: nobody else adds to it. */
 	if (thread->batch_count != 0)
-		batch_flush(thread);
+		arena_flush_mixed(blocks, batch_take(thread, blocks));
 }
 
 void
@@ -330,15 +343,37 @@ thread_batch_free(struct thread *thread, void *ptr)
 		thread_batch_flush(thread);
 }
 
+/* The next thread's, which then goes to the end of the list. */
+static unsigned
+batch_take_next(void **out)
+{
+	unsigned n = 0;
+
+	lock_acquire(&threads_lock);
+	if (!list_empty(&threads)) {
+		struct thread *thread = list_first(&threads, struct thread,
+		    link);
+
+		list_remove(&thread->link);
+		list_push_back(&threads, &thread->link);
+		n = batch_take(thread, out);
+	}
+	lock_release(&threads_lock);
+	return n;
+}
+
+/* What is given back may be the business of hooks: not under a lock. */
 void
 thread_batch_flush_all(void)
 {
-	struct list *node;
+	void *blocks[THREAD_BATCH_MAX];
+	size_t rounds;
 
 	lock_acquire(&threads_lock);
-	list_for_each(node, &threads)
-		batch_flush(list_entry(node, struct thread, link));
+	rounds = nthreads;
 	lock_release(&threads_lock);
+	for (; rounds > 0; rounds--)
+		arena_flush_mixed(blocks, batch_take_next(blocks));
 }
 
 /* --- totals --------------------------------------------------------------- */

@@ -77,6 +77,8 @@ struct thread {
 struct thread_tls {
 	struct thread *self;
 	struct tcache *cache;
+	/* depth of hooks called by a task that has no struct thread */
+	unsigned hooks;
 };
 
 extern __thread struct thread_tls thread_tls
@@ -99,6 +101,13 @@ void thread_boot(void);
 struct prof_thread *thread_guard_enter(void);
 void thread_guard_leave(void);
 struct prof_thread *thread_prof_self(void);
+
+/*
+ * The same around extent hooks, at any time of a thread's life; what enter
+ * returns is leave's.
+ */
+bool thread_hook_enter(void);
+void thread_hook_leave(bool entered);
 
 /* The thread's arena becomes that of the CPU it runs on. */
 void thread_move(struct thread *thread);

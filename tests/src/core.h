@@ -37,10 +37,12 @@ core_seed(void)
 	printf("SEED=0x%llx\n", (unsigned long long)core_seed_state);
 }
 
+/* Threads may take from one sequence. */
 static inline uint64_t
 core_random(void)
 {
-	uint64_t x = core_seed_state += 0x9e3779b97f4a7c15u;
+	uint64_t x = __atomic_add_fetch(&core_seed_state,
+	    0x9e3779b97f4a7c15u, __ATOMIC_RELAXED);
 
 	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
 	x = (x ^ x >> 27) * 0x94d049bb133111ebu;

@@ -1,0 +1,253 @@
+/*
+ * pages_hooked.c - pages of an arena with extent hooks; see pages_hooked.h.
+ */
+#include "pages_hooked.h"
+
+#include "dss.h"
+#include "os.h"
+
+/* A struct for the rest first: a hook's yes cannot be taken back. */
+struct extent *
+pages_hooked_split(struct pages *pages, extent_hooks_t *hooks,
+    struct extent *extent, size_t size)
+{
+	struct extent *rest = extent_split(&pages->pool, extent, size);
+
+	if (rest == NULL || pages_hooks_split(hooks, extent, rest))
+		return rest;
+	extent_merge(&pages->pool, extent, rest);
+	return NULL;
+}
+
+bool
+pages_hooked_merge(struct pages *pages, extent_hooks_t *hooks,
+    struct extent *front, struct extent *back)
+{
+	if (!pages_hooks_merge(hooks, front, back))
+		return false;
+	extent_merge(&pages->pool, front, back);
+	return true;
+}
+
+/* extent with what lies behind it; true if it has grown. */
+static bool
+join_after(struct pages *pages, extent_hooks_t *hooks, struct extent *extent,
+    struct ecache *cache)
+{
+	struct extent *other = ecache_take_after(cache, extent, os_page);
+
+	if (other == NULL)
+		return false;
+	if (pages_hooked_merge(pages, hooks, extent, other))
+		return true;
+	/* As long unused as before, more or less. */
+	ecache_put_whole(cache, other, true);
+	return false;
+}
+
+/* The same with what lies before it: the struct is then the other's. */
+static struct extent *
+join_before(struct pages *pages, extent_hooks_t *hooks,
+    struct extent *extent, struct ecache *cache)
+{
+	struct extent *other = ecache_take_before(cache, extent);
+
+	if (other == NULL)
+		return NULL;
+	if (pages_hooked_merge(pages, hooks, other, extent))
+		return other;
+	ecache_put_whole(cache, other, true);
+	return NULL;
+}
+
+void
+pages_hooked_put(struct pages *pages, extent_hooks_t *hooks,
+    struct extent *extent, enum extent_state state)
+{
+	struct ecache *cache = &pages->caches[state];
+	struct extent *joined;
+
+	if (hooks->merge != NULL) {
+		while (join_after(pages, hooks, extent, cache))
+			;
+		while ((joined = join_before(pages, hooks, extent, cache)) !=
+		    NULL)
+			extent = joined;
+	}
+	ecache_put_whole(cache, extent, false);
+}
+
+struct request {
+	size_t size, align;
+};
+
+/* Makes what was decommitted usable; false if the program cannot. */
+static bool
+commit(extent_hooks_t *hooks, struct extent *extent)
+{
+	if (extent->decommitted && !pages_hooks_commit(hooks, extent))
+		return false;
+	extent->decommitted = false;
+	return true;
+}
+
+/*
+ * Cuts a whole extent down to a request, the rest goes back to its cache.
+ * NULL if it cannot be used: all of it is back.
+ */
+static struct extent *
+cut(struct pages *pages, extent_hooks_t *hooks, struct ecache *cache,
+    struct extent *extent, const struct request *request)
+{
+	size_t lead = align_up((uintptr_t)extent->addr, request->align) -
+	    (uintptr_t)extent->addr;
+	struct extent *rest;
+
+	if (lead > 0) {
+		rest = pages_hooked_split(pages, hooks, extent, lead);
+		ecache_put_whole(cache, extent, true);
+		if (rest == NULL)
+			return NULL;
+		extent = rest;
+	}
+	rest = extent->size == request->size ? NULL :
+	    pages_hooked_split(pages, hooks, extent, request->size);
+	if (rest != NULL)
+		ecache_put_whole(cache, rest, true);
+	/* A class is up to a quarter larger than the one before. */
+	if (extent->size - request->size > request->size / 4 ||
+	    !commit(hooks, extent)) {
+		ecache_put_whole(cache, extent, true);
+		return NULL;
+	}
+	return extent;
+}
+
+struct extent *
+pages_hooked_take(struct pages *pages, extent_hooks_t *hooks,
+    enum extent_state state, size_t size, size_t align)
+{
+	struct request request = { size, align };
+	struct ecache *cache = &pages->caches[state];
+	struct extent *extent = ecache_take_whole(cache, size, align);
+
+	return extent == NULL ? NULL :
+	    cut(pages, hooks, cache, extent, &request);
+}
+
+struct extent *
+pages_hooked_take_after(struct pages *pages, extent_hooks_t *hooks,
+    enum extent_state state, const struct extent *extent, size_t size)
+{
+	struct ecache *cache = &pages->caches[state];
+	struct extent *tail = ecache_take_after(cache, extent, size), *rest;
+
+	if (tail == NULL || tail->size == size)
+		return tail;
+	rest = pages_hooked_split(pages, hooks, tail, size);
+	ecache_put_whole(cache, rest != NULL ? rest : tail, true);
+	return rest != NULL ? tail : NULL;
+}
+
+/* Exactly size bytes by the alloc hook, in limbo and committed; or NULL. */
+static struct extent *
+map_extent(struct pages *pages, extent_hooks_t *hooks, size_t size,
+    size_t align)
+{
+	struct extent in_hand = { .size = size }, *extent = NULL;
+	bool zeroed, committed;
+	char *addr = pages_hooks_alloc(hooks, size, align, &zeroed,
+	    &committed, pages->arena);
+
+	if (addr == NULL)
+		return NULL;
+	in_hand.addr = addr;
+	in_hand.decommitted = !committed;
+	atomic_init(&in_hand.tag, extent_tag(pages->arena, EXTENT_LIMBO));
+	if (pagemap_reserve(addr, size) == 0 && commit(hooks, &in_hand))
+		extent = extent_new(&pages->pool, pages->arena, addr, size,
+		    pages_next_serial(pages), zeroed);
+	if (extent == NULL) {
+		(void)pages_hooks_dalloc(hooks, &in_hand);
+		return NULL;
+	}
+	extent->fixed = dss_contains(addr);
+	atomic_fetch_add_explicit(&pages->address_space, size,
+	    memory_order_relaxed);
+	return extent;
+}
+
+/* More than asked for, cut; NULL if the program has less or will not cut. */
+static struct extent *
+grow_step(struct pages *pages, extent_hooks_t *hooks, size_t size,
+    size_t align, size_t step)
+{
+	struct extent *extent, *rest;
+
+	if (step <= size || hooks->split == NULL ||
+	    atomic_load_explicit(&pages->uncut, memory_order_relaxed))
+		return NULL;
+	extent = map_extent(pages, hooks, step, align);
+	if (extent == NULL)
+		return NULL;
+	rest = pages_hooked_split(pages, hooks, extent, size);
+	if (rest != NULL) {
+		ecache_put_whole(&pages->caches[EXTENT_RETAINED], rest,
+		    false);
+		return extent;
+	}
+	/* From here on no more than is asked for. */
+	atomic_store_explicit(&pages->uncut, true, memory_order_relaxed);
+	ecache_put_whole(&pages->caches[EXTENT_RETAINED], extent, false);
+	return NULL;
+}
+
+struct extent *
+pages_hooked_grow(struct pages *pages, extent_hooks_t *hooks, size_t size,
+    size_t align, size_t step)
+{
+	struct extent *extent = grow_step(pages, hooks, size, align, step);
+
+	return extent != NULL ? extent :
+	    map_extent(pages, hooks, size, align);
+}
+
+static void
+forget(struct pages *pages, struct extent *extent)
+{
+	atomic_fetch_sub_explicit(&pages->address_space, extent->size,
+	    memory_order_relaxed);
+	base_pool_put(&pages->pool, extent);
+}
+
+void
+pages_hooked_retire(struct pages *pages, extent_hooks_t *hooks,
+    struct extent *extent, bool was_muzzy)
+{
+	/* The entries first: the addresses may be another's at once. */
+	pagemap_set_range(extent->addr, extent->size, 0);
+	if (pages_hooks_dalloc(hooks, extent)) {
+		forget(pages, extent);
+		return;
+	}
+	if (pages_hooks_decommit(hooks, extent))
+		extent->decommitted = extent->zeroed = true;
+	else if (pages_hooks_purge_forced(hooks, extent))
+		extent->zeroed = true;
+	else if (!was_muzzy)
+		(void)pages_hooks_purge_lazy(hooks, extent);
+	pages_hooked_put(pages, hooks, extent, EXTENT_RETAINED);
+}
+
+void
+pages_hooked_destroy(struct pages *pages, extent_hooks_t *hooks)
+{
+	struct extent *extent;
+
+	while ((extent = ecache_take_oldest_whole(
+	    &pages->caches[EXTENT_RETAINED])) != NULL) {
+		pagemap_set_range(extent->addr, extent->size, 0);
+		pages_hooks_destroy(hooks, extent);
+		forget(pages, extent);
+	}
+}
