@@ -238,6 +238,8 @@ ctl_grow_limit_read(const struct ctl_call *call, union ctl_value *out)
 {
 	struct arena *arena = arena_get(ctl_arena_index(call), false);
 
+	if (!opt.retain)
+		return ENOENT;
 	if (arena == NULL)
 		return EFAULT;
 	out->size = pages_grow_limit(&arena->pages);
@@ -249,6 +251,8 @@ ctl_grow_limit_write(const struct ctl_call *call, const union ctl_value *in)
 {
 	struct arena *arena = arena_get(ctl_arena_index(call), false);
 
+	if (!opt.retain)
+		return ENOENT;
 	return arena != NULL && pages_grow_limit_set(&arena->pages,
 	    in->size) == 0 ? 0 : EFAULT;
 }

@@ -340,4 +340,6 @@ compare_json() {
 compare_json "keys of the JSON" json "" J Jg Jm Jd Ja Jb Jl Jx Je Jma \
 	Jgmdablxeh
 compare_json "keys of the JSON while profiling" json_prof prof:true J
+program "extent hooks" hooks "" compat_hooks
+program "extent hooks that unmap" hooks_unmap retain:false compat_hooks
 finish
