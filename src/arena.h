@@ -265,7 +265,7 @@ struct arena_stats {
 		uint64_t nmalloc, ndalloc, nrequests;
 		size_t curlextents;
 	} large[ARENA_NLARGE];
-	struct arena_extent_stats extents[SC_COUNT];
+	struct arena_extent_stats extents[SC_COUNT];	/* sc_whole_pages */
 	struct {
 		struct lock_stats large, extent_avail, extents_dirty,
 		    extents_muzzy, extents_retained, decay_dirty,

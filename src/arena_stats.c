@@ -96,12 +96,13 @@ static void
 read_extents(struct arena *arena, struct arena_stats *out)
 {
 	struct ecache *caches = arena->pages.caches;
+	struct arena_extent_stats *extents = out->extents;
 
 	for (unsigned c = 0; c < EXTENT_NCACHES; c++)
 		lock_acquire(&caches[c].lock);
 	for (unsigned i = 0; i < SC_COUNT; i++) {
-		struct arena_extent_stats *extents = &out->extents[i];
-
+		if ((sc_sizes[i] & (os_page - 1)) != 0)
+			continue;
 		extents->ndirty = caches[EXTENT_DIRTY].classes[i].count;
 		extents->dirty_bytes = caches[EXTENT_DIRTY].classes[i].bytes;
 		extents->nmuzzy = caches[EXTENT_MUZZY].classes[i].count;
@@ -110,6 +111,7 @@ read_extents(struct arena *arena, struct arena_stats *out)
 		    caches[EXTENT_RETAINED].classes[i].count;
 		extents->retained_bytes =
 		    caches[EXTENT_RETAINED].classes[i].bytes;
+		extents++;
 	}
 	for (unsigned c = 0; c < EXTENT_NCACHES; c++)
 		lock_release(&caches[c].lock);

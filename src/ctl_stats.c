@@ -214,7 +214,7 @@ ctl_hpa_valid(const size_t *mib, size_t index)
 static bool
 ctl_stats_extent_valid(const size_t *mib, size_t index)
 {
-	return index < SC_COUNT;
+	return index < SC_COUNT && sc_whole_pages((unsigned)index) < SC_COUNT;
 }
 
 static int

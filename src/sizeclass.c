@@ -102,3 +102,14 @@ sc_index_aligned(size_t size, size_t align)
 	}
 	return sc_index(size > SC_LARGE_MIN ? size : SC_LARGE_MIN);
 }
+
+unsigned
+sc_whole_pages(unsigned j)
+{
+	unsigned i = 0;
+
+	while (i < SC_COUNT && ((sc_sizes[i] & (os_page - 1)) != 0 ||
+	    j-- > 0))
+		i++;
+	return i;
+}

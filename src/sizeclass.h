@@ -90,4 +90,7 @@ sc_index_floor(size_t size)
  */
 unsigned sc_index_aligned(size_t size, size_t align);
 
+/* The j-th of the classes that are whole pages; SC_COUNT past the last. */
+unsigned sc_whole_pages(unsigned j);
+
 #endif

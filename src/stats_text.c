@@ -472,7 +472,7 @@ text_extents(struct stats_out *out, const char *arena)
 	stats_printf(out, "extents:%12s%4s%13s%13s%13s%13s%13s%13s%13s%13s\n",
 	    "size", "ind", "ndirty", "dirty", "nmuzzy", "muzzy", "nretained",
 	    "retained", "ntotal", "total");
-	for (unsigned i = 0; i < SC_COUNT; i++) {
+	for (unsigned i = 0; sc_whole_pages(i) < SC_COUNT; i++) {
 		uint64_t n[3], bytes[3];
 
 		for (size_t s = 0; s < ARRAY_LEN(states); s++) {
@@ -484,7 +484,7 @@ text_extents(struct stats_out *out, const char *arena)
 		if (text_skip(out, &gap, n[0] + n[1] + n[2] == 0))
 			continue;
 		stats_printf(out, "%20llu%4u",
-		    (unsigned long long)sc_size(i), i);
+		    (unsigned long long)sc_size(sc_whole_pages(i)), i);
 		for (size_t s = 0; s < ARRAY_LEN(states); s++)
 			stats_printf(out, "%13llu%13llu",
 			    (unsigned long long)n[s],

@@ -102,6 +102,19 @@ test_geometry_with_64_kib_pages(void **state)
 	sc_boot();
 }
 
+/* As jemalloc counts them: 4, 8, 12, 16, 20 KiB ... */
+static void
+test_classes_of_whole_pages(void **state)
+{
+	static const size_t first[] = { 4096, 8192, 12288, 16384, 20480,
+	    24576, 28672, 32768, 40960 };
+
+	for (unsigned j = 0; j < 9; j++)
+		assert_int_equal(sc_sizes[sc_whole_pages(j)], first[j]);
+	assert_int_equal(sc_whole_pages(198), SC_COUNT - 1);
+	assert_int_equal(sc_whole_pages(199), SC_COUNT);
+}
+
 static void
 test_slab_sizes_option(void **state)
 {
@@ -137,6 +150,7 @@ main(void)
 		cmocka_unit_test(test_slab_is_a_common_multiple),
 		cmocka_unit_test(test_inverse_divides_exactly),
 		cmocka_unit_test(test_geometry_with_64_kib_pages),
+		cmocka_unit_test(test_classes_of_whole_pages),
 		cmocka_unit_test(test_slab_sizes_option),
 	};
 
