@@ -653,6 +653,19 @@ conf_symlink(char *buf, size_t size)
 	return "";
 }
 
+/* What options mean for one another, in jemalloc's way. */
+static void
+conf_imply(void)
+{
+	conf_prof.leak |= conf_prof.leak_error;
+	if (conf_prof.leak && !conf_prof.prof) {
+		/* for the summary only: nothing is dumped in between */
+		conf_prof.prof = true;
+		conf_prof.gdump = false;
+		conf_prof.lg_interval = -1;
+	}
+}
+
 void
 conf_boot(void)
 {
@@ -672,6 +685,7 @@ conf_boot(void)
 	}
 	for (int i = 0; i < CONF_NSOURCES; i++)
 		conf_parse(i, text[i]);
+	conf_imply();
 	if (opt.abort_conf && conf_failed) {
 		message("Abort (abort_conf:true) on invalid conf value "
 		    "(see above).");
