@@ -421,7 +421,7 @@ work(const struct ledger *ledger, unsigned index, unsigned steps)
 			dallocx(block->ptr, MALLOCX_TCACHE_NONE);
 			block->ptr = NULL;
 		}
-		if (core_below(400) == 0)
+		if (core_below(100) == 0)
 			act(index, core_below(2) == 0 ? "purge" : "decay");
 	}
 	for (unsigned i = 0; i < NBLOCKS; i++)
@@ -478,11 +478,19 @@ static void
 test_decommitted_pages_are_committed_before_use(void **state)
 {
 	struct ledger *ledger = new_ledger();
+	unsigned index = new_arena(&ledger->hooks);
+	char *ptr = mallocx(1 << 20, flags_of(index));
 
 	ledger->refuses[DALLOC] = true;
-	work_and_destroy(ledger, new_arena(&ledger->hooks));
+	memset(ptr, 1, 1 << 20);
+	dallocx(ptr, MALLOCX_TCACHE_NONE);
+	act(index, "purge");
 	assert_true(ledger->ncalls[DECOMMIT] > 0);
+	assert_int_equal(ledger->ncalls[COMMIT], 0);
+	ptr = mallocx(1 << 20, flags_of(index));
 	assert_true(ledger->ncalls[COMMIT] > 0);
+	memset(ptr, 1, 1 << 20);
+	work_and_destroy(ledger, index);
 	free_ledger(ledger);
 }
 
@@ -966,7 +974,8 @@ test_fork_while_hooks_run(void **state)
 		if (child == 0) {
 			alarm(20);
 			work(NULL, 0, 200);
-			_exit(0);
+			/* ThreadSanitizer's _exit would miss the thread. */
+			(void)os_syscall1(SYS_exit_group, 0);
 		}
 		assert_int_equal(waitpid(child, &status, 0), child);
 		assert_int_equal(status, 0);
