@@ -282,10 +282,9 @@ prof_gdump:x
 prof_log:x
 stats_print:x
 stats_print:false
-prof:false,prof_leak:true
-prof:false,prof_leak_error:true
-prof_leak:true
-prof_leak_error:true,prof_leak:false
+prof:false,prof_leak:true,lg_prof_sample:40
+prof:false,prof_leak_error:true,lg_prof_sample:40
+prof_leak_error:true,prof_leak:false,lg_prof_sample:40
 CONF
 compare "texts of MALLOC_CONF" conf_texts
 
