@@ -12,7 +12,8 @@ truth() {
 	shift
 	truth_lg=$1 truth_rounds=$2
 	shift 2
-	under "prof:true,lg_prof_sample:$truth_lg,prof_format:$truth_format" \
+	truth_conf=prof:true,prof_accum:true,lg_prof_sample:$truth_lg
+	under "$truth_conf,prof_format:$truth_format" \
 		"$PROG/truth" "$truth_lg" "$truth_rounds" "$tmp/profile" "$@"
 }
 
