@@ -2,6 +2,8 @@
  * misuse.c - misuses the heap once, in the way its argument names, and says
  * where; then ends with 0 if nobody stopped it.
  */
+#include <pthread.h>
+
 #include "e2e.h"
 
 #pragma weak free_sized
@@ -60,6 +62,67 @@ double_large(void)
 	tell(block);
 	give_back(block);
 	give_back(block);
+}
+
+static void *
+free_it(void *ptr)
+{
+	give_back(ptr);
+	return NULL;
+}
+
+/* The other thread has ended, and given its cache back. */
+static void
+double_after_a_thread(void)
+{
+	void *volatile keep = malloc(100), *volatile block = malloc(100);
+	pthread_t thread;
+
+	tell(block);
+	if (pthread_create(&thread, NULL, free_it, block) != 0)
+		die("pthread_create");
+	pthread_join(thread, NULL);
+	give_back(block);
+	give_back(keep);
+}
+
+/* A large block that a cache keeps is still there, and nobody's. */
+static void
+double_cached_large(void)
+{
+	void *volatile block = malloc(40000);
+
+	tell(block);
+	give_back(block);
+	give_back(block);
+}
+
+static void
+after_reset(size_t size)
+{
+	unsigned arena;
+	size_t len = sizeof arena;
+	void *volatile block;
+	char name[64];
+
+	if (mallctl("arenas.create", &arena, &len, NULL, 0) != 0)
+		die("no arena");
+	block = mallocx(size, MALLOCX_ARENA(arena) | MALLOCX_TCACHE_NONE);
+	tell(block);
+	snprintf(name, sizeof name, "arena.%u.reset", arena);
+	if (mallctl(name, NULL, NULL, NULL, 0) != 0)
+		die("no reset");
+	give_back(block);
+}
+
+static void
+realloc_freed_large(void)
+{
+	void *volatile block = malloc(3 << 20);
+
+	tell(block);
+	give_back(block);
+	sink = realloc(block, 5000);
 }
 
 static void
@@ -136,6 +199,16 @@ main(int argc, char **argv)
 		double_flushed();
 	else if (strcmp(how, "double_large") == 0)
 		double_large();
+	else if (strcmp(how, "double_thread") == 0)
+		double_after_a_thread();
+	else if (strcmp(how, "double_cached_large") == 0)
+		double_cached_large();
+	else if (strcmp(how, "after_reset") == 0)
+		after_reset(100);
+	else if (strcmp(how, "after_reset_large") == 0)
+		after_reset(100000);
+	else if (strcmp(how, "realloc_large") == 0)
+		realloc_freed_large();
 	else if (strcmp(how, "interior") == 0)
 		interior(100);
 	else if (strcmp(how, "interior_large") == 0)

@@ -30,6 +30,11 @@ invalid='Invalid deallocation detected'
 caught double $all "$double.*(112-byte region of arena 0"
 caught double_flushed $all "$double.*(112-byte region of arena 0"
 caught double_large $all "$double.*(pages that are not in use"
+caught double_thread $all "$double.*(112-byte region of arena"
+caught double_cached_large $all "$double.*(40960-byte block of arena"
+caught after_reset $all "$double.*(pages that are not in use"
+caught after_reset_large $all "$double.*(pages that are not in use"
+caught realloc_large $all "$double.*(pages that are not in use"
 caught interior $all "$invalid.*(inside a 112-byte region of arena"
 caught interior_large $all "$invalid"
 caught size $all \
