@@ -34,7 +34,7 @@
 
 enum {
 	NLETTERS = 64,			/* blocks on their way to anybody */
-	PLAYERS_MAX = 8,
+	PLAYERS_MAX = 128,
 	ROUNDS = 6,			/* of a generation of threads */
 	NFORKS = 2,			/* in a generation */
 };
@@ -416,11 +416,13 @@ end_of_game(void)
 static int
 play_all(unsigned threads, unsigned long steps)
 {
-	unsigned long per_round = 2000;
+	unsigned long per_round = steps / threads / ROUNDS + 1;
 
+	/* Many short rounds tell more than a long one. */
+	if (per_round > 2000)
+		per_round = 2000;
 	if (faults > 0)
 		os_fault = fail_at_times;
-
 	if (boot() != 0)
 		ref_die("boot failed");
 	in_zeroes = opt.zero;
@@ -465,6 +467,7 @@ struct game {
 
 static const struct game games[] = {
 	{ FAST, 1, 400000, 0 },
+	{ FAST, 128, 300000, 0 },
 	{ FAST, 3, 500000, 0 },
 	{ "safety_checks:true", 2, 150000, 0 },
 	{ FAST ",narenas:1,dirty_decay_ms:0", 3, 200000, 0 },
