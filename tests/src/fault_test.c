@@ -28,6 +28,8 @@ static struct ref_block blocks[NBLOCKS];
 static unsigned nblocks;
 static _Atomic unsigned ncalls, nfailed;
 static unsigned fail_from, fail_to;	/* calls from .. to - 1, from 1 */
+/* Each piece of metadata is a mapping of its own, so that each can fail. */
+static bool no_chunks;
 
 static int
 fail_some(enum os_memory_call call)
@@ -238,6 +240,10 @@ scenario(void)
 static int
 play(unsigned from, unsigned to)
 {
+	if (no_chunks) {
+		base_meta.at = base_meta.end = NULL;
+		base_meta.chunk_size = 1;
+	}
 	arm(from, to);
 	scenario();
 	os_fault = NULL;
@@ -278,7 +284,7 @@ play_all(void)
 	/* The passage of time makes a call more or less: both to the end. */
 	for (k = 1; k < K_MAX && alone + onward != 0; k++) {
 		alone = in_child(k, k + 1);
-		onward = in_child(k, UINT_MAX);
+		onward = no_chunks ? 0 : in_child(k, UINT_MAX);
 		if ((alone != 0 && alone != CONTINUE) ||
 		    (onward != 0 && onward != CONTINUE))
 			return 1;
@@ -350,6 +356,12 @@ test_every_call(void **state)
 }
 
 static void
+test_every_piece_of_metadata(void **state)
+{
+	assert_int_equal(run_self(*state, "metadata", 0), 0);
+}
+
+static void
 test_every_call_of_the_start(void **state)
 {
 	unsigned k = 0;
@@ -375,9 +387,14 @@ static const char *const confs[] = {
 int
 main(int argc, char **argv)
 {
-	struct CMUnitTest tests[2 * ARRAY_LEN(confs)];
+	static const char *const metadata[] = {
+		"safety_checks:false",
+		"safety_checks:false,slab_sizes:8-64:17,dirty_decay_ms:0",
+	};
+	struct CMUnitTest tests[2 * ARRAY_LEN(confs) + ARRAY_LEN(metadata)];
 	size_t n = ARRAY_LEN(confs);
 
+	no_chunks = argc == 2 && strcmp(argv[1], "metadata") == 0;
 	if (argc == 2)
 		return strcmp(argv[1], "start") == 0 ? play_start() :
 		    play_all();
@@ -387,5 +404,9 @@ main(int argc, char **argv)
 		tests[n + i] = tests[i];
 		tests[n + i].test_func = test_every_call_of_the_start;
 	}
+	for (size_t i = 0; i < ARRAY_LEN(metadata); i++)
+		tests[2 * n + i] = (struct CMUnitTest){ metadata[i],
+		    test_every_piece_of_metadata, NULL, NULL,
+		    (void *)metadata[i] };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
