@@ -32,7 +32,7 @@
 
 enum { BLOCK = 64 << 10, SMALL = 40, NSMALL = 1 << 16, POINTS = 100,
     TICK_US = 40000, CALLS = 40 };
-#define GAP_MOST	0.05	/* of the decay: 9 % of the steepest part */
+#define GAP_MOST	0.02	/* of the decay: 4 % where it is steepest */
 
 static void *small[NSMALL];
 static size_t nsmall;
