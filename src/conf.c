@@ -657,6 +657,8 @@ conf_symlink(char *buf, size_t size)
 static void
 conf_imply(void)
 {
+	/* what a double free is about went away with the first free */
+	conf_prof.free_stacks |= opt.check_double_free;
 	conf_prof.leak |= conf_prof.leak_error;
 	if (conf_prof.leak && !conf_prof.prof) {
 		/* for the summary only: nothing is dumped in between */

@@ -223,8 +223,10 @@ pattern='last sampled there allocated at 0x[0-9a-f]* .*, freed at 0x[0-9a-f]* '
 for how in double double_large; do
 	check "prof_free_stacks: where a block was freed ($how)" sh -c \
 		"echo '$(double prof_free_stacks:true $how)' | grep '$pattern'"
-	check_eq "... and not without ($how)" 0 \
-		"$(double prof_free_stacks:false $how | grep -c 'freed at')"
+	check "... which check_double_free implies ($how)" sh -c \
+		"echo '$(double prof_final:false $how)' | grep '$pattern'"
+	check_eq "... and of what was not sampled nothing is said ($how)" 0 \
+		"$(double prof_active:false $how | grep -c 'freed at')"
 done
 
 finish
