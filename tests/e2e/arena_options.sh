@@ -32,14 +32,14 @@ model() {
 		"$BUILD/obj/tests/src/$2"
 }
 
-for conf in $percpu $phycpu $oversize $shards $oblivious $all; do
+for conf in $percpu $phycpu $oversize $shards $oblivious; do
 	survives "$conf" 'forks with threads in every state' \
 		"$PROG/fork_states" 4
 	survives "$conf" 'memory limit, threads' "$PROG/memory_limit" 20 2
 	survives "$conf" 'threads by the hundred' "$PROG/many_threads" 500
 	model "$conf" arena_test
 done
-for conf in $oblivious $oblivious,debug_page_size:65536 $all; do
+for conf in $oblivious $oblivious,debug_page_size:65536; do
 	model "$conf" malloc_test
 done
 model "$all" heap_model_test
