@@ -229,7 +229,8 @@ test_secondary_dss_steps_in_for_mmap(void **state)
 	assert_int_equal(pages_dss(pages), DSS_SECONDARY);
 	/* Structs and leaves are metadata: there before mmap fails. */
 	pages_dss_set(pages, DSS_PRIMARY);
-	(void)new_dss_extent(pages, os_page);
+	extent = new_dss_extent(pages, os_page);
+	assert_int_equal(pagemap_reserve(extent->addr, 128 << 20), 0);
 	pages_dss_set(pages, DSS_SECONDARY);
 	extent = pages_alloc(pages, 64 << 20, os_page);
 	assert_non_null(extent);
