@@ -564,6 +564,11 @@ pages_decay_ms_set(struct pages *pages, enum extent_state state, ssize_t ms,
 	if (ms == DECAY_NOW)
 		purge_bytes_locked(pages, state, SIZE_MAX);
 	lock_release(&decay->lock);
+	/* A purging thread sleeps as long as the old time said. */
+	if (pages_deadline(pages) != UINT64_MAX)
+		tell_watcher(pages);
+	else
+		atomic_store(&pages->unwatched, true);
 }
 
 int
@@ -618,7 +623,7 @@ pages_deadline(const struct pages *pages)
  * The flag is set before the bytes are looked at, and read after they have
  * been added (pages_free, behind the cache's lock): one of the two sees the
  * other. Where the machine lets the reader's load pass the lock's release the
- * thread comes by BACKGROUND_MAX_NS later (background.c).
+ * thread comes by SLEEP_MAX_NS later (background.c).
  */
 uint64_t
 pages_watch(struct pages *pages)

@@ -162,6 +162,62 @@ test_deadline_tells_when_there_is_work(void **state)
 	assert_int_equal(arena_decay_ms_set(index, EXTENT_DIRTY, -2), EINVAL);
 }
 
+static unsigned nawoken;
+
+static void
+count_awake(void)
+{
+	nawoken++;
+}
+
+static bool
+is_awoken(void)
+{
+	bool awoken = nawoken > 0;
+
+	nawoken = 0;
+	return awoken;
+}
+
+/* Who purges sleeps by what pages_watch said, for ever if that was nothing. */
+static void
+test_a_new_time_wakes_who_purges(void **state)
+{
+	struct arena *arena;
+	unsigned index;
+
+	assert_int_equal(arena_create(&index), 0);
+	arena = arena_get(index, false);
+	assert_int_equal(arena_decay_ms_set(index, EXTENT_DIRTY, -1), 0);
+	free_bytes(arena, MIB);
+	assert_true(arena_decay_watch(arena) == UINT64_MAX);
+	pages_awake = count_awake;
+	assert_int_equal(arena_decay_ms_set(index, EXTENT_DIRTY, 100), 0);
+	pages_awake = NULL;
+	assert_true(is_awoken());
+	assert_true(arena_decay_watch(arena) < UINT64_MAX);
+}
+
+/* Of the arena that had the index before, somebody was to come again. */
+static void
+test_a_new_arena_wakes_who_purges(void **state)
+{
+	struct arena *arena;
+	unsigned index, anew;
+
+	assert_int_equal(arena_create(&index), 0);
+	arena = arena_get(index, false);
+	free_bytes(arena, MIB);
+	assert_true(arena_decay_watch(arena) < UINT64_MAX);
+	assert_int_equal(arena_destroy(index, NULL), 0);
+	assert_int_equal(arena_create(&anew), 0);
+	assert_int_equal(anew, index);
+	pages_awake = count_awake;
+	free_bytes(arena, MIB);
+	pages_awake = NULL;
+	assert_true(is_awoken());
+}
+
 int
 main(void)
 {
@@ -173,6 +229,8 @@ main(void)
 		cmocka_unit_test(test_never_is_never_due),
 		cmocka_unit_test(test_dirty_becomes_muzzy_becomes_retained),
 		cmocka_unit_test(test_deadline_tells_when_there_is_work),
+		cmocka_unit_test(test_a_new_time_wakes_who_purges),
+		cmocka_unit_test(test_a_new_arena_wakes_who_purges),
 	};
 
 	core_boot();
