@@ -1,5 +1,6 @@
 /*
- * sink.h - buffered output to a file or a function, without malloc, errno or stdio.
+ * sink.h - buffered output to a file or a function, without malloc, errno or
+ * stdio.
  *
  * The first error sticks: later calls do nothing, and sink_flush reports it.
  * So a writer may put a whole profile and look at the result once.

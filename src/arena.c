@@ -40,8 +40,9 @@ get(unsigned index)
 {
 	struct arena *arena = index < ARENA_NONE ? table_get(index) : NULL;
 
+	/* Acquire: one made anew has its new settings. */
 	if (arena == NULL || !atomic_load_explicit(&arena->initialized,
-	    memory_order_relaxed))
+	    memory_order_acquire))
 		return NULL;
 	return arena;
 }
@@ -113,7 +114,9 @@ make_locked(unsigned index)
 		    memory_order_release);
 	} else if (get(index) == NULL) {
 		arena->created_ns = os_now_ns();	/* anew */
+		reset_settings(arena);
 	}
+	/* Release: pairs with the acquire in get. */
 	atomic_store_explicit(&arena->initialized, true,
 	    memory_order_release);
 	if (index < ARENA_MAX && index >= arenas_count())
@@ -280,8 +283,6 @@ arena_create_hooked(unsigned *index, struct extent_hooks_s *hooks)
 	lock_acquire(&table_lock);
 	at = free_index_locked();
 	arena = at < ARENA_MAX ? make_locked(at) : NULL;
-	if (arena != NULL)
-		reset_settings(arena);
 	lock_release(&table_lock);
 	if (at == ARENA_MAX)
 		return EAGAIN;

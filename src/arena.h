@@ -41,7 +41,7 @@ struct arena {
 	unsigned index;
 	unsigned domain;		/* of its entries in the pagemap */
 	bool automatic;			/* the oversize arena is, too */
-	uint64_t created_ns;		/* monotonic */
+	uint64_t created_ns;		/* monotonic; when initialized */
 	/* atomic: */
 	_Atomic unsigned nthreads;
 	_Atomic unsigned next_shard;	/* of arena_shard_next */

@@ -34,7 +34,7 @@ enum {
 	DECAY_ARENAS = 8,		/* others' that one event looks at */
 	DECAY_FAST_NS = 1000 * 1000,	/* a look sooner would see nothing */
 	PEAK_BYTES = 64 << 10,		/* jemalloc's, too */
-	TICK_SKIP = 7,			/* slow calls that do not read the clock */
+	TICK_SKIP = 7,			/* slow calls between clock reads */
 };
 
 /* So far that no sum with it wraps, and still "never". */
