@@ -110,6 +110,40 @@ take(struct making *making)
 	    &making->zeroed);
 }
 
+/* Slabs may have a region; unused pages can be counted. */
+static bool
+may_have(struct arena *arena, unsigned sizeclass)
+{
+	size_t unused = 0;
+
+	for (unsigned i = 0; i < EXTENT_NCACHES; i++)
+		unused += ecache_bytes(&arena->pages.caches[i]);
+	return sizeclass < SC_NSMALL || unused >= sc_size(sizeclass);
+}
+
+/*
+ * The system's limits are the process's, what is unused is an arena's: with
+ * percpu_arena perhaps what this thread itself has freed, on another CPU. So
+ * the other automatic ones are asked before there is no memory.
+ */
+static void *
+take_elsewhere(struct making *making)
+{
+	void *ptr = NULL;
+
+	if (making->arena == NULL || !making->arena->automatic)
+		return NULL;
+	for (unsigned i = 0; i < arenas_nauto && ptr == NULL; i++) {
+		struct arena *arena = arena_get(i, false);
+
+		if (arena != NULL && arena != making->arena &&
+		    may_have(arena, making->sizeclass))
+			ptr = arena_alloc(arena, making->sizeclass,
+			    making->align, &making->zeroed);
+	}
+	return ptr;
+}
+
 static void
 charge(struct thread *thread, void *ptr, size_t requested, unsigned sizeclass)
 {
@@ -184,6 +218,9 @@ alloc_new(const struct alloc_request *request)
 	making.thread = thread_get();
 	choose_source(&making, request->place);
 	ptr = take(&making);
+	if (ptr == NULL && (request->place == NULL ||
+	    request->place->arena == NULL))
+		ptr = take_elsewhere(&making);
 	if (ptr == NULL)
 		return out_of_memory();
 	fill_contents(&making, ptr, request->zero);

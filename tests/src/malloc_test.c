@@ -452,6 +452,50 @@ test_a_thread_takes_nothing_with_it(void **state)
 	assert_true(after.allocated >= before.allocated + 20 * 64 * 1024);
 }
 
+static int
+refuse_maps(enum os_memory_call call)
+{
+	return call == OS_MAP ? -ENOMEM : 0;
+}
+
+static unsigned
+home_of(const void *ptr)
+{
+	return extent_arena(pagemap_extent(pagemap_get(ptr)));
+}
+
+/* Before there is no memory there is what another automatic arena has. */
+static void
+test_other_arenas_help_out(void **state)
+{
+	/* More small ones than the own arena can have in store. */
+	enum { LARGE = 48 << 20, SMALL = 14336, NSMALL = 20000 };
+	static void *small[NSMALL];
+	struct thread *thread = thread_get();
+	unsigned home = thread->arena->index, n = 0;
+	bool is_small_of_1 = false;
+	void *large;
+
+	if (arenas_nauto < 2)
+		skip();
+	assert_non_null(arena_get(1, true));
+	assert_int_equal(thread_arena_set(thread, 1), 0);
+	free(malloc(LARGE));
+	assert_int_equal(thread_arena_set(thread, 0), 0);
+	os_fault = refuse_maps;
+	large = malloc(LARGE);
+	free(large);
+	while (!is_small_of_1 && n < NSMALL && (small[n] = malloc(SMALL)) !=
+	    NULL)
+		is_small_of_1 = home_of(small[n++]) == 1;
+	os_fault = NULL;
+	while (n > 0)
+		free(small[--n]);
+	assert_int_equal(thread_arena_set(thread, home), 0);
+	assert_non_null(large);
+	assert_true(is_small_of_1);
+}
+
 int
 main(void)
 {
@@ -463,6 +507,7 @@ main(void)
 		cmocka_unit_test(test_large_realloc_stays_where_it_can),
 		cmocka_unit_test(test_large_calloc_of_used_pages_is_zero),
 		cmocka_unit_test(test_a_thread_takes_nothing_with_it),
+		cmocka_unit_test(test_other_arenas_help_out),
 		cmocka_unit_test(test_model_one_thread),
 		cmocka_unit_test(test_model_threads_that_pass_blocks),
 	};
