@@ -469,21 +469,21 @@ static void
 test_other_arenas_help_out(void **state)
 {
 	/* More small ones than the own arena can have in store. */
-	enum { LARGE = 48 << 20, SMALL = 14336, NSMALL = 20000 };
+	enum { LARGE = 256 << 20, SMALL = 14336, NSMALL = 20000 };
 	static void *small[NSMALL];
 	struct thread *thread = thread_get();
 	unsigned home = thread->arena->index, n = 0;
 	bool is_small_of_1 = false;
 	void *large;
 
-	if (arenas_nauto < 2)
-		skip();
+	if (arenas_nauto < 2 || opt.percpu_arena != PERCPU_DISABLED)
+		skip();			/* no choice of arenas */
 	assert_non_null(arena_get(1, true));
 	assert_int_equal(thread_arena_set(thread, 1), 0);
 	free(malloc(LARGE));
 	assert_int_equal(thread_arena_set(thread, 0), 0);
 	os_fault = refuse_maps;
-	large = malloc(LARGE);
+	large = malloc(LARGE - LARGE / 4);
 	free(large);
 	while (!is_small_of_1 && n < NSMALL && (small[n] = malloc(SMALL)) !=
 	    NULL)
