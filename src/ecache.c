@@ -27,16 +27,36 @@ add_bytes(struct ecache *ecache, size_t delta)
 	    memory_order_relaxed);
 }
 
+/* Where a run of size bytes is. */
+static unsigned
+heap_of(size_t size)
+{
+	unsigned class = sc_index_floor(size);
+
+	return 2 * class + (size - sc_sizes[class] >= os_page);
+}
+
+/* The first whose runs are all of size bytes or more. */
+static unsigned
+heap_for(size_t size)
+{
+	unsigned class = sc_index_floor(size);
+	size_t excess = size - sc_sizes[class];
+
+	return 2 * class + (excess == 0 ? 0 : excess <= os_page ? 1 : 2);
+}
+
 static void
 insert_locked(struct ecache *ecache, struct extent *extent)
 {
-	unsigned class = sc_index_floor(extent->size);
-	struct ecache_class *c = &ecache->classes[class];
+	struct ecache_class *c =
+	    &ecache->classes[sc_index_floor(extent->size)];
+	unsigned heap = heap_of(extent->size);
 
-	heap_insert(&c->heap, &extent->heap, extent_less);
+	heap_insert(&ecache->heaps[heap], &extent->heap, extent_less);
 	c->count++;
 	c->bytes += extent->size;
-	bitmap_set(ecache->nonempty, class);
+	bitmap_set(ecache->nonempty, heap);
 	list_push_back(&ecache->lru, &extent->link);
 	add_bytes(ecache, extent->size);
 	extent_map_inactive(extent);
@@ -46,15 +66,16 @@ insert_locked(struct ecache *ecache, struct extent *extent)
 static void
 remove_locked(struct ecache *ecache, struct extent *extent)
 {
-	unsigned class = sc_index_floor(extent->size);
-	struct ecache_class *c = &ecache->classes[class];
+	struct ecache_class *c =
+	    &ecache->classes[sc_index_floor(extent->size)];
+	unsigned heap = heap_of(extent->size);
 
 	assert(extent_state(extent) == ecache->state);
-	heap_remove(&c->heap, &extent->heap, extent_less);
+	heap_remove(&ecache->heaps[heap], &extent->heap, extent_less);
 	c->count--;
 	c->bytes -= extent->size;
-	if (c->heap.root == NULL)
-		bitmap_clear(ecache->nonempty, class);
+	if (ecache->heaps[heap].root == NULL)
+		bitmap_clear(ecache->nonempty, heap);
 	list_remove(&extent->link);
 	add_bytes(ecache, 0 - extent->size);
 	extent_set_state(extent, EXTENT_LIMBO);
@@ -121,12 +142,11 @@ find_locked(const struct ecache *ecache, size_t size, unsigned lg_max_fit)
 	    ? size << lg_max_fit : SIZE_MAX;
 	struct heap_node *best = NULL;
 
-	for (size_t i = bitmap_next(ecache->nonempty, SC_COUNT,
-	    sc_index(size)); i < SC_COUNT &&
-	    (best == NULL || sc_sizes[i] <= limit);
-	    i = bitmap_next(ecache->nonempty, SC_COUNT, i + 1)) {
-		struct heap_node *first =
-		    heap_first(&ecache->classes[i].heap);
+	for (size_t i = bitmap_next(ecache->nonempty, ECACHE_NHEAPS,
+	    heap_for(size)); i < ECACHE_NHEAPS &&
+	    (best == NULL || sc_sizes[i / 2] <= limit);
+	    i = bitmap_next(ecache->nonempty, ECACHE_NHEAPS, i + 1)) {
+		struct heap_node *first = heap_first(&ecache->heaps[i]);
 
 		if (best == NULL || extent_less(first, best))
 			best = first;
@@ -369,7 +389,7 @@ check_extent_locked(const struct ecache *ecache, const struct extent *extent)
 void
 ecache_check(struct ecache *ecache)
 {
-	size_t bytes = 0, count = 0, sum = 0;
+	size_t bytes = 0, count = 0, sum = 0, heaped = 0;
 	struct list *node;
 
 	lock_acquire(&ecache->lock);
@@ -380,12 +400,15 @@ ecache_check(struct ecache *ecache)
 		bytes += extent->size;
 		count++;
 	}
-	for (unsigned i = 0; i < SC_COUNT; i++) {
-		struct ecache_class *c = &ecache->classes[i];
+	for (unsigned i = 0; i < ECACHE_NHEAPS; i++) {
+		size_t n = heap_check(&ecache->heaps[i], extent_less);
 
-		must(heap_check(&c->heap, extent_less) == c->count);
-		must(bitmap_get(ecache->nonempty, i) == (c->count != 0));
-		sum += c->count;
+		must(bitmap_get(ecache->nonempty, i) == (n != 0));
+		heaped += n;
+		if (i % 2 == 0)
+			continue;
+		sum += ecache->classes[i / 2].count;
+		must(sum == heaped);
 	}
 	must(sum == count);
 	must(bytes == ecache_bytes(ecache));

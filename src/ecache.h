@@ -1,7 +1,9 @@
 /*
  * ecache.h - a cache of unused extents of one arena and one state.
  *
- *   heaps[floor size class] by (serial, address): reuse wants old, low runs
+ *   heaps[floor size class][is a page larger, or more] by (serial, address):
+ *     reuse wants old, low runs; with cache_oblivious a large block's is its
+ *     class and a page, and is to be found for the next of that class
  *   lru: the order in which they came: purging wants the longest unused
  *
  * What comes in is joined with its neighbours in the same cache, unless a
@@ -19,16 +21,18 @@
 
 /* Extents whose size has this floor class. */
 struct ecache_class {
-	struct heap heap;
 	size_t count;
 	size_t bytes;
 };
+
+enum { ECACHE_NHEAPS = 2 * SC_COUNT };
 
 struct ecache {
 	struct lock lock;
 	/* lock: */
 	struct list lru;
-	uint64_t nonempty[(SC_COUNT + 63) / 64];
+	uint64_t nonempty[(ECACHE_NHEAPS + 63) / 64];
+	struct heap heaps[ECACHE_NHEAPS];
 	struct ecache_class classes[SC_COUNT];
 	bool whole;			/* has had extents as hooks left them */
 	/* lock for writing, atomic for reading: */

@@ -222,6 +222,21 @@ test_reset_ends_samples_of_the_blocks(void **state)
 	assert_int_equal(pages_active(&arena_get(index, false)->pages), 0);
 }
 
+/* Extents are a page more than the class, and there is none between. */
+static void
+test_a_freed_block_s_pages_serve_the_next(void **state)
+{
+	struct arena *arena = arena_get(0, false);
+	size_t size = 64 << 20, space;
+
+	free(malloc(size));
+	space = arena->pages.address_space;
+	for (unsigned i = 0; i < 10; i++)
+		free(malloc(size));
+	assert_int_equal(arena->pages.address_space, space);
+	flush();
+}
+
 int
 main(void)
 {
@@ -236,6 +251,7 @@ main(void)
 		cmocka_unit_test(test_realloc_keeps_contents),
 		cmocka_unit_test(test_a_sampled_block_is_found_by_its_address),
 		cmocka_unit_test(test_reset_ends_samples_of_the_blocks),
+		cmocka_unit_test(test_a_freed_block_s_pages_serve_the_next),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
