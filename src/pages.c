@@ -483,9 +483,14 @@ pages_hooks_set(struct pages *pages, extent_hooks_t *hooks)
 {
 	if (hooks == &pages_hooks_own)
 		hooks = NULL;
+	/* A purge without hooks keeps its lock: it must not meet them. */
+	for (unsigned i = 0; i < PAGES_NDECAYS; i++)
+		lock_acquire(&pages->decays[i].lock);
 	atomic_store_explicit(&pages->uncut, false, memory_order_relaxed);
 	/* Release: pairs with the acquire in pages_hooks. */
 	atomic_store_explicit(&pages->hooks, hooks, memory_order_release);
+	for (unsigned i = 0; i < PAGES_NDECAYS; i++)
+		lock_release(&pages->decays[i].lock);
 }
 
 void

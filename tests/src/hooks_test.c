@@ -9,6 +9,7 @@
 #include "core.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -1069,6 +1070,78 @@ test_arenas_create_ext(void **state)
 	free_ledger(ledger);
 }
 
+static struct {
+	struct pages *pages;
+	extent_hooks_t hooks;
+	pthread_t setter;
+	bool begun;
+	_Atomic bool set;
+	unsigned ncalls;
+} midway;
+
+static bool
+count_purge(extent_hooks_t *hooks, void *addr, size_t size, size_t offset,
+    size_t length, unsigned arena)
+{
+	midway.ncalls++;
+	return true;
+}
+
+static void *
+set_them(void *arg)
+{
+	pages_hooks_set(midway.pages, &midway.hooks);
+	midway.set = true;
+	return NULL;
+}
+
+/* In the middle of a purge: they are set now, or somebody waits to. */
+static int
+set_midway(enum os_memory_call call)
+{
+	struct lock *lock = &midway.pages->decays[EXTENT_DIRTY].lock;
+
+	if (midway.begun || (call != OS_PURGE && call != OS_PURGE_LAZY))
+		return 0;
+	midway.begun = true;
+	if (pthread_create(&midway.setter, NULL, set_them, NULL) != 0)
+		abort();
+	while (!midway.set && atomic_load(&lock->waiters) == 0)
+		sched_yield();
+	return 0;
+}
+
+/* pages_hooks.c asserts it. */
+static void
+test_hooks_set_during_a_purge_see_no_lock(void **state)
+{
+	struct arena *arena;
+	void *blocks[4];
+	unsigned index;
+
+	assert_int_equal(arena_create(&index), 0);
+	arena = arena_get(index, false);
+	midway.pages = &arena->pages;
+	midway.hooks = *pages_hooks_get(&arena->pages);
+	midway.hooks.purge_lazy = count_purge;
+	for (unsigned i = 0; i < 4; i++)
+		blocks[i] = arena_alloc(arena, sc_index(1 << 20), 0, NULL);
+	arena_free(blocks[0], pagemap_get(blocks[0]));
+	arena_free(blocks[2], pagemap_get(blocks[2]));
+	assert_int_equal(arena_decay_ms_set(index, EXTENT_MUZZY, DECAY_NEVER),
+	    0);
+	os_fault = set_midway;
+	pages_purge(&arena->pages);
+	os_fault = NULL;
+	assert_true(midway.begun);
+	pthread_join(midway.setter, NULL);
+	arena_free(blocks[1], pagemap_get(blocks[1]));
+	pages_purge(&arena->pages);
+	assert_true(midway.ncalls > 0);
+	arena_free(blocks[3], pagemap_get(blocks[3]));
+	assert_int_equal(arena_destroy(index, NULL), 0);
+}
+
 int
 main(void)
 {
@@ -1094,6 +1167,7 @@ main(void)
 		cmocka_unit_test(test_hooks_of_a_purging_thread_allocate),
 		cmocka_unit_test(test_hooks_of_a_thread_that_ends),
 		cmocka_unit_test(test_fork_while_hooks_run),
+		cmocka_unit_test(test_hooks_set_during_a_purge_see_no_lock),
 		cmocka_unit_test(test_unusable_hooks_are_refused),
 		cmocka_unit_test(test_arenas_create_ext),
 	};
