@@ -116,8 +116,8 @@ print_errors(const struct diff_view *v)
 		    "errors of independent runs: old and new add up",
 		[COMPARE_SHARED] =
 		    "errors within one process: what both dumps hold cancels",
-		[COMPARE_UPPER_BOUND] = "errors are upper bounds: the dumps are "
-		    "too far apart to know what they share",
+		[COMPARE_UPPER_BOUND] = "errors are upper bounds: the dumps "
+		    "are too far apart to know what they share",
 	};
 
 	fprintf(v->out, "%s\n* ** *** by chance in less than 5%%, 1%%, 0.1%% "

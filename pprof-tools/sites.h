@@ -28,8 +28,9 @@ struct site {
 	const char *function;		/* "" where by has none */
 	const char *file;		/* source file, or the module's */
 	int64_t line;			/* 0 none */
-	uint64_t address;		/* offset in the module, if the site is
-					   an address or has no symbol; else 0 */
+	uint64_t address;		/* offset in the module, if the site
+					   is an address or has no symbol;
+					   else 0 */
 	uint32_t mapping;		/* of the model, or MODEL_NONE */
 	struct estimate flat, cum;	/* of the chosen type */
 	struct estimate flat_objects, cum_objects;	/* 0 if no such type */

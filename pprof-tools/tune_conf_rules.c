@@ -340,6 +340,7 @@ const struct tune_rule tune_conf_rules[] = {
 	    "opt.lg_prof_sample", "samples cost 1% of a processor",
 	    judge_sampling },
 	{ "dropped", "prof.{dropped_samples,memory}", "for 1000 samples that "
-	    "are held one was dropped, and prof_max_memory is reached", judge_dropped },
+	    "are held one was dropped, and prof_max_memory is reached",
+	    judge_dropped },
 	{ 0 }
 };
