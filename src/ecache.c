@@ -49,9 +49,8 @@ heap_for(size_t size)
 static void
 insert_locked(struct ecache *ecache, struct extent *extent)
 {
-	struct ecache_class *c =
-	    &ecache->classes[sc_index_floor(extent->size)];
 	unsigned heap = heap_of(extent->size);
+	struct ecache_class *c = &ecache->classes[heap / 2];
 
 	heap_insert(&ecache->heaps[heap], &extent->heap, extent_less);
 	c->count++;
@@ -66,9 +65,8 @@ insert_locked(struct ecache *ecache, struct extent *extent)
 static void
 remove_locked(struct ecache *ecache, struct extent *extent)
 {
-	struct ecache_class *c =
-	    &ecache->classes[sc_index_floor(extent->size)];
 	unsigned heap = heap_of(extent->size);
+	struct ecache_class *c = &ecache->classes[heap / 2];
 
 	assert(extent_state(extent) == ecache->state);
 	heap_remove(&ecache->heaps[heap], &extent->heap, extent_less);
