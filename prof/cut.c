@@ -23,6 +23,8 @@
 #include "sampler.h"
 #include "util.h"
 
+enum { GENERATION_KEPT = 16 };	/* younger ones are never folded together */
+
 static struct lock lock = LOCK_INITIALIZER(RANK_PROF_CUT, "prof_cut");
 /* lock: */
 static uint32_t open_number;		/* 0: closed */

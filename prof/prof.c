@@ -586,18 +586,6 @@ prof_interval_get(void)
 }
 
 uint64_t
-prof_generation_get(void)
-{
-	return generation_current();
-}
-
-uint64_t
-prof_generation_advance(void)
-{
-	return generation_advance();
-}
-
-uint64_t
 prof_dropped_samples(void)
 {
 	return sampler_dropped_samples();

@@ -248,8 +248,6 @@ typedef void prof_write(void *opaque, const char *text);
 int prof_recent_dump(prof_write *write, void *opaque);
 int prof_log_start(const char *filename);	/* NULL: automatic; or errno */
 int prof_log_stop(void);			/* 0 or errno */
-uint64_t prof_generation_get(void);
-uint64_t prof_generation_advance(void);	/* the new generation */
 uint64_t prof_dropped_samples(void);
 uint64_t prof_dropped_bytes(void);	/* weighted */
 uint64_t prof_memory(void);		/* bytes the profiler keeps */

@@ -2,12 +2,14 @@
  * ctl_prof.c - mallctl prof.* and experimental.prof_recent.*: the profiler's
  * switches and figures.
  *
- * In a build without the profiler every leaf answers ENOENT. In one with it
- * they work also if prof:false was chosen: setting prof.active starts it.
+ * In a build without the profiler every leaf answers ENOENT, but not
+ * prof.generation, by which pools number too. In one with it they work also
+ * if prof:false was chosen: setting prof.active starts it.
  */
 #include <errno.h>
 #include <string.h>
 
+#include "generation.h"
 #include "mallctl.h"
 #include "message.h"
 #include "prof.h"
@@ -199,15 +201,13 @@ ctl_generation(const struct ctl_call *call)
 	uint64_t generation;
 	int error;
 
-	if (!CONFIG_PROF)
-		return ENOENT;
 	if (call->newp != NULL || call->newlen != 0) {
 		error = ctl_copy_in(call, &generation, sizeof generation);
 		if (error != 0)
 			return error;
-		generation = prof_generation_advance();
+		generation = generation_advance();
 	} else {
-		generation = prof_generation_get();
+		generation = generation_current();
 	}
 	return ctl_copy_out(call, &generation, sizeof generation);
 }
@@ -237,8 +237,7 @@ const struct ctl_node ctl_prof[] = {
 	FIGURE("interval", prof_interval_get),
 	{ "lg_sample", .type = CTL_SIZE, .read = ctl_lg_sample_read },
 	{ "stats", .children = ctl_prof_stats, .marks = CTL_HIDDEN },
-	{ "generation", .type = CTL_U64, .read = ctl_figure_read,
-	    .handler = ctl_generation, .arg = (uintptr_t)prof_generation_get,
+	{ "generation", .type = CTL_U64, .handler = ctl_generation,
 	    .marks = CTL_STRATA },
 	OWN_FIGURE("samples", prof_samples_live),
 	OWN_FIGURE("dropped_samples", prof_dropped_samples),

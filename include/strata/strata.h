@@ -144,6 +144,19 @@ struct extent_hooks_s {
 /* The version of the library that is loaded, as STRATA_VERSION. */
 const char *strata_version(void);
 
+/*
+ * The process's current generation, 1 at the start. Every sample carries the
+ * generation it was born in, so that profiles of before and after a reload
+ * can be told apart. Thread-safe and async-signal-safe.
+ */
+uint64_t strata_generation(void);
+
+/*
+ * Begins the next generation and returns its number, which no other call
+ * returns. Thread-safe and async-signal-safe.
+ */
+uint64_t strata_generation_advance(void);
+
 #ifdef __cplusplus
 }
 #endif

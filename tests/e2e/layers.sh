@@ -14,7 +14,7 @@ layer() {
 	strata/strata.h) echo 0 ;;
 	*/*) layer "${1##*/}" ;;
 	util.* | os.* | fmt.* | names.h) echo 0 ;;
-	lock.* | base.*) echo 1 ;;
+	lock.* | base.* | generation.*) echo 1 ;;
 	list.h | bitmap.h | heap.* | hash.* | elfslot.*) echo 2 ;;
 	options.* | sizeclass.* | extent.* | pagemap.* | slab.* | bin.* | \
 	    ecache.* | decay.* | pages.* | pages_*.* | dss.* | arena.* | arena_*.* | tcache.* | \

@@ -23,6 +23,7 @@
 #include "cut.h"
 #include "estimate.h"
 #include "fake_host.h"
+#include "generation.h"
 #include "live.h"
 #include "os.h"
 #include "unwind.h"
@@ -229,10 +230,10 @@ test_names(void **state)
 static void
 test_generations_are_in_the_samples(void **state)
 {
-	uint64_t now = prof_generation_get();
+	uint64_t now = generation_current();
 	struct live *record;
 
-	assert_int_equal(prof_generation_advance(), now + 1);
+	assert_int_equal(generation_advance(), now + 1);
 	record = begin(0x1000, 1);
 	assert_int_equal(record->group->key.generation, now + 1);
 	prof_sample_end(&fake_thread, (void *)0x1000, record);

@@ -368,6 +368,61 @@ test_threads_end_without_a_trace(void **state)
 	    after.deallocated - before.deallocated);
 }
 
+enum { ADVANCERS = 4, ADVANCES = 1000 };
+
+static void *
+advance(void *arg)
+{
+	uint64_t *numbers = arg;
+
+	for (int i = 0; i < ADVANCES; i++)
+		numbers[i] = strata_generation_advance();
+	return NULL;
+}
+
+/* Each number is given once, and in order to each thread. */
+static void
+test_generations_are_never_given_twice(void **state)
+{
+	static uint64_t numbers[ADVANCERS][ADVANCES];
+	static unsigned char given[ADVANCERS * ADVANCES];
+	uint64_t first = strata_generation();
+	pthread_t threads[ADVANCERS];
+
+	(void)state;
+	for (int i = 0; i < ADVANCERS; i++)
+		pthread_create(&threads[i], NULL, advance, numbers[i]);
+	for (int i = 0; i < ADVANCERS; i++)
+		pthread_join(threads[i], NULL);
+	assert_int_equal(strata_generation(), first + ADVANCERS * ADVANCES);
+	for (int i = 0; i < ADVANCERS * ADVANCES; i++) {
+		uint64_t n = numbers[i / ADVANCES][i % ADVANCES];
+
+		assert_in_range(n, first + 1, first + ADVANCERS * ADVANCES);
+		assert_int_equal(given[n - first - 1]++, 0);
+		if (i % ADVANCES != 0)
+			assert_true(n > numbers[i / ADVANCES]
+			    [i % ADVANCES - 1]);
+	}
+}
+
+/* With and without the profiler. */
+static void
+test_generation_is_the_control_too(void **state)
+{
+	uint64_t value = 0, any = 0, before = strata_generation();
+	size_t size = sizeof value;
+
+	(void)state;
+	assert_int_equal(mallctl("prof.generation", &value, &size, NULL, 0),
+	    0);
+	assert_int_equal(value, before);
+	assert_int_equal(mallctl("prof.generation", &value, &size, &any,
+	    sizeof any), 0);
+	assert_int_equal(value, before + 1);
+	assert_int_equal(strata_generation(), before + 1);
+}
+
 int
 main(void)
 {
@@ -389,6 +444,8 @@ main(void)
 		cmocka_unit_test(test_guard_takes_internal_memory),
 		cmocka_unit_test(test_totals_follow_the_program),
 		cmocka_unit_test(test_threads_end_without_a_trace),
+		cmocka_unit_test(test_generations_are_never_given_twice),
+		cmocka_unit_test(test_generation_is_the_control_too),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
