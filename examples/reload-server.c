@@ -427,6 +427,20 @@ report(void)
 	fflush(stdout);
 }
 
+/* Found when the program runs; NULL under a malloc that has none. */
+extern int mallctl(const char *, void *, size_t *, void *, size_t)
+    __attribute__((weak));
+
+/* From here on profiles call what is allocated the next generation. */
+static void
+generation_begin(void)
+{
+	uint64_t any = 0;
+
+	if (mallctl != NULL)
+		mallctl("prof.generation", NULL, NULL, &any, sizeof any);
+}
+
 static void
 reload_begin(void)
 {
@@ -435,6 +449,7 @@ reload_begin(void)
 
 	if (building != NULL)
 		return;			/* one at a time */
+	generation_begin();
 	arena_ring_enter(number);
 	building = config_begin(number, (size_t)options.config_mib * MIB);
 	arena_ring_leave();

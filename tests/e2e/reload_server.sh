@@ -49,6 +49,8 @@ run() {
 	check "$1: the allocator's live bytes are the program's" \
 		live_is_the_programs "$live"
 	check "$1: rules_compile leads" leads
+	check "$1: only sessions' blocks are of older generations" \
+		strays_are_the_sessions
 	server_stop "$1"
 }
 
@@ -61,6 +63,18 @@ live_is_the_programs() {
 
 leads() {
 	"$STRATA" top --format csv "$profile" | sed -n 2p | grep rules_compile
+}
+
+# The server begins generation 2 with its first configuration, then one at
+# each reload: what is left of all but the newest are the sessions.
+strays_are_the_sessions() {
+	"$STRATA" top --generation 2-$((reloads + 1)) --format csv "$profile" \
+		>strays.csv || return 1
+	cat strays.csv
+	sed -n 2p strays.csv | grep -q rules_copy &&
+		! grep -q rules_compile strays.csv &&
+		"$STRATA" top --generation $((reloads + 2)) --format csv \
+			"$profile" | sed -n 2p | grep -q rules_compile
 }
 
 run "as it is" 0
