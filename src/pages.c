@@ -14,6 +14,15 @@ enum {
 	GROW_MIN = PAGES_MAP_ALIGN,
 	GROW_MAX = 64 << 20,		/* caps idle address space an arena */
 	WATCH_STEPS = 4,		/* 2 % of the decay's time */
+	/*
+	 * A retired arena purges in strides: of 256 pages, so that the system
+	 * call costs little a page, or of a share of what is still active, so
+	 * that a large generation takes few of them.
+	 */
+	RETIRED_STRIDE = 1 << 20,
+	RETIRED_SHARE = 8,
+	/* What is less than a stride must have gone within a second. */
+	RETIRED_DECAY_MS = 100,
 };
 
 /* Of arenas to come; less than 0: as the option says. */
@@ -50,6 +59,8 @@ pages_init(struct pages *pages, unsigned arena, bool own_window)
 	    "decay_dirty");
 	decay_init(&pages->decays[EXTENT_MUZZY], opt.muzzy_decay_ms, now,
 	    "decay_muzzy");
+	pages->own_ms[EXTENT_DIRTY] = opt.dirty_decay_ms;
+	pages->own_ms[EXTENT_MUZZY] = opt.muzzy_decay_ms;
 	lock_init(&pages->grow_lock, RANK_GROW, "grow");
 	pages->grow_next = GROW_MIN;
 	pages->unwatched = true;
@@ -246,6 +257,15 @@ unmap(struct pages *pages, struct extent *extent)
 	return true;
 }
 
+/* Without hooks: what a hook did with the pages it does not tell. */
+static void
+count_released(struct pages *pages, size_t size)
+{
+	if (unlikely(pages_retired(pages)))
+		atomic_fetch_add_explicit(&pages->released, size,
+		    memory_order_relaxed);
+}
+
 /*
  * Purged for good: the bytes cost nothing and read as zero. Where the system
  * does not overcommit, or retain:false says so, the addresses go as well.
@@ -254,15 +274,20 @@ static void
 retire(struct pages *pages, struct extent *extent, enum extent_state state)
 {
 	extent_hooks_t *hooks = pages_hooks(pages);
+	size_t size = extent->size;
 
 	if (unlikely(hooks != NULL)) {
 		pages_hooked_retire(pages, hooks, extent,
 		    state == EXTENT_MUZZY);
 		return;
 	}
-	if (!pages_retain() && unmap(pages, extent))
+	if (!pages_retain() && unmap(pages, extent)) {
+		count_released(pages, size);
 		return;
-	extent->zeroed = os_purge(extent->addr, extent->size) == 0;
+	}
+	extent->zeroed = os_purge(extent->addr, size) == 0;
+	if (extent->zeroed)
+		count_released(pages, size);
 	ecache_put(&pages->caches[EXTENT_RETAINED], extent);
 }
 
@@ -354,6 +379,39 @@ purge_all(struct pages *pages, enum extent_state state)
 	lock_release(&decay->lock);
 }
 
+void
+pages_purge(struct pages *pages)
+{
+	purge_all(pages, EXTENT_DIRTY);
+	purge_all(pages, EXTENT_MUZZY);
+}
+
+/*
+ * After a free, or the retirement itself. Who frees has counted its pages as
+ * inactive and put them into the cache before it comes here: of several that
+ * free the last pages, each sees 0 or is followed by one that does, so the
+ * last to put purges. A stride does not wait for one that is under way.
+ */
+static void
+retired_freed(struct pages *pages)
+{
+	struct decay *decay = &pages->decays[EXTENT_DIRTY];
+	size_t dirty = ecache_bytes(&pages->caches[EXTENT_DIRTY]);
+	size_t active = pages_active(pages);
+
+	if (active == 0) {
+		if (atomic_exchange_explicit(&pages->unreleased, false,
+		    memory_order_relaxed))
+			atomic_fetch_add_explicit(&pages->releases, 1,
+			    memory_order_relaxed);
+		pages_purge(pages);
+	} else if (dirty >= RETIRED_STRIDE &&
+	    dirty >= active / RETIRED_SHARE && lock_try(&decay->lock)) {
+		purge_bytes_locked(pages, EXTENT_DIRTY, dirty);
+		lock_release(&decay->lock);
+	}
+}
+
 void (*_Atomic pages_awake)(void);
 
 static void
@@ -386,6 +444,8 @@ pages_free_purged(struct pages *pages, struct extent *extent)
 	deactivate(pages, extent);
 	count_purge(&pages->decays[EXTENT_DIRTY], 1, extent->size);
 	retire(pages, extent, EXTENT_DIRTY);
+	if (unlikely(pages_retired(pages)))
+		retired_freed(pages);
 }
 
 void
@@ -398,6 +458,8 @@ pages_free(struct pages *pages, struct extent *extent)
 		tell_watcher(pages);
 	if (unlikely(decay_ms(&pages->decays[EXTENT_DIRTY]) == DECAY_NOW))
 		purge_all(pages, EXTENT_DIRTY);
+	if (unlikely(pages_retired(pages)))
+		retired_freed(pages);
 }
 
 /* What lies behind extent, from whichever cache, joined with it. */
@@ -469,30 +531,6 @@ pages_shrink(struct pages *pages, struct extent *extent, size_t size)
 	return 0;
 }
 
-extent_hooks_t *
-pages_hooks_get(const struct pages *pages)
-{
-	extent_hooks_t *hooks = pages_hooks(pages);
-
-	return hooks != NULL ? hooks :
-	    (extent_hooks_t *)(uintptr_t)&pages_hooks_own;
-}
-
-void
-pages_hooks_set(struct pages *pages, extent_hooks_t *hooks)
-{
-	if (hooks == &pages_hooks_own)
-		hooks = NULL;
-	/* A purge without hooks keeps its lock: it must not meet them. */
-	for (unsigned i = 0; i < PAGES_NDECAYS; i++)
-		lock_acquire(&pages->decays[i].lock);
-	atomic_store_explicit(&pages->uncut, false, memory_order_relaxed);
-	/* Release: pairs with the acquire in pages_hooks. */
-	atomic_store_explicit(&pages->hooks, hooks, memory_order_release);
-	for (unsigned i = 0; i < PAGES_NDECAYS; i++)
-		lock_release(&pages->decays[i].lock);
-}
-
 void
 pages_destroy(struct pages *pages)
 {
@@ -545,17 +583,55 @@ pages_decay(struct pages *pages, uint64_t now)
 	}
 }
 
-void
-pages_purge(struct pages *pages)
-{
-	purge_all(pages, EXTENT_DIRTY);
-	purge_all(pages, EXTENT_MUZZY);
-}
-
 ssize_t
 pages_decay_ms_get(struct pages *pages, enum extent_state state)
 {
-	return decay_ms(&pages->decays[state]);
+	return atomic_load_explicit(&pages->own_ms[state],
+	    memory_order_relaxed);
+}
+
+/*
+ * The arena's own time, unless it is retired: then dirty pages stay a moment,
+ * even where they should stay for ever, since giving them back was asked for;
+ * and none become muzzy, since those would still be resident.
+ */
+static ssize_t
+ms_in_force(const struct pages *pages, enum extent_state state)
+{
+	ssize_t ms = atomic_load_explicit(&pages->own_ms[state],
+	    memory_order_relaxed);
+
+	if (!pages_retired(pages))
+		return ms;
+	if (state == EXTENT_MUZZY)
+		return DECAY_NOW;
+	return ms == DECAY_NEVER || ms > RETIRED_DECAY_MS ?
+	    RETIRED_DECAY_MS : ms;
+}
+
+/*
+ * Whether it is retired is read under the lock, which each who changes that
+ * takes afterwards: what is in force in the end fits the last change.
+ */
+static void
+decay_reset_locked(struct pages *pages, enum extent_state state, uint64_t now)
+{
+	ssize_t ms = ms_in_force(pages, state);
+
+	decay_set_locked(&pages->decays[state], ms, now,
+	    ecache_bytes(&pages->caches[state]));
+	if (ms == DECAY_NOW)
+		purge_bytes_locked(pages, state, SIZE_MAX);
+}
+
+/* A purging thread sleeps as long as the old time said. */
+static void
+tell_new_deadline(struct pages *pages)
+{
+	if (pages_deadline(pages) != UINT64_MAX)
+		tell_watcher(pages);
+	else
+		atomic_store(&pages->unwatched, true);
 }
 
 void
@@ -565,15 +641,39 @@ pages_decay_ms_set(struct pages *pages, enum extent_state state, ssize_t ms,
 	struct decay *decay = &pages->decays[state];
 
 	lock_acquire(&decay->lock);
-	decay_set_locked(decay, ms, now, ecache_bytes(&pages->caches[state]));
-	if (ms == DECAY_NOW)
-		purge_bytes_locked(pages, state, SIZE_MAX);
+	atomic_store_explicit(&pages->own_ms[state], ms,
+	    memory_order_relaxed);
+	decay_reset_locked(pages, state, now);
 	lock_release(&decay->lock);
-	/* A purging thread sleeps as long as the old time said. */
-	if (pages_deadline(pages) != UINT64_MAX)
-		tell_watcher(pages);
-	else
-		atomic_store(&pages->unwatched, true);
+	tell_new_deadline(pages);
+}
+
+void
+pages_retire(struct pages *pages, bool retired)
+{
+	uint64_t now = os_now_ns();
+
+	if (atomic_exchange_explicit(&pages->retired, retired,
+	    memory_order_relaxed) == retired)
+		return;
+	atomic_store_explicit(&pages->unreleased, retired,
+	    memory_order_relaxed);
+	for (unsigned i = 0; i < PAGES_NDECAYS; i++) {
+		lock_acquire(&pages->decays[i].lock);
+		decay_reset_locked(pages, (enum extent_state)i, now);
+		lock_release(&pages->decays[i].lock);
+	}
+	if (retired) {
+		/*
+		 * Pairs with the put of a free: if that came first, its pages
+		 * are seen here as inactive; else it sees the flag.
+		 */
+		lock_acquire(&pages->caches[EXTENT_DIRTY].lock);
+		lock_release(&pages->caches[EXTENT_DIRTY].lock);
+		pages_purge(pages);
+		retired_freed(pages);
+	}
+	tell_new_deadline(pages);
 }
 
 int
@@ -601,6 +701,9 @@ pages_renew(struct pages *pages, extent_hooks_t *hooks)
 		pages_hooked_destroy(pages, pages_hooks_get(pages));
 	}
 	pages_hooks_set(pages, hooks);
+	pages_retire(pages, false);
+	atomic_store_explicit(&pages->releases, 0, memory_order_relaxed);
+	atomic_store_explicit(&pages->released, 0, memory_order_relaxed);
 	pages_dss_set(pages, pages_dss_default());
 	atomic_store_explicit(&pages->grow_limit, SC_LARGE_MAX,
 	    memory_order_relaxed);

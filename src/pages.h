@@ -35,6 +35,11 @@ struct pages {
 	_Atomic size_t address_space;	/* bytes mapped from the system */
 	_Atomic bool unwatched;		/* no purging thread comes by */
 	_Atomic(struct extent_hooks_s *) hooks;	/* NULL: none */
+	_Atomic bool retired;		/* pages_retire */
+	_Atomic bool unreleased;	/* retired, and not yet empty since */
+	_Atomic ssize_t own_ms[PAGES_NDECAYS];	/* settings, if not retired */
+	_Atomic uint64_t releases;	/* retirements that it got empty in */
+	_Atomic uint64_t released;	/* bytes purged while retired */
 	_Atomic bool uncut;		/* a hook would not cut what it gave */
 	_Atomic uint64_t serial;	/* of the next mapping */
 	_Atomic int dss;		/* enum option_dss */
@@ -68,13 +73,42 @@ int pages_expand(struct pages *pages, struct extent *extent, size_t size,
     bool *zeroed);
 int pages_shrink(struct pages *pages, struct extent *extent, size_t size);
 
+/*
+ * Retired: the program is about to free what there is, and little more will
+ * be allocated. What is unused goes back at once, and what is freed from then
+ * on in large strides, the rest a tenth of a second later; the decay times
+ * rest meanwhile. When nothing is active any more all of it goes: a release,
+ * at most one each time it is retired. With hooks, by these.
+ */
+void pages_retire(struct pages *pages, bool retired);
+static inline bool
+pages_retired(const struct pages *pages)
+{
+	return atomic_load_explicit(&pages->retired, memory_order_relaxed);
+}
+struct pages_released {
+	uint64_t releases;
+	uint64_t bytes;			/* without what hooks purged */
+};
+static inline void
+pages_released_get(const struct pages *pages, struct pages_released *out)
+{
+	out->releases = atomic_load_explicit(&pages->releases,
+	    memory_order_relaxed);
+	out->bytes = atomic_load_explicit(&pages->released,
+	    memory_order_relaxed);
+}
+
 /* Lets decay take what is due. Cheap when nothing is. */
 void pages_tick(struct pages *pages, uint64_t now);
 /* The same now, waiting for locks (mallctl arena.i.decay). */
 void pages_decay(struct pages *pages, uint64_t now);
 /* Gives back all unused pages (mallctl arena.i.purge). */
 void pages_purge(struct pages *pages);
-/* state: EXTENT_DIRTY or EXTENT_MUZZY. */
+/*
+ * state: EXTENT_DIRTY or EXTENT_MUZZY. The arena's setting, also while it is
+ * retired and another time is in force.
+ */
 ssize_t pages_decay_ms_get(struct pages *pages, enum extent_state state);
 void pages_decay_ms_set(struct pages *pages, enum extent_state state,
     ssize_t ms, uint64_t now);

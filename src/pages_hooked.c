@@ -251,3 +251,27 @@ pages_hooked_destroy(struct pages *pages, extent_hooks_t *hooks)
 		forget(pages, extent);
 	}
 }
+
+extent_hooks_t *
+pages_hooks_get(const struct pages *pages)
+{
+	extent_hooks_t *hooks = pages_hooks(pages);
+
+	return hooks != NULL ? hooks :
+	    (extent_hooks_t *)(uintptr_t)&pages_hooks_own;
+}
+
+void
+pages_hooks_set(struct pages *pages, extent_hooks_t *hooks)
+{
+	if (hooks == &pages_hooks_own)
+		hooks = NULL;
+	/* A purge without hooks keeps its lock: it must not meet them. */
+	for (unsigned i = 0; i < PAGES_NDECAYS; i++)
+		lock_acquire(&pages->decays[i].lock);
+	atomic_store_explicit(&pages->uncut, false, memory_order_relaxed);
+	/* Release: pairs with the acquire in pages_hooks. */
+	atomic_store_explicit(&pages->hooks, hooks, memory_order_release);
+	for (unsigned i = 0; i < PAGES_NDECAYS; i++)
+		lock_release(&pages->decays[i].lock);
+}

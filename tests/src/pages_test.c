@@ -1,9 +1,11 @@
 /*
  * pages_test.c - where an arena's pages come from: the steps of growth, what
- * the kernel is told about huge pages.
+ * the kernel is told about huge pages; and where those of a retired one go.
  */
 #include "core.h"
 
+#include <pthread.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "dss.h"
@@ -266,6 +268,207 @@ test_fixed_pages_join_only_their_like(void **state)
 	    os_page, ECACHE_ANY_FIT));
 }
 
+enum { NBLOCKS = 256 };		/* 16 MiB of SIZE each */
+
+/* The pages of [addr, addr + size) that are there. */
+static size_t
+resident(const char *addr, size_t size)
+{
+	static unsigned char map[NBLOCKS * SIZE >> 12];
+	size_t n = 0;
+
+	assert_int_equal(mincore((void *)(uintptr_t)addr, size, map), 0);
+	for (size_t i = 0; i < size / os_page; i++)
+		n += map[i] & 1;
+	return n * os_page;
+}
+
+static void
+fill(struct pages *pages, struct extent **extents, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		extents[i] = pages_alloc(pages, SIZE, os_page);
+		assert_non_null(extents[i]);
+		memset(extents[i]->addr, 1, SIZE);
+	}
+}
+
+/* Of an arena of its own: what it frees joins no pages of another supply. */
+static struct pages *
+fresh_decaying(ssize_t dirty, ssize_t muzzy)
+{
+	static unsigned arena = ARENA;
+	struct pages *pages = base_alloc(&base_meta, sizeof *pages, CACHELINE);
+
+	assert_non_null(pages);
+	pages_init(pages, ++arena, true);
+	pages_decay_ms_set(pages, EXTENT_DIRTY, dirty, 0);
+	pages_decay_ms_set(pages, EXTENT_MUZZY, muzzy, 0);
+	return pages;
+}
+
+/* What stays before time passes is less than a stride, and in the end 0. */
+static void
+test_retired_pages_go_in_strides(void **state)
+{
+	static const ssize_t times[][2] = { { 10000, 0 }, { -1, -1 },
+	    { 10000, 10000 }, { 0, 0 } };
+	struct extent *extents[NBLOCKS];
+	struct pages_released released;
+	char *addrs[NBLOCKS];
+
+	for (size_t k = 0; k < ARRAY_LEN(times); k++) {
+		struct pages *pages = fresh_decaying(times[k][0], times[k][1]);
+		size_t left = 0;
+
+		fill(pages, extents, NBLOCKS);
+		pages_retire(pages, true);
+		for (unsigned i = 0; i < NBLOCKS; i++)
+			addrs[i] = extents[i]->addr;
+		for (unsigned i = 1; i < NBLOCKS; i++) {
+			pages_free(pages, extents[i]);
+			assert_true(ecache_bytes(&pages->caches[
+			    EXTENT_DIRTY]) < (2 << 20));
+		}
+		for (unsigned i = 1; i < NBLOCKS; i++)
+			left += resident(addrs[i], SIZE);
+		assert_true(left < 1 << 20);
+		assert_int_equal(resident(addrs[0], SIZE), SIZE);
+		pages_released_get(pages, &released);
+		assert_int_equal(released.releases, 0);
+		assert_int_equal(released.bytes,
+		    (NBLOCKS - 1) * SIZE - left);
+		/* Few system calls: not one for each that was freed. */
+		if (times[k][0] != 0)
+			assert_in_range(atomic_load(&pages->decays[0].npurge),
+			    8, 16);
+		pages_free(pages, extents[0]);
+		assert_int_equal(resident(addrs[0], SIZE), 0);
+		pages_released_get(pages, &released);
+		assert_int_equal(released.releases, 1);
+		assert_int_equal(released.bytes, NBLOCKS * SIZE);
+		pages_check(pages);
+	}
+}
+
+static void
+test_what_is_less_than_a_stride_goes_soon(void **state)
+{
+	struct pages *pages = fresh_decaying(-1, -1);
+	struct extent *extents[8];
+	char *addr;
+
+	fill(pages, extents, 8);
+	pages_retire(pages, true);
+	addr = extents[0]->addr;
+	pages_free(pages, extents[0]);
+	assert_int_equal(resident(addr, SIZE), SIZE);
+	assert_true(pages_deadline(pages) < UINT64_MAX);
+	/* Two looks: the first takes in what was freed since the last. */
+	pages_tick(pages, os_now_ns() + 1000000);
+	pages_tick(pages, os_now_ns() + 300 * 1000000);
+	assert_int_equal(resident(addr, SIZE), 0);
+}
+
+static void
+test_retiring_purges_what_is_unused(void **state)
+{
+	struct pages *pages = fresh_decaying(-1, -1);
+	struct pages_released released;
+	struct extent *extents[NBLOCKS];
+	char *addr;
+
+	fill(pages, extents, NBLOCKS);
+	addr = extents[0]->addr;
+	for (unsigned i = 0; i < NBLOCKS; i++)
+		pages_free(pages, extents[i]);
+	assert_int_equal(resident(addr, SIZE), SIZE);
+	for (unsigned i = 0; i < 2; i++) {	/* the second says nothing */
+		pages_retire(pages, true);
+		assert_int_equal(resident(addr, SIZE), 0);
+		pages_released_get(pages, &released);
+		assert_int_equal(released.releases, 1);
+		assert_int_equal(released.bytes, NBLOCKS * SIZE);
+	}
+}
+
+static void
+test_a_current_arena_has_its_own_times(void **state)
+{
+	struct pages *pages = fresh_decaying(5000, 7000);
+	struct extent *extents[NBLOCKS];
+	char *addr;
+
+	pages_retire(pages, true);
+	assert_int_equal(pages_decay_ms_get(pages, EXTENT_DIRTY), 5000);
+	assert_int_equal(pages_decay_ms_get(pages, EXTENT_MUZZY), 7000);
+	pages_decay_ms_set(pages, EXTENT_DIRTY, -1, 0);
+	assert_int_equal(pages_decay_ms_get(pages, EXTENT_DIRTY), -1);
+	assert_true(decay_ms(&pages->decays[EXTENT_DIRTY]) > 0);
+	pages_retire(pages, false);
+	assert_int_equal(decay_ms(&pages->decays[EXTENT_DIRTY]), -1);
+	assert_int_equal(decay_ms(&pages->decays[EXTENT_MUZZY]), 7000);
+	fill(pages, extents, NBLOCKS);
+	addr = extents[0]->addr;
+	for (unsigned i = 0; i < NBLOCKS; i++)
+		pages_free(pages, extents[i]);
+	assert_int_equal(resident(addr, SIZE), SIZE);
+}
+
+struct crowd {
+	struct pages *pages;
+	pthread_barrier_t *start;
+	struct extent **extents;
+	unsigned n;
+};
+
+static void *
+free_all(void *arg)
+{
+	struct crowd *crowd = arg;
+
+	pthread_barrier_wait(crowd->start);
+	for (unsigned i = 0; i < crowd->n; i++)
+		pages_free(crowd->pages, crowd->extents[i]);
+	return NULL;
+}
+
+/* Whoever comes first: one release, and every page once. */
+static void
+test_the_last_of_several_purges_all(void **state)
+{
+	enum { THREADS = 4, EACH = 8, ROUNDS = 500 };
+	struct pages *pages = fresh_decaying(-1, -1);
+	struct extent *extents[THREADS * EACH];
+	struct crowd crowds[THREADS];
+	struct pages_released released;
+	pthread_t threads[THREADS];
+	pthread_barrier_t start;
+
+	pthread_barrier_init(&start, NULL, THREADS + 1);
+	for (unsigned round = 1; round <= ROUNDS; round++) {
+		pages_retire(pages, false);
+		fill(pages, extents, THREADS * EACH);
+		for (unsigned i = 0; i < THREADS; i++) {
+			crowds[i] = (struct crowd){ pages, &start,
+			    extents + i * EACH, EACH };
+			assert_int_equal(pthread_create(&threads[i], NULL,
+			    free_all, &crowds[i]), 0);
+		}
+		pthread_barrier_wait(&start);
+		pages_retire(pages, true);
+		for (unsigned i = 0; i < THREADS; i++)
+			pthread_join(threads[i], NULL);
+		pages_released_get(pages, &released);
+		assert_int_equal(released.releases, round);
+		assert_int_equal(released.bytes,
+		    (uint64_t)round * THREADS * EACH * SIZE);
+		assert_int_equal(ecache_bytes(&pages->caches[EXTENT_DIRTY]),
+		    0);
+	}
+	pages_check(pages);
+}
+
 int
 main(void)
 {
@@ -280,6 +483,11 @@ main(void)
 		cmocka_unit_test(test_dss_is_purged_and_stays),
 		cmocka_unit_test(test_secondary_dss_steps_in_for_mmap),
 		cmocka_unit_test(test_fixed_pages_join_only_their_like),
+		cmocka_unit_test(test_retired_pages_go_in_strides),
+		cmocka_unit_test(test_what_is_less_than_a_stride_goes_soon),
+		cmocka_unit_test(test_retiring_purges_what_is_unused),
+		cmocka_unit_test(test_a_current_arena_has_its_own_times),
+		cmocka_unit_test(test_the_last_of_several_purges_all),
 	};
 
 	core_boot();
