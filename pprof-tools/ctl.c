@@ -174,6 +174,9 @@ print_json(const struct request *request)
 		json_array_append_new(files, json_string(request->files[i]));
 	if (request->verb == CTL_DUMP || request->verb == CTL_STATS)
 		json_object_set(object, "files", files);
+	if (request->verb == CTL_ROTATE)
+		json_object_set_new(object, "generation",
+		    json_integer(request->ask.ack.formats));
 	json_decref(files);
 	field_print(object, JSON_INDENT(2), stdout);
 }
@@ -185,6 +188,8 @@ print_answer(const struct request *request)
 		print_json(request);
 	else if (request->verb == CTL_STATUS)
 		status_text(request);
+	else if (request->verb == CTL_ROTATE)
+		printf("%" PRIu32 "\n", request->ask.ack.formats);
 	else if (request->verb == CTL_ON || request->verb == CTL_OFF)
 		printf("sampling is %s\n", request->verb_name);
 	for (int i = 0; i < request->nfiles &&
@@ -237,7 +242,7 @@ parse_operands(struct request *request, pid_t *pid)
 		return EXIT_FINE;
 	}
 	return cli_usage_error(request->args, "'%s' is none of dump, on, "
-	    "off, stats and status", verb);
+	    "off, rotate, stats and status", verb);
 }
 
 static int
@@ -267,12 +272,14 @@ static const struct cli_option options[] = {
 
 const struct cli_command cmd_ctl = {
 	.name = "ctl",
-	.operands = "PID dump|on|off|stats|status",
+	.operands = "PID dump|on|off|rotate|stats|status",
 	.summary = "ask a running program for a profile, or for its state",
 	.about =
 	    "  dump    writes a profile and prints the file's name, as it is\n"
 	    "          reached from here\n"
 	    "  on off  switches sampling; what was sampled stays\n"
+	    "  rotate  begins the next generation and prints its number; what is\n"
+	    "          allocated from then on carries it\n"
 	    "  stats   writes the allocator's statistics (JSON), prints the\n"
 	    "          file's name\n"
 	    "  status  version, sampling, period, samples, drops, last file\n"

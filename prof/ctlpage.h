@@ -73,7 +73,8 @@ struct ctlpage_ack {
 	uint32_t id;			/* 0: no request yet */
 	uint32_t verb;
 	int32_t error;			/* 0, or an errno: why it failed */
-	uint32_t formats;		/* of a dump: CTLPAGE_PB or _HEAP */
+	uint32_t formats;		/* of a dump: CTLPAGE_PB or _HEAP;
+					   of a rotate: the new generation */
 	char file[CTLPAGE_PATH];	/* what it wrote; "" if nothing. Of a
 					   dump in two formats the .pb */
 };

@@ -21,6 +21,7 @@
 #include "ctlpub.h"
 #include "dump.h"
 #include "fmt.h"
+#include "generation.h"
 #include "leak.h"
 #include "os.h"
 #include "sigwatch.h"
@@ -31,6 +32,7 @@ enum {
 	ASK_SIGNAL = 1, ASK_BYTES = 2, ASK_TIME = 4, ASK_GDUMP = 8,
 	ASK_REFRESH = 16,		/* only the ctl page */
 	REQUESTS = CTLPAGE_ACKS,	/* each gets its ack in one pass */
+	ROTATIONS = 8 * CTLPAGE_ACKS,	/* remembered longer than acks are */
 	CHECK_NS = 100 * 1000000,	/* between looks at the disposition */
 	EXIT_WAIT_MS = 10000,		/* for a dump under way at exit */
 };
@@ -59,6 +61,15 @@ static struct {
 	_Atomic bool gdump;
 	_Atomic uint64_t start_ns;
 } trigger;
+
+/*
+ * The last rotations. A repeat can come when its ack is off the page, or
+ * twice in one pass; it is told the same number again. Whoever serves owns it.
+ */
+static struct {
+	uint32_t id, generation;
+} rotations[ROTATIONS];
+static size_t nrotations;		/* next is nrotations % ROTATIONS */
 
 /* --- the signal ---------------------------------------------------------- */
 
@@ -225,7 +236,7 @@ page_write(uint32_t current)
 		.signal = trigger.signal,
 		.current = current,
 		.verbs = 1u << CTL_DUMP | 1u << CTL_ON | 1u << CTL_OFF |
-		    1u << CTL_STATUS,
+		    1u << CTL_STATUS | 1u << CTL_ROTATE,
 		.rate = prof_lg_sample_get() < 64 ?
 		    UINT64_C(1) << prof_lg_sample_get() : 0,
 		.samples_live = prof_samples_live(),
@@ -288,9 +299,25 @@ stats_write(struct dump_result *result)
 	return error;
 }
 
+/* Once for each id. */
+static uint32_t
+rotate(uint32_t id)
+{
+	size_t next = nrotations % ROTATIONS;
+
+	for (size_t i = 0; i < ROTATIONS; i++) {
+		if (rotations[i].id == id)
+			return rotations[i].generation;
+	}
+	rotations[next].id = id;
+	rotations[next].generation = generation_advance();
+	nrotations++;
+	return rotations[next].generation;
+}
+
 /* dumped: what a dump taken in this pass wrote, for all who wait for one. */
 static int
-request_do(unsigned verb, struct dump_result *result)
+request_do(unsigned verb, uint32_t id, struct dump_result *result)
 {
 	switch (verb) {
 	case CTL_ON:
@@ -298,6 +325,9 @@ request_do(unsigned verb, struct dump_result *result)
 	case CTL_OFF:
 		return prof_active_set(false);
 	case CTL_STATUS:
+		return 0;
+	case CTL_ROTATE:
+		result->formats = rotate(id);
 		return 0;
 	case CTL_STATS:
 		return trigger.host->stats != NULL ? stats_write(result) :
@@ -343,9 +373,10 @@ serve_others(const uint64_t *requests)
 		if (id == 0 || verb == CTL_DUMP)
 			continue;
 		result.file[0] = '\0';
-		error = request_do(verb, &result);
+		result.formats = 0;
+		error = request_do(verb, id, &result);
 		page_write(0);		/* the figures before the ack */
-		ctlpub_ack(id, verb, error, 0, result.file);
+		ctlpub_ack(id, verb, error, result.formats, result.file);
 	}
 }
 

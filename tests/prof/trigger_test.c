@@ -25,6 +25,7 @@
 #include "dump.h"
 #include "fake_cut.h"
 #include "fake_prof.h"
+#include "generation.h"
 #include "sigwatch.h"
 
 static char folder[] = "/tmp/trigger_test.XXXXXX";
@@ -301,6 +302,41 @@ test_dump_request_is_served_once(void **state)
 	in_child(dump_request);
 }
 
+/* Also when the ack of it is long off the page. */
+static void
+rotate_request(void)
+{
+	struct prof_options options = options_here();
+	uint32_t before = generation_current();
+
+	start(&options);
+	CHECK((page->verbs >> CTL_ROTATE & 1) != 0);
+	for (int i = 0; i < 20; i++)
+		request(CTL_ROTATE, 5);
+	settle();
+	CHECK(generation_current() == before + 1);
+	CHECK(ack_of(5)->error == 0 && ack_of(5)->formats == before + 1);
+	for (uint32_t id = 10; id < 10 + CTLPAGE_ACKS; id++) {
+		request(CTL_STATUS, id);
+		settle();
+	}
+	CHECK(ack_of(5) == NULL);
+	request(CTL_ROTATE, 5);
+	settle();
+	CHECK(generation_current() == before + 1);
+	CHECK(ack_of(5) != NULL && ack_of(5)->formats == before + 1);
+	request(CTL_ROTATE, 6);
+	settle();
+	CHECK(generation_current() == before + 2);
+	CHECK(files("*") == 0);
+}
+
+static void
+test_rotate_request_counts_once(void **state)
+{
+	in_child(rotate_request);
+}
+
 static void
 on_off(void)
 {
@@ -353,12 +389,11 @@ not_offered(void)
 	struct prof_options options = options_here();
 
 	start(&options);
-	CHECK((page->verbs & (1u << CTL_LEAKS | 1u << CTL_ROTATE)) == 0);
+	CHECK((page->verbs & 1u << CTL_LEAKS) == 0);
 	request(CTL_LEAKS, 1);
-	request(CTL_ROTATE, 2);
 	request(200, 3);
 	settle();
-	CHECK(ack_of(1)->error == ENOSYS && ack_of(2)->error == ENOSYS);
+	CHECK(ack_of(1)->error == ENOSYS);
 	CHECK(ack_of(3)->error == ENOSYS);
 	CHECK(files("*") == 0);
 }
@@ -776,6 +811,7 @@ main(void)
 		cmocka_unit_test(test_interrupted_calls_restart),
 		cmocka_unit_test(test_foreign_value_is_a_plain_signal),
 		cmocka_unit_test(test_dump_request_is_served_once),
+		cmocka_unit_test(test_rotate_request_counts_once),
 		cmocka_unit_test(test_on_and_off),
 		cmocka_unit_test(test_status_and_stats),
 		cmocka_unit_test(test_verbs_not_offered),
