@@ -144,7 +144,12 @@ title "4. How long do objects live? Rules die with their configuration, at the
 show "$STRATA" lifetimes --focus rules_compile "$after"
 show "$STRATA" lifetimes --focus rules_copy "$after"
 
-title "5. The same with rotation: each configuration is built in the next of four
+title "5. What outlives its reload? The server begins a generation with each
+    configuration (prof.generation). All but the newest:"
+show "$STRATA" top -n 4 --by generation "$after"
+show "$STRATA" top -n 1 --generation 2-$((RELOADS + 1)) "$after"
+
+title "6. The same with rotation: each configuration is built in the next of four
     arenas (arenas.create, thread.arena), which is purged when it is freed.
     What dies together lies together, so all its pages go back:"
 server_start rotated 4
@@ -154,13 +159,13 @@ rotated=$dumped
 show "$STRATA" top --by arena "$rotated"
 server_stop
 
-title "6. RSS by reload, without rotation and with it"
+title "7. RSS by reload, without rotation and with it"
 rss_table | tee "$OUT/rss-by-reload.txt"
 printf 'as it is  %s\nrotated   %s\n' "$(rss_parts "$after")" \
 	"$(rss_parts "$rotated")"
 echo '(fragmentation: pages that the strays keep; dirty: free, kept for reuse)'
 
-title "7. Pictures"
+title "8. Pictures"
 show "$STRATA" graph -o "$OUT/callgraph.svg" "$after"
 show "$STRATA" graph -o "$OUT/callgraph.png" "$after"
 show "$STRATA" flame -o "$OUT/flame.svg" "$after"

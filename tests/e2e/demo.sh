@@ -21,6 +21,8 @@ check "three profiles are left" test "$(files "$OUT"/*.pb)" -ge 3
 for word in rules_compile reload standard lifetime; do
 	check "it prints $word" grep -qi $word demo.out
 done
+check "it names what outlives a reload" sh -c \
+	"sed -n '/^\\$ .*--generation 2-7 /,/^===/p' demo.out | grep rules_copy"
 check_eq "no server is left" "" "$(pgrep -f "$BUILD/bin/reload-server")"
 
 mkdir -p broken/bin
