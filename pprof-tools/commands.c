@@ -13,6 +13,7 @@ const struct cli_command *const commands[] = {
 	&cmd_graph,
 	&cmd_flame,
 	&cmd_lifetimes,
+	&cmd_generations,
 	&cmd_diff,
 	&cmd_tune,
 	&cmd_merge,

@@ -14,6 +14,7 @@ extern const struct cli_command cmd_top;
 extern const struct cli_command cmd_graph;
 extern const struct cli_command cmd_flame;
 extern const struct cli_command cmd_lifetimes;
+extern const struct cli_command cmd_generations;
 extern const struct cli_command cmd_diff;
 extern const struct cli_command cmd_tune;
 extern const struct cli_command cmd_merge;

@@ -1,0 +1,339 @@
+/*
+ * generations_test.c - strays are named, and told from growth.
+ */
+#include "command.h"
+
+#include <jansson.h>
+#include <locale.h>
+#include <math.h>
+
+#include "commands.h"
+#include "fixture.h"
+#include "genstat.h"
+
+#define FILE_A "generations_test.a.pb"
+#define FILE_B "generations_test.b.pb"
+
+enum { PERIOD = 4096, SAMPLES = 12 };
+
+/* What a site has alive of a generation born `age` generations ago. */
+struct plant {
+	const char *path;
+	int oldest;			/* freed when older; INT_MAX: never */
+	int64_t samples, bytes;		/* alive of each, in a generation */
+	bool start_up;			/* of generation 1 only */
+};
+
+static void
+plant_one(struct fixture *f, const struct plant *plant, int current)
+{
+	for (int g = 1; g <= current; g++) {
+		char label[32];
+
+		if (current - g > plant->oldest || (plant->start_up && g > 1))
+			continue;
+		snprintf(label, sizeof label, "generation %d", g);
+		fixture_row(f, &(struct fixture_row){ .path = plant->path,
+		    .bytes = plant->bytes, .samples = plant->samples,
+		    .live = true, .age_ns = 1000000000,
+		    .generation = label });
+	}
+}
+
+/* The first dump of a process is at generation `current`. */
+static void
+write_plants(const char *path, const struct plant *plants, size_t n,
+    int current, int pid)
+{
+	struct fixture f;
+	char comment[64];
+
+	fixture_init(&f, PERIOD);
+	fixture_time(&f, INT64_C(1782000000000000000) + current *
+	    INT64_C(1000000000));
+	snprintf(comment, sizeof comment, "generation: %d", current);
+	fixture_comment(&f, comment);
+	snprintf(comment, sizeof comment, "pid: %d", pid);
+	fixture_comment(&f, comment);
+	snprintf(comment, sizeof comment, "sequence: %d", current);
+	fixture_comment(&f, comment);
+	fixture_comment(&f, "start_time_unix: 1781999000");
+	fixture_comment(&f, "strata_version: 0.1.0");
+	for (size_t i = 0; i < n; i++)
+		plant_one(&f, &plants[i], current);
+	fixture_write(&f, path);
+}
+
+static const struct plant leak = { "main;leak", 1 << 30, SAMPLES, 64, false };
+static const struct plant stray = { "main;stray", 8, 60, 64, false };
+static const struct plant table = { "main;table", 1 << 30, 9000, 64, true };
+static const struct plant config = { "main;config", 1, 2000, 64, false };
+
+static int
+growth(const char *files)
+{
+	char line[256];
+	struct output output;
+	int status;
+
+	snprintf(line, sizeof line, "--no-symbols --assert-no-growth %s",
+	    files);
+	output = command_run(&cmd_generations, line);
+	status = output.status;
+	print_message("%s%s", output.out, output.err);
+	output_free(&output);
+	return status;
+}
+
+static json_t *
+json_of(const char *flags)
+{
+	char line[256];
+	struct output output;
+	json_t *root;
+
+	snprintf(line, sizeof line, "--no-symbols -f json %s", flags);
+	output = command_run(&cmd_generations, line);
+	assert_string_equal(output.err, "");
+	assert_int_equal(output.status, EXIT_FINE);
+	root = json_loads(output.out, 0, NULL);
+	assert_non_null(root);
+	output_free(&output);
+	return root;
+}
+
+static const char *
+site_text(json_t *root, size_t i, const char *key)
+{
+	return json_string_value(json_object_get(json_array_get(
+	    json_object_get(root, "sites"), i), key));
+}
+
+static void
+test_what_to_move_comes_first(void **state)
+{
+	const struct plant plants[] = { config, table, stray, leak };
+	json_t *root;
+
+	write_plants(FILE_A, plants, 4, 40, 1);
+	root = json_of(FILE_A);
+	assert_string_equal(site_text(root, 0, "site"), "leak");
+	assert_string_equal(site_text(root, 0, "kind"), "kept");
+	assert_string_equal(site_text(root, 1, "site"), "stray");
+	assert_string_equal(site_text(root, 1, "kind"), "stray");
+	assert_string_equal(site_text(root, 2, "site"), "table");
+	assert_string_equal(site_text(root, 2, "kind"), "once");
+	assert_string_equal(site_text(root, 3, "site"), "config");
+	assert_string_equal(site_text(root, 3, "kind"), "");
+	json_decref(root);
+}
+
+/* Current and previous do not count: ages 2 to 8 are strays. */
+static void
+test_strays_are_of_retired_generations(void **state)
+{
+	double p = site_probability(64, PERIOD);
+	json_t *root, *site;
+
+	write_plants(FILE_A, &stray, 1, 40, 1);
+	root = json_of(FILE_A);
+	site = json_array_get(json_object_get(root, "sites"), 0);
+	assert_int_equal(json_integer_value(json_object_get(site,
+	    "retired_in")), 7);
+	assert_int_equal(json_integer_value(json_object_get(site, "oldest")),
+	    32);
+	assert_true(fabs(json_number_value(json_object_get(site,
+	    "stray_bytes")) - 7 * 60 * 64 / p) < 7 * 64);
+	/* Horvitz and Thompson: u sqrt(n (1 - p)) / p */
+	assert_true(fabs(json_number_value(json_object_get(site,
+	    "stray_bytes_error")) / (64 * sqrt(7 * 60 * (1 - p)) / p) - 1) <
+	    0.01);
+	json_decref(root);
+}
+
+static void
+test_a_leak_is_growth(void **state)
+{
+	const struct plant plants[] = { config, table, stray, leak };
+
+	write_plants(FILE_A, plants, 4, 40, 1);
+	assert_int_equal(growth(FILE_A), EXIT_FINDINGS);
+	assert_int_equal(growth("--focus leak " FILE_A), EXIT_FINDINGS);
+	assert_int_equal(growth("--ignore leak " FILE_A), EXIT_FINE);
+}
+
+static void
+test_strays_freed_later_are_no_growth(void **state)
+{
+	const struct plant plants[] = { config, table, stray };
+
+	for (int current = 12; current <= 100; current += 11) {
+		write_plants(FILE_A, plants, 3, current, 1);
+		assert_int_equal(growth(FILE_A), EXIT_FINE);
+	}
+}
+
+/* In one profile it looks like a leak; the series knows better. */
+static void
+test_a_series_tells_long_lived_from_growing(void **state)
+{
+	struct plant slow = { "main;slow", 30, 200, 64, false };
+
+	write_plants(FILE_A, &slow, 1, 40, 1);
+	write_plants(FILE_B, &slow, 1, 70, 1);
+	assert_int_equal(growth("--reloads 20 " FILE_B), EXIT_FINDINGS);
+	assert_int_equal(growth("--reloads 20 " FILE_B " " FILE_A),
+	    EXIT_FINE);
+	slow.oldest = 1 << 30;
+	write_plants(FILE_A, &slow, 1, 40, 1);
+	write_plants(FILE_B, &slow, 1, 70, 1);
+	assert_int_equal(growth("--reloads 20 " FILE_A " " FILE_B),
+	    EXIT_FINDINGS);
+}
+
+/* A single mountain in an old generation is no trend. */
+static void
+test_an_outlier_is_no_growth(void **state)
+{
+	struct fixture f;
+
+	fixture_init(&f, PERIOD);
+	fixture_comment(&f, "generation: 40");
+	fixture_row(&f, &(struct fixture_row){ .path = "main;burst",
+	    .bytes = 64, .samples = 100000, .live = true,
+	    .generation = "generation 7" });
+	fixture_write(&f, FILE_A);
+	assert_int_equal(growth(FILE_A), EXIT_FINE);
+}
+
+/* Sampled leaks: Poisson counts; none escapes, and nobody is blamed. */
+static void
+test_false_alarms_and_power(void **state)
+{
+	int found = 0, blamed = 0;
+	unsigned seed = 7;
+
+	print_message("seed %u\n", seed);
+	srand(seed);
+	for (int trial = 0; trial < 200; trial++) {
+		double sum[2] = { 0, 0 }, squares[2] = { 0, 0 };
+
+		for (int i = 0; i < 10 * 1000; i++) {
+			/* 10 generations of mean 4; or one in 20 holds 1 */
+			static int count;
+
+			if (rand() / (RAND_MAX + 1.) < 4 / 1000.)
+				count++;
+			if (i % 1000 != 999)
+				continue;
+			sum[0] += count;
+			squares[0] += count * count;
+			count = rand() % 20 == 0;
+			sum[1] += count;
+			squares[1] += count;
+			count = 0;
+		}
+		for (int k = 0; k < 2; k++) {
+			double error = sqrt((squares[k] - sum[k] * sum[k] /
+			    10) / 90);
+			double chance = sum[k] == 0 ? 1 :
+			    gen_chance(sum[k] / 10 / error, 9);
+
+			*(k == 0 ? &found : &blamed) +=
+			    chance < GEN_FALSE_ALARM;
+		}
+	}
+	assert_true(found > 180);
+	assert_int_equal(blamed, 0);
+}
+
+/* Student's tables. */
+static void
+test_chance_is_students(void **state)
+{
+	assert_true(fabs(gen_chance(4.541, 3) / 0.01 - 1) < 0.1);
+	assert_true(fabs(gen_chance(4.297, 9) / 0.001 - 1) < 0.05);
+	assert_true(fabs(gen_chance(3.0902, 1e6) / 0.001 - 1) < 0.01);
+	assert_true(gen_chance(INFINITY, 3) == 0);
+}
+
+static void
+test_folded_generations_have_no_share(void **state)
+{
+	struct fixture f;
+	json_t *root, *site;
+
+	fixture_init(&f, PERIOD);
+	fixture_comment(&f, "generation: 30");
+	fixture_row(&f, &(struct fixture_row){ .path = "main;leak",
+	    .bytes = 64, .samples = 10, .live = true,
+	    .generation = "generation 5" });
+	fixture_row(&f, &(struct fixture_row){ .path = "main;leak",
+	    .bytes = 64, .samples = 100, .generation = "generation <= 14" });
+	fixture_write(&f, FILE_A);
+	root = json_of(FILE_A);
+	site = json_array_get(json_object_get(root, "sites"), 0);
+	assert_int_equal(json_integer_value(json_object_get(root,
+	    "folded_up_to")), 14);
+	assert_true(json_is_null(json_object_get(site,
+	    "retired_allocated")));
+	json_decref(root);
+}
+
+static void
+test_refusals(void **state)
+{
+	write_plants(FILE_A, &leak, 1, 40, 1);
+	write_plants(FILE_B, &leak, 1, 41, 2);
+	assert_int_equal(growth(FILE_A " " FILE_B), EXIT_INPUT);
+	write_plants(FILE_A, &leak, 1, 9, 1);
+	assert_int_equal(growth(FILE_A), EXIT_INPUT);
+	assert_int_equal(growth("--reloads 3 " FILE_A), EXIT_USAGE);
+	assert_int_equal(growth("--by size " FILE_A), EXIT_USAGE);
+}
+
+static void
+test_the_picture_and_csv(void **state)
+{
+	const struct plant plants[] = { config, leak };
+	struct output output;
+
+	write_plants(FILE_A, plants, 2, 20, 1);
+	write_plants(FILE_B, plants, 2, 40, 1);
+	output = command_run(&cmd_generations, "--no-symbols -f svg "
+	    FILE_A " " FILE_B);
+	assert_int_equal(output.status, EXIT_FINE);
+	assert_well_formed(output.out);
+	assert_non_null(strstr(output.out, "generation 39"));
+	output_free(&output);
+	output = command_run(&cmd_generations, "--no-symbols -f csv "
+	    FILE_B " " FILE_A);
+	assert_int_equal(output.status, EXIT_FINE);
+	assert_non_null(strstr(output.out, "\n5,\"leak\","));
+	assert_non_null(strstr(output.out, ",kept,20,1782000020000000000,40,"
+	    "1782000040000000000\n"));
+	output_free(&output);
+	unlink(FILE_A);
+	unlink(FILE_B);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_what_to_move_comes_first),
+		cmocka_unit_test(test_strays_are_of_retired_generations),
+		cmocka_unit_test(test_a_leak_is_growth),
+		cmocka_unit_test(test_strays_freed_later_are_no_growth),
+		cmocka_unit_test(test_a_series_tells_long_lived_from_growing),
+		cmocka_unit_test(test_an_outlier_is_no_growth),
+		cmocka_unit_test(test_false_alarms_and_power),
+		cmocka_unit_test(test_chance_is_students),
+		cmocka_unit_test(test_folded_generations_have_no_share),
+		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_the_picture_and_csv),
+	};
+
+	setlocale(LC_ALL, "C");
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
