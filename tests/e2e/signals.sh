@@ -33,16 +33,18 @@ whole() { "$STRATA" top --no-symbols --format json "$1" >/dev/null; }
 # shows FILE FUNCTION: the function is among the profile's
 shows() { "$STRATA" top --cum --no-cache "$1" 2>/dev/null | grep -q "$2"; }
 
-# comment FILE KEY: a figure of a native profile's comments
-comment() {
-	grep -a -o "$2: [0-9]*" "$1" | head -n 1 | sed 's/.*: //'
+# begun FILE: time_unix_ns of a native profile. Its 19 digits: the tag of the
+# string that follows in the file is the character 2.
+begun() {
+	grep -a -o 'time_unix_ns: [0-9]\{19\}' "$1" | head -n 1 |
+		sed 's/.*: //'
 }
 
 # begun_after TIME PREFIX: one of the profiles was begun after TIME (ns)
 begun_after() {
 	for begun_file in "$2"*.pb; do
-		begun=$(comment "$begun_file" time_unix_ns)
-		[ "${begun:-0}" -le "$1" ] || return 0
+		begun_at=$(begun "$begun_file")
+		[ "${begun_at:-0}" -le "$1" ] || return 0
 	done
 	return 1
 }
