@@ -10,6 +10,7 @@
 
 #include "dss.h"
 #include "pages.h"
+#include "pages_hooks.h"
 #include "smaps.h"
 
 enum { ARENA = 78, SIZE = 64 << 10 };
@@ -415,6 +416,45 @@ test_a_current_arena_has_its_own_times(void **state)
 	assert_int_equal(resident(addr, SIZE), SIZE);
 }
 
+static size_t hook_purged;
+
+static bool
+count_forced(extent_hooks_t *hooks, void *addr, size_t size, size_t offset,
+    size_t length, unsigned arena)
+{
+	hook_purged += length;
+	return pages_hooks_own.purge_forced(hooks, addr, size, offset, length,
+	    arena);
+}
+
+static void
+test_retired_pages_go_by_the_hooks(void **state)
+{
+	static extent_hooks_t hooks;
+	struct pages *pages = fresh_decaying(-1, -1);
+	struct extent *extents[NBLOCKS];
+	char *addrs[NBLOCKS];
+	struct pages_released released;
+
+	hooks = pages_hooks_own;
+	hooks.dalloc = NULL;
+	hooks.decommit = NULL;
+	hooks.purge_forced = count_forced;
+	fill(pages, extents, NBLOCKS);
+	pages_hooks_set(pages, &hooks);
+	pages_retire(pages, true);
+	for (unsigned i = 0; i < NBLOCKS; i++)
+		addrs[i] = extents[i]->addr;
+	for (unsigned i = 0; i < NBLOCKS; i++)
+		pages_free(pages, extents[i]);
+	assert_int_equal(hook_purged, NBLOCKS * SIZE);
+	for (unsigned i = 0; i < NBLOCKS; i++)
+		assert_int_equal(resident(addrs[i], SIZE), 0);
+	pages_released_get(pages, &released);
+	assert_int_equal(released.releases, 1);
+	assert_int_equal(released.bytes, 0);	/* the hooks' affair */
+}
+
 struct crowd {
 	struct pages *pages;
 	pthread_barrier_t *start;
@@ -487,6 +527,7 @@ main(void)
 		cmocka_unit_test(test_what_is_less_than_a_stride_goes_soon),
 		cmocka_unit_test(test_retiring_purges_what_is_unused),
 		cmocka_unit_test(test_a_current_arena_has_its_own_times),
+		cmocka_unit_test(test_retired_pages_go_by_the_hooks),
 		cmocka_unit_test(test_the_last_of_several_purges_all),
 	};
 
