@@ -22,7 +22,7 @@ struct differ {
 	struct comparison *diff;
 	const struct model *old, *new;
 	const char *type;
-	bool cum;
+	bool cum, disjoint;
 	char **keys;			/* of each row */
 	size_t capacity, keys_capacity;
 	struct table table;		/* key -> row */
@@ -234,14 +234,12 @@ compare_rows(const void *a, const void *b)
 	return strcmp(x->name, y->name);
 }
 
-struct comparison *
-compare_build(const struct model *old, const struct model *new,
-    enum sites_by by, const char *type, bool cum)
+static struct comparison *
+build(struct differ d, enum sites_by by)
 {
-	uint32_t old_type = model_find_type(old, type);
-	uint32_t new_type = model_find_type(new, type);
-	struct differ d = { .old = old, .new = new, .type = type,
-	    .cum = cum };
+	const struct model *old = d.old, *new = d.new;
+	uint32_t old_type = model_find_type(old, d.type);
+	uint32_t new_type = model_find_type(new, d.type);
 
 	if (old_type == MODEL_NONE || new_type == MODEL_NONE)
 		return NULL;
@@ -250,7 +248,10 @@ compare_build(const struct model *old, const struct model *new,
 	d.diff->new_sites = sites_build(new, by, new_type);
 	take_sites(&d, old, d.diff->old_sites, false);
 	take_sites(&d, new, d.diff->new_sites, true);
-	find_shared(&d);
+	if (d.disjoint)
+		d.diff->errors = COMPARE_DISJOINT;
+	else
+		find_shared(&d);
 	finish_rows(&d);
 	for (uint32_t i = 0; i < d.diff->n; i++)
 		free(d.keys[i]);
@@ -261,6 +262,22 @@ compare_build(const struct model *old, const struct model *new,
 		qsort(d.diff->rows, d.diff->n, sizeof *d.diff->rows,
 		    compare_rows);
 	return d.diff;
+}
+
+struct comparison *
+compare_build(const struct model *old, const struct model *new,
+    enum sites_by by, const char *type, bool cum)
+{
+	return build((struct differ){ .old = old, .new = new, .type = type,
+	    .cum = cum }, by);
+}
+
+struct comparison *
+compare_build_disjoint(const struct model *old, const struct model *new,
+    enum sites_by by, const char *type, bool cum)
+{
+	return build((struct differ){ .old = old, .new = new, .type = type,
+	    .cum = cum, .disjoint = true }, by);
 }
 
 void

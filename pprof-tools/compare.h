@@ -26,6 +26,7 @@ enum compare_errors {
 	COMPARE_INDEPENDENT,		/* two processes, or not known */
 	COMPARE_SHARED,			/* one process, what is shared known */
 	COMPARE_UPPER_BOUND,		/* one process, too many dumps apart */
+	COMPARE_DISJOINT,		/* two generations: no sample in both */
 };
 
 enum compare_state { COMPARE_BOTH, COMPARE_NEW, COMPARE_GONE };
@@ -56,6 +57,10 @@ struct comparison {
 struct comparison *compare_build(const struct model *old,
     const struct model *new, enum sites_by by, const char *type, bool cum);
 void compare_free(struct comparison *diff);
+
+/* The same of two generations of one process, which share no sample. */
+struct comparison *compare_build_disjoint(const struct model *old,
+    const struct model *new, enum sites_by by, const char *type, bool cum);
 
 /* delta over its error; 0 if that is not known, HUGE_VAL if it is 0. */
 double compare_significance(const struct compare_row *row);

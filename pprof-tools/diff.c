@@ -20,6 +20,7 @@
 #include "term.h"
 #include "units.h"
 #include "view.h"
+#include "xalloc.h"
 
 enum { DIFF_SITES = 20 };		/* a terminal's page */
 
@@ -39,6 +40,7 @@ static const char *const state_names[] = {
 static const char *const errors_names[] = {
 	[COMPARE_INDEPENDENT] = "independent", [COMPARE_SHARED] = "shared",
 	[COMPARE_UPPER_BOUND] = "upper bound",
+	[COMPARE_DISJOINT] = "disjoint",
 };
 
 /* Two-sided: less than 5 %, 1 % and 0.1 % by chance alone. */
@@ -118,6 +120,8 @@ print_errors(const struct diff_view *v)
 		    "errors within one process: what both dumps hold cancels",
 		[COMPARE_UPPER_BOUND] = "errors are upper bounds: the dumps "
 		    "are too far apart to know what they share",
+		[COMPARE_DISJOINT] = "errors of two generations, which share "
+		    "no sample: old and new add up",
 	};
 
 	fprintf(v->out, "%s\n* ** *** by chance in less than 5%%, 1%%, 0.1%% "
@@ -241,13 +245,45 @@ print(struct diff_view *v)
 	return cli_output_close(v->args, v->out);
 }
 
+/* "--generation 6 7 FILE...": the 7 arrives as an operand. */
+static const char *
+second_generation(const struct cli_args *args)
+{
+	const char *first = args->operands[0];
+
+	return cli_value(args, "generation") != NULL && *first != '\0' &&
+	    first[strspn(first, "0123456789")] == '\0' ? first : NULL;
+}
+
+/* Loads one file as if --generation were another one. */
+static int
+load_generation(const struct cli_args *args, char *path,
+    const char *generation, struct view *out)
+{
+	struct cli_args other = *args;
+	int status;
+
+	if (generation == NULL)
+		return view_load_files(args, &path, 1, out);
+	other.given = xcalloc(args->ngiven, sizeof *other.given);
+	for (size_t i = 0; i < args->ngiven; i++) {
+		other.given[i] = args->given[i];
+		if (strcmp(args->given[i].option->name, "generation") == 0)
+			other.given[i].value = generation;
+	}
+	status = view_load_files(&other, &path, 1, out);
+	free(other.given);
+	return status;
+}
+
 /* Both profiles are loaded. */
 static int
 compare(const struct cli_args *args, const struct view *old,
     const struct view *new, enum sites_by by, long nodes)
 {
-	struct comparison *diff = compare_build(old->model, new->model, by,
-	    view_type(new)->type, cli_flag(args, "cum"));
+	struct comparison *diff = (second_generation(args) != NULL ?
+	    compare_build_disjoint : compare_build)(old->model, new->model,
+	    by, view_type(new)->type, cli_flag(args, "cum"));
 	struct diff_view v = { args, old, new, diff, view_type(new)->unit, 0,
 	    NULL };
 	int status;
@@ -268,6 +304,7 @@ run(const struct cli_args *args)
 	int by = sites_by_parse(by_name == NULL ? "function" : by_name);
 	long nodes = DIFF_SITES;
 	struct view old, new;
+	const char *second = second_generation(args);
 	int status = cli_number(args, "nodes", 0, UINT32_MAX, &nodes);
 
 	if (status != EXIT_FINE)
@@ -275,10 +312,15 @@ run(const struct cli_args *args)
 	if (by < 0)
 		return cli_usage_error(args, "cannot compare by '%s'",
 		    by_name);
-	status = view_load_files(args, &args->operands[0], 1, &old);
+	if (second == NULL && args->noperands > 2)
+		return cli_usage_error(args, "unexpected operand '%s'",
+		    args->operands[2]);
+	status = view_load_files(args, &args->operands[second != NULL], 1,
+	    &old);
 	if (status != EXIT_FINE)
 		return status;
-	status = view_load_files(args, &args->operands[1], 1, &new);
+	status = load_generation(args, args->operands[args->noperands - 1],
+	    second, &new);
 	if (status == EXIT_FINE) {
 		status = compare(args, &old, &new, by, nodes);
 		view_free(&new);
@@ -289,15 +331,17 @@ run(const struct cli_args *args)
 
 const struct cli_command cmd_diff = {
 	.name = "diff",
-	.operands = "OLD NEW",
+	.operands = "OLD NEW | --generation I J OLD [NEW]",
 	.summary = "tell what changed between two profiles from noise",
 	.about = "Compares two profiles site by site: of one process, of two "
 	    "runs, or of two builds. Every difference has its standard "
-	    "error; what two dumps of one process share cancels out of it.",
+	    "error; what two dumps of one process share cancels out of it.\n"
+	    "With --generation I J: what generation I holds in OLD against "
+	    "generation J in NEW, or in OLD too.",
 	.options = options,
 	.formats = "text json csv",
 	.groups = CLI_VIEW,
 	.min_operands = 2,
-	.max_operands = 2,
+	.max_operands = 3,
 	.run = run,
 };

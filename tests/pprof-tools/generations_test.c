@@ -293,6 +293,34 @@ test_refusals(void **state)
 }
 
 static void
+test_diff_of_two_generations(void **state)
+{
+	struct output output;
+	struct fixture f;
+
+	fixture_init(&f, 1);
+	fixture_row(&f, &(struct fixture_row){ .path = "main;grow",
+	    .bytes = 64, .samples = 10, .live = true,
+	    .generation = "generation 6" });
+	fixture_row(&f, &(struct fixture_row){ .path = "main;grow",
+	    .bytes = 64, .samples = 25, .live = true,
+	    .generation = "generation 7" });
+	fixture_write(&f, FILE_A);
+	output = command_run(&cmd_diff, "--no-symbols -f csv "
+	    "--generation 6 7 " FILE_A);
+	assert_int_equal(output.status, EXIT_FINE);
+	assert_non_null(strstr(output.out, ",640,1600,960,0,***,both,10,25"));
+	output_free(&output);
+	output = command_run(&cmd_diff, "--no-symbols -f csv "
+	    "--generation 7 6 " FILE_A " " FILE_A);
+	assert_non_null(strstr(output.out, ",1600,640,-960,0,***,"));
+	output_free(&output);
+	output = command_run(&cmd_diff, FILE_A " " FILE_A " " FILE_A);
+	assert_int_equal(output.status, EXIT_USAGE);
+	output_free(&output);
+}
+
+static void
 test_the_picture_and_csv(void **state)
 {
 	const struct plant plants[] = { config, leak };
@@ -331,6 +359,7 @@ main(void)
 		cmocka_unit_test(test_chance_is_students),
 		cmocka_unit_test(test_folded_generations_have_no_share),
 		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_diff_of_two_generations),
 		cmocka_unit_test(test_the_picture_and_csv),
 	};
 
