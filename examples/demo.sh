@@ -145,9 +145,9 @@ show "$STRATA" lifetimes --focus rules_compile "$after"
 show "$STRATA" lifetimes --focus rules_copy "$after"
 
 title "5. What outlives its reload? The server begins a generation with each
-    configuration (prof.generation). All but the newest:"
+    configuration (prof.generation). The sites behind all but the newest:"
 show "$STRATA" top -n 4 --by generation "$after"
-show "$STRATA" top -n 1 --generation 2-$((RELOADS + 1)) "$after"
+show "$STRATA" generations -n 3 "$before" "$after"
 
 title "6. The same with rotation: each configuration is built in the next of four
     arenas (arenas.create, thread.arena), which is purged when it is freed.
@@ -170,7 +170,9 @@ show "$STRATA" graph -o "$OUT/callgraph.svg" "$after"
 show "$STRATA" graph -o "$OUT/callgraph.png" "$after"
 show "$STRATA" flame -o "$OUT/flame.svg" "$after"
 show "$STRATA" lifetimes -o "$OUT/lifetimes.svg" "$after"
-for picture in callgraph.svg callgraph.png flame.svg lifetimes.svg; do
+show "$STRATA" generations -o "$OUT/generations.svg" "$before" "$after"
+for picture in callgraph.svg callgraph.png flame.svg lifetimes.svg \
+	generations.svg; do
 	[ -s "$OUT/$picture" ] || die "$picture is empty"
 done
 
@@ -179,6 +181,7 @@ printf '  %-28s %s\n' \
 	callgraph.svg,callgraph.png 'call graph of the live bytes' \
 	flame.svg 'flame graph of the live bytes' \
 	lifetimes.svg 'how long objects lived, by site' \
+	generations.svg 'what outlived its reload' \
 	rss-by-reload.txt 'the table above' \
 	plain.txt,rotated.txt 'what the server printed' \
 	"$(basename "$before")" 'profile after the first reload' \
