@@ -100,6 +100,8 @@ find_current(struct gen_dump *dump)
 			dump->current = dump->cells[i].generation;
 	if (dump->current < 0)
 		dump->current = 0;
+	if (dump->current > INT32_MAX)	/* damaged: views count up to it */
+		dump->current = INT32_MAX;
 }
 
 int64_t

@@ -320,6 +320,31 @@ test_diff_of_two_generations(void **state)
 	output_free(&output);
 }
 
+/* A damaged figure must not make a view count for ever. */
+static void
+test_the_last_number_there_is(void **state)
+{
+	static const char *const formats[] = { "text", "svg", "csv", "json" };
+	struct fixture f;
+
+	fixture_init(&f, 1);
+	fixture_comment(&f, "generation: 9223372036854775807");
+	fixture_row(&f, &(struct fixture_row){ .path = "main;f",
+	    .bytes = 64, .samples = 1, .live = true,
+	    .generation = "generation 9223372036854775807" });
+	fixture_write(&f, FILE_A);
+	for (size_t i = 0; i < 4; i++) {
+		char line[128];
+		struct output output;
+
+		snprintf(line, sizeof line, "--no-symbols -f %s " FILE_A,
+		    formats[i]);
+		output = command_run(&cmd_generations, line);
+		assert_int_equal(output.status, EXIT_FINE);
+		output_free(&output);
+	}
+}
+
 static void
 test_the_picture_and_csv(void **state)
 {
@@ -360,6 +385,7 @@ main(void)
 		cmocka_unit_test(test_folded_generations_have_no_share),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_diff_of_two_generations),
+		cmocka_unit_test(test_the_last_number_there_is),
 		cmocka_unit_test(test_the_picture_and_csv),
 	};
 
