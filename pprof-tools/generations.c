@@ -305,8 +305,8 @@ assert_no_growth(const struct cli_args *args,
 	const struct gen_dump *last = last_dump(series);
 	uint32_t window = gen_window(last, reloads), growing = 0;
 	const struct gen_dump *earlier = earlier_dump(series, window);
-	double least = 20 * (double)last->model->period / (window / 2 + 0.5);
 	struct unit a, b;
+	double least;
 
 	if (window == 0) {
 		cli_error(args, "growth needs %d retired generations after "
@@ -314,6 +314,8 @@ assert_no_growth(const struct cli_args *args,
 		    GEN_RELOADS_MIN, last->current);
 		return EXIT_INPUT;
 	}
+	least = gen_samples_needed(window, last->nsites) *
+	    (double)last->model->period / (window / 2);
 	for (uint32_t i = 0; i < last->nsites; i++) {
 		const struct gen_site *site = &last->sites[i];
 
@@ -326,7 +328,7 @@ assert_no_growth(const struct cli_args *args,
 	}
 	fprintf(out, "%" PRIu32 " of %" PRIu32 " sites grow, over %" PRIu32
 	    " reloads; a false alarm has a chance of at most %g%%,\nand "
-	    "steady growth of %s a reload is found\n", growing, last->nsites,
+	    "steady growth of %s a reload is found in 95%% of cases\n", growing, last->nsites,
 	    window, 100 * GEN_FALSE_ALARM, unit_bytes(&a, least));
 	return growing > 0 ? EXIT_FINDINGS : EXIT_FINE;
 }

@@ -159,6 +159,27 @@ gen_chance(double t, double degrees)
 	return erfc(z / M_SQRT2) / 2;
 }
 
+double
+gen_samples_needed(uint32_t window, uint32_t nsites)
+{
+	double degrees = window / 2 - 1, low = 0, high = 1e6, t;
+
+	for (int i = 0; i < 60; i++) {
+		double mid = (low + high) / 2;
+
+		if (gen_chance(mid, degrees) * nsites < GEN_FALSE_ALARM)
+			high = mid;
+		else
+			low = mid;
+	}
+	/*
+	 * S samples give a t of about sqrt(S); 1.645 is 95 % one-sided, of
+	 * the sum's own spread and of that of the scatter it is divided by.
+	 */
+	t = high * (1 + 1.645 / sqrt(2 * degrees)) + 1.645;
+	return t * t;
+}
+
 uint32_t
 gen_window(const struct gen_dump *dump, uint32_t reloads)
 {
@@ -171,21 +192,27 @@ gen_window(const struct gen_dump *dump, uint32_t reloads)
 	return retired > UINT32_MAX / 2 ? UINT32_MAX / 2 : (uint32_t)retired;
 }
 
-/* Mean and error of the bytes alive of each generation first..last. */
+/*
+ * Mean and error of the bytes alive of each generation first..last. Few
+ * samples may scatter less than they can tell: the error is at least theirs.
+ */
 static double
 mean_alive(const struct gen_cell *cells, uint32_t n, int64_t first,
     int64_t last, double *error)
 {
 	double count = (double)(last - first + 1), sum = 0, squares = 0;
+	double sampling = 0;
 
 	for (uint32_t i = 0; i < n; i++) {
 		if (cells[i].generation < first || cells[i].generation > last)
 			continue;
 		sum += cells[i].bytes.value;
 		squares += cells[i].bytes.value * cells[i].bytes.value;
+		sampling += cells[i].bytes.variance;
 	}
 	squares -= sum * sum / count;
 	*error = squares > 0 ? sqrt(squares / (count - 1) / count) : 0;
+	*error = fmax(*error, sqrt(sampling) / count);
 	return sum / count;
 }
 

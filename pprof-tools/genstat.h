@@ -85,6 +85,12 @@ int64_t gen_retired(const struct gen_dump *dump);
 /* Generations in the growth test's window; 0 if there are too few. */
 uint32_t gen_window(const struct gen_dump *dump, uint32_t reloads);
 
+/*
+ * The samples that a steady leak must have in the window's older half to be
+ * found in 95 % of cases, among so many sites.
+ */
+double gen_samples_needed(uint32_t window, uint32_t nsites);
+
 /* Do a site's strays grow, not by chance? */
 bool gen_grows(const struct gen_dump *dump, const struct gen_site *site);
 
