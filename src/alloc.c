@@ -52,7 +52,7 @@ choose_source(struct making *making, const struct alloc_place *place)
 	} else if (thread->prof.guard > 0) {
 		making->arena = arena_internal();
 	} else {
-		thread_follow_cpu(thread);
+		thread_follow(thread);
 		making->arena = place != NULL && place->arena != NULL ?
 		    place->arena :
 		    arena_for(thread->arena, making->sizeclass);
@@ -272,6 +272,16 @@ free_into_cache(struct thread *thread, struct tcache *cache, void *ptr,
 	    cache_bin_push(bin, ptr);
 }
 
+/* In a scope of a pool: a block from outside of it. */
+static bool
+is_from_home(const struct thread *thread, const struct tcache *cache,
+    uint64_t entry)
+{
+	return cache != NULL && thread->pool.depth > 0 &&
+	    thread->tcache_enabled &&
+	    thread->own_cache.key == (entry & PM_KEY);
+}
+
 /* To the cache of its domain, to the batch of others, or to its arena. */
 static void
 give_back(struct thread *thread, void *ptr, uint64_t entry,
@@ -281,11 +291,15 @@ give_back(struct thread *thread, void *ptr, uint64_t entry,
 	struct tcache *cache = NULL;
 
 	if (thread != NULL && thread->prof.guard == 0) {
-		thread_follow_cpu(thread);
+		thread_follow(thread);
 		cache = cache_of(thread, place);
 	}
 	if (cache != NULL && cache->key == (entry & PM_KEY)) {
 		if (free_into_cache(thread, cache, ptr, sizeclass))
+			return;
+	} else if (is_from_home(thread, cache, entry) && place == NULL) {
+		if (free_into_cache(thread, &thread->own_cache, ptr,
+		    sizeclass))
 			return;
 	} else if (cache != NULL && sizeclass < SC_NSMALL && place == NULL) {
 		thread_batch_free(thread, ptr);

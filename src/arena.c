@@ -80,6 +80,7 @@ reset_settings(struct arena *arena)
 	arena_oversize_set(arena, opt.oversize_threshold != 0 ?
 	    opt.oversize_threshold : SC_LARGE_MAX + os_page);
 	arena->name[0] = '\0';
+	atomic_store_explicit(&arena->generation, 0, memory_order_relaxed);
 }
 
 static void

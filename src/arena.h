@@ -49,6 +49,7 @@ struct arena {
 	_Atomic bool initialized;	/* false: destroyed, index free */
 	_Atomic size_t internal;	/* bytes; of the internal arena */
 	_Atomic size_t oversize;	/* bytes: see arena_oversize_set */
+	_Atomic uint32_t generation;	/* that began last; 0: of no pool */
 	/* large_lock: */
 	struct lock large_lock;
 	struct list large;		/* of manual arenas */
@@ -119,6 +120,13 @@ static inline bool
 arena_is_cpus(const struct arena *arena)
 {
 	return arena->index < arena_cpus.count;
+}
+
+static inline bool
+arena_of_pool(const struct arena *arena)
+{
+	return atomic_load_explicit(&arena->generation,
+	    memory_order_relaxed) != 0;
 }
 
 /* --- blocks --------------------------------------------------------------- */
@@ -286,6 +294,9 @@ bool arena_stats_destroyed(struct arena_stats *out);
 /* For arena.c's fork handlers: after the table's. */
 void arena_stats_each_lock(enum lock_rank rank,
     void (*op)(struct lock *lock));
+
+/* Bytes of an arena's blocks, cached ones included; locks its bins. */
+size_t arena_allocated(struct arena *arena);
 
 /* The main figures of all arenas but the internal one, without locks but
  * the bins'. Bytes. */

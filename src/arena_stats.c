@@ -353,8 +353,8 @@ arena_stats_each_lock(enum lock_rank rank, void (*op)(struct lock *lock))
 
 /* --- all of them ---------------------------------------------------------- */
 
-static size_t
-allocated_of(struct arena *arena)
+size_t
+arena_allocated(struct arena *arena)
 {
 	struct lock_stats ignored;
 	size_t sum = 0;
@@ -386,7 +386,7 @@ arena_totals(struct arena_totals *out)
 
 		if (arena == NULL)
 			continue;
-		out->allocated += allocated_of(arena);
+		out->allocated += arena_allocated(arena);
 		out->active += pages_active(&arena->pages);
 		out->dirty += ecache_bytes(
 		    &arena->pages.caches[EXTENT_DIRTY]);

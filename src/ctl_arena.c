@@ -78,12 +78,22 @@ ctl_sample_end(const void *ptr, void *record)
 		prof_sample_end(NULL, ptr, record);
 }
 
+/* A pool's goes with the pool: caches of threads that enter are bound to it. */
+static bool
+ctl_may_drop(unsigned index)
+{
+	struct arena *arena = index == ARENA_NONE ? NULL :
+	    arena_get(index, false);
+
+	return arena != NULL && !arena_of_pool(arena);
+}
+
 static int
 ctl_reset(const struct ctl_call *call, const union ctl_value *in)
 {
 	unsigned index = ctl_arena_index(call);
 
-	if (index == ARENA_NONE || arena_get(index, false) == NULL)
+	if (!ctl_may_drop(index))
 		return EFAULT;
 	thread_batch_flush_all();
 	return arena_reset(index, ctl_sample_end) == 0 ? 0 : EFAULT;
@@ -94,7 +104,7 @@ ctl_destroy(const struct ctl_call *call, const union ctl_value *in)
 {
 	unsigned index = ctl_arena_index(call);
 
-	if (index == ARENA_NONE || arena_get(index, false) == NULL)
+	if (!ctl_may_drop(index))
 		return EFAULT;
 	thread_batch_flush_all();
 	return arena_destroy(index, ctl_sample_end) == 0 ? 0 : EFAULT;

@@ -29,8 +29,8 @@ ctl_thread_arena_read(const struct ctl_call *call, union ctl_value *out)
 
 	if (thread == NULL)
 		return EAGAIN;
-	thread_follow_cpu(thread);
-	out->number = thread->arena->index;
+	thread_follow(thread);
+	out->number = thread->home->index;
 	return 0;
 }
 

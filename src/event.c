@@ -150,12 +150,15 @@ take_sample(struct thread *thread, const struct event_alloc *block,
     uint64_t now)
 {
 	uint64_t entry = pagemap_get(block->ptr);
+	struct arena *arena = arena_of(entry);
 	struct prof_alloc sample = {
 		.ptr = block->ptr,
 		.usable = sc_size(block->sizeclass),
 		.requested = block->requested,
 		.sizeclass = block->sizeclass,
-		.arena = extent_arena(pagemap_extent(entry)),
+		.arena = arena->index,
+		.generation = atomic_load_explicit(&arena->generation,
+		    memory_order_relaxed),
 		.thread_clock = now,
 	};
 	void *record = prof_sample_begin(&thread->prof, &sample);
@@ -386,8 +389,11 @@ static void
 gc_due(struct thread *thread, uint64_t now)
 {
 	thread->gc_at = later(now, gc_interval());
-	if (thread->tcache_enabled)
+	thread_follow(thread);
+	if (thread->tcache_enabled) {
 		tcache_gc(&thread->own_cache);
+		pool_gc(thread);
+	}
 	thread_batch_flush(thread);
 	prof_due(thread, now - thread->event_last);
 	thread->event_last = now;

@@ -16,6 +16,7 @@
 #include "background.h"
 #include "mallctl.h"
 #include "fork.h"
+#include "pool.h"
 #include "prof.h"
 #include "thread.h"
 
@@ -26,6 +27,7 @@ fork_prepare(void)
 	background_fork_prepare();
 	if (CONFIG_PROF)
 		prof_fork_prepare();
+	pool_fork_prepare();
 	thread_fork_prepare();
 	tcaches_fork_prepare();
 	arenas_fork_prepare();
@@ -37,6 +39,7 @@ fork_parent(void)
 	arenas_fork_parent();
 	tcaches_fork_parent();
 	thread_fork_parent();
+	pool_fork_parent();
 	if (CONFIG_PROF)
 		prof_fork_parent();
 	background_fork_parent();
@@ -49,6 +52,7 @@ fork_child(void)
 	arenas_fork_child();
 	tcaches_fork_child();
 	thread_fork_child();
+	pool_fork_child(thread_self());
 	if (CONFIG_PROF)
 		prof_fork_child();
 	background_fork_child();

@@ -34,6 +34,7 @@ enum lock_rank {
 	RANK_PROF_GROUP,	/* group.c: shards, in index order */
 	RANK_PROF_STACK,	/* stack.c: shards, in index order */
 	RANK_PROF_LEAF,		/* prof/: innermost of the profiler's own */
+	RANK_ROTATION,		/* pool.c: pools, spare caches */
 	RANK_THREADS,		/* thread.c: the list of threads */
 	RANK_THREAD_BATCH,	/* thread.c: frees of other domains */
 	RANK_TCACHES,		/* tcaches.c: explicit caches */

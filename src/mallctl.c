@@ -85,6 +85,7 @@ const struct ctl_node ctl_root[] = {
 	{ "tcache", .children = ctl_tcache, .marks = CTL_HIDDEN },
 	{ "arena", .children = ctl_arena_indices, .marks = CTL_HIDDEN },
 	{ "arenas", .children = ctl_arenas, .letter = 'g' },
+	{ "pool", .children = ctl_pool, .marks = CTL_HIDDEN },
 	{ "prof", .children = ctl_prof, .letter = 'g' },
 	{ "stats", .children = ctl_stats },
 	{ "approximate_stats", .children = ctl_approximate_stats,

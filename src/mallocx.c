@@ -3,16 +3,19 @@
  * or a cache of their own.
  *
  *   flags  31..20 arena + 1 | 19..8 cache + 2 | 6 zero | 5..0 lg(align)
+ *          30..20 pool      | 7 set: MALLOCX_POOL
  */
 #include <errno.h>
 
 #include "alloc.h"
 #include "misuse.h"
 #include "names.h"
+#include "pool.h"
 #include "thread.h"
 
 enum {
 	FLAG_LG_ALIGN = 0x3f,
+	FLAG_POOL = 0x80,
 	FLAG_TCACHE_SHIFT = 8,
 	FLAG_TCACHE = 0xfff,
 	FLAG_ARENA_SHIFT = 20,
@@ -64,6 +67,35 @@ flags_request(size_t size, int flags, struct alloc_place *place)
 	};
 }
 
+/*
+ * MALLOCX_POOL is a scope around one call; the other flags are as they are,
+ * but for an arena, whose bits say which pool.
+ */
+static bool
+pool_begin(int flags, unsigned *pool)
+{
+	struct thread *thread;
+
+	*pool = (unsigned)flags >> FLAG_ARENA_SHIFT;
+	thread = pool_exists(*pool) ? thread_get() : NULL;
+	if (thread != NULL && pool_enter(thread, *pool) == 0)
+		return true;
+	errno = ENOMEM;
+	return false;
+}
+
+static void
+pool_end(unsigned pool)
+{
+	(void)pool_leave(thread_self(), pool);
+}
+
+static int
+flags_without_pool(int flags)
+{
+	return flags & ((1 << FLAG_ARENA_SHIFT) - 1) & ~FLAG_POOL;
+}
+
 EXPORT void *
 mallocx(size_t size, int flags)
 {
@@ -72,6 +104,16 @@ mallocx(size_t size, int flags)
 
 	if (flags == 0)
 		return malloc(size);
+	if ((flags & FLAG_POOL) != 0) {
+		unsigned pool;
+		void *ptr;
+
+		if (!pool_begin(flags, &pool))
+			return NULL;
+		ptr = mallocx(size, flags_without_pool(flags));
+		pool_end(pool);
+		return ptr;
+	}
 	request = flags_request(size, flags, &place);
 	return alloc_new(&request);
 }
@@ -80,9 +122,18 @@ EXPORT void *
 rallocx(void *ptr, size_t size, int flags)
 {
 	struct alloc_place place;
-	struct alloc_request request = flags_request(size, flags, &place);
+	struct alloc_request request;
+	unsigned pool = 0;
+	void *moved;
 
-	return alloc_resize(ptr, &request);
+	if ((flags & FLAG_POOL) != 0 && !pool_begin(flags, &pool))
+		return NULL;
+	request = flags_request(size, (flags & FLAG_POOL) != 0 ?
+	    flags_without_pool(flags) : flags, &place);
+	moved = alloc_resize(ptr, &request);
+	if ((flags & FLAG_POOL) != 0)
+		pool_end(pool);
+	return moved;
 }
 
 EXPORT size_t
@@ -111,6 +162,8 @@ dallocx(void *ptr, int flags)
 {
 	struct alloc_place place;
 
+	if ((flags & FLAG_POOL) != 0)
+		flags = flags_without_pool(flags);
 	alloc_free(ptr, flags_place(flags, &place));
 }
 
@@ -121,6 +174,8 @@ sdallocx(void *ptr, size_t size, int flags)
 
 	if (unlikely(misuse_wanted()) && ptr != NULL)
 		misuse_check_free(ptr, size, flags_align(flags));
+	if ((flags & FLAG_POOL) != 0)
+		flags = flags_without_pool(flags);
 	alloc_free(ptr, flags_place(flags, &place));
 }
 

@@ -159,18 +159,13 @@ misuse_sized_free(const void *ptr, size_t given)
 	misuse_report(what, ptr);
 }
 
-/* Among the newest of the class in this thread's cache, or in its batch. */
 static bool
-misuse_is_cached(const void *ptr, unsigned sizeclass)
+misuse_is_in_cache(const struct tcache *cache, const void *ptr,
+    unsigned sizeclass)
 {
-	const struct thread *thread = thread_self();
-	const struct tcache *cache = thread->cache;
 	void *const *blocks;
 	unsigned n;
 
-	for (unsigned i = 0; i < thread->batch_count; i++)
-		if (thread->batch[i] == ptr)
-			return true;
 	if (cache == NULL || sizeclass >= cache->nbins)
 		return false;
 	n = tcache_peek(cache, sizeclass, &blocks);
@@ -178,6 +173,23 @@ misuse_is_cached(const void *ptr, unsigned sizeclass)
 		if (blocks[n - 1 - i] == ptr)
 			return true;
 	return false;
+}
+
+/*
+ * Among the newest of the class in this thread's cache, its own or that of
+ * its innermost scope, or in its batch.
+ */
+static bool
+misuse_is_cached(const void *ptr, unsigned sizeclass)
+{
+	const struct thread *thread = thread_self();
+
+	for (unsigned i = 0; i < thread->batch_count; i++)
+		if (thread->batch[i] == ptr)
+			return true;
+	return misuse_is_in_cache(thread->cache, ptr, sizeclass) ||
+	    (thread->pool.depth > 0 &&
+	    misuse_is_in_cache(&thread->own_cache, ptr, sizeclass));
 }
 
 static void

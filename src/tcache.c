@@ -496,6 +496,25 @@ tcache_bytes(const struct tcache *cache)
 	return sum;
 }
 
+RACY size_t
+tcache_pinned(const struct tcache *cache)
+{
+	size_t sum = 0;
+
+	for (unsigned i = 0; i < SC_NSMALL; i++) {
+		void *const *blocks;
+		unsigned n = tcache_peek(cache, i, &blocks);
+
+		for (unsigned k = 0; k < n; k++) {
+			struct arena_slab slab;
+
+			if (arena_slab_info(blocks[k], &slab))
+				sum += slab.free_bytes / slab.nregs_used;
+		}
+	}
+	return sum;
+}
+
 void
 tcache_check(const struct tcache *cache)
 {

@@ -137,6 +137,9 @@ void tcache_gc(struct tcache *cache);
 /* Bytes that lie in the cache. Exact in the owner's thread, else a racy sum. */
 size_t tcache_bytes(const struct tcache *cache);
 
+/* The bytes that cached regions keep from the system: their slabs' f/n. */
+size_t tcache_pinned(const struct tcache *cache);
+
 /*
  * The blocks of a bin, the oldest first; their number is returned. Exact in
  * the owner's thread, else a guess that is safe to read.

@@ -128,7 +128,7 @@ thread_start(void)
 
 	if (thread == NULL)
 		return NULL;
-	thread->arena = arena_choose();
+	thread->arena = thread->home = arena_choose();
 	if (thread->arena == NULL) {
 		thread_give_back(thread);
 		return NULL;
@@ -168,8 +168,9 @@ static void
 thread_retire(struct thread *thread)
 {
 	thread_batch_flush(thread);
+	pool_thread_end(thread);
 	tcache_flush_all(&thread->own_cache);
-	arena_leave(thread->arena);
+	arena_leave(thread->home);
 	if (CONFIG_PROF)
 		prof_thread_exit(&thread->prof);
 	lock_acquire(&threads_lock);
@@ -253,9 +254,18 @@ thread_prof_self(void)
 /* --- the cache and the arena ---------------------------------------------- */
 
 void
+thread_use(struct thread *thread, struct arena *arena, struct tcache *cache)
+{
+	thread->arena = arena;
+	use_cache(thread, cache != NULL && thread->tcache_enabled ? cache :
+	    no_cache());
+}
+
+void
 thread_tcache_flush(struct thread *thread)
 {
 	tcache_flush_all(&thread->own_cache);
+	pool_flush(thread);
 	thread_batch_flush(thread);
 }
 
@@ -265,19 +275,21 @@ thread_tcache_enable(struct thread *thread, bool enable)
 	if (!enable)
 		thread_tcache_flush(thread);
 	thread->tcache_enabled = enable;
-	use_cache(thread, enable ? &thread->own_cache : no_cache());
+	pool_settle(thread);
 }
 
 static void
 change_arena(struct thread *thread, struct arena *arena)
 {
 	arena_join(arena);
-	arena_leave(thread->arena);
-	if (arena_domain(arena) != arena_domain(thread->arena))
+	arena_leave(thread->home);
+	if (arena_domain(arena) != arena_domain(thread->home))
 		tcache_rebind(&thread->own_cache, arena);
 	else
 		tcache_use_arena(&thread->own_cache, arena);
-	thread->arena = arena;
+	thread->home = arena;
+	if (thread->pool.depth == 0)
+		thread->arena = arena;
 }
 
 void
@@ -296,9 +308,9 @@ thread_arena_set(struct thread *thread, unsigned index)
 
 	if (arena == NULL)
 		return EFAULT;
-	if (arena == thread->arena)
+	if (arena == thread->home)
 		return 0;
-	if (arena_is_cpus(arena))
+	if (arena_is_cpus(arena) || arena_of_pool(arena))
 		return EPERM;
 	change_arena(thread, arena);
 	return 0;
@@ -395,29 +407,21 @@ allocated_of(const struct thread *thread)
 	}
 }
 
-/* The bytes that a cached region keeps from the system: its slab's f/n. */
-static RACY uint64_t
-cache_pinned(const struct tcache *cache)
+void
+threads_visit(void (*visit)(struct thread *thread, void *arg), void *arg)
 {
-	uint64_t sum = 0;
+	struct list *node;
 
-	for (unsigned i = 0; i < SC_NSMALL; i++) {
-		void *const *blocks;
-		unsigned n = tcache_peek(cache, i, &blocks);
-
-		for (unsigned k = 0; k < n; k++) {
-			struct arena_slab slab;
-
-			if (arena_slab_info(blocks[k], &slab))
-				sum += slab.free_bytes / slab.nregs_used;
-		}
-	}
-	return sum;
+	lock_acquire(&threads_lock);
+	list_for_each(node, &threads)
+		visit(list_entry(node, struct thread, link), arg);
+	lock_release(&threads_lock);
 }
 
 void
 thread_totals(struct thread_totals *out)
 {
+	struct pool_cache_sums of_pools;
 	struct list *node;
 
 	*out = (struct thread_totals){ 0 };
@@ -436,14 +440,18 @@ thread_totals(struct thread_totals *out)
 		    memory_order_relaxed);
 		out->allocated += allocated_of(thread);
 		out->tcache_bytes += tcache_bytes(&thread->own_cache);
-		out->tcache_pinned += cache_pinned(&thread->own_cache);
+		out->tcache_pinned += tcache_pinned(&thread->own_cache);
 	}
 	lock_release(&threads_lock);
+	pool_cache_sums(NULL, &of_pools);
+	out->tcache_bytes += of_pools.bytes;
+	out->tcache_pinned += of_pools.pinned;
 }
 
 size_t
 thread_tcache_bytes_of(const struct arena *arena)
 {
+	struct pool_cache_sums of_pools;
 	struct list *node;
 	size_t sum = 0;
 
@@ -456,7 +464,8 @@ thread_tcache_bytes_of(const struct arena *arena)
 			sum += tcache_bytes(&thread->own_cache);
 	}
 	lock_release(&threads_lock);
-	return sum;
+	pool_cache_sums(arena, &of_pools);
+	return sum + of_pools.bytes;
 }
 
 void
@@ -520,10 +529,11 @@ thread_fork_child(void)
 		list_remove(&thread->link);
 		thread->live = false;
 		nthreads--;
+		pool_thread_forget(thread);
 	}
 	/* Some were about to join an arena, or had, or were between two. */
 	arenas_forget_threads();
 	if (self->live)
-		arena_join(self->arena);
+		arena_join(self->home);
 	lock_reinit_child(&threads_lock);
 }

@@ -28,6 +28,7 @@
 
 #include "list.h"
 #include "lock.h"
+#include "pool.h"
 #include "prof.h"
 #include "tcache.h"
 
@@ -57,9 +58,11 @@ struct thread {
 	bool live;			/* false in the const sentinels */
 	bool tcache_enabled;
 	unsigned destructor_rounds;
-	struct arena *arena;
+	struct arena *arena;		/* in use: a pool's in its scopes */
+	struct arena *home;		/* in use outside of all scopes */
 	struct tcache *cache;		/* in use when the guard is not set */
-	struct tcache own_cache;
+	struct tcache own_cache;	/* home's */
+	struct pool_thread pool;
 	struct prof_thread prof;
 	/* mallctl thread.allocatedp: true while exact is set */
 	uint64_t allocated_copy;
@@ -113,19 +116,30 @@ void thread_hook_leave(bool entered);
 void thread_move(struct thread *thread);
 
 /*
- * percpu_arena: on slow paths, before the thread's arena is used. A thread
- * that was bound elsewhere stays there.
+ * On slow paths, before the thread's arena is used: it follows its pool to
+ * the current generation, or its CPU (percpu_arena). One that was bound
+ * elsewhere stays there.
  */
 static inline void
-thread_follow_cpu(struct thread *thread)
+thread_follow(struct thread *thread)
 {
-	if (unlikely(arena_is_cpus(thread->arena)))
+	if (unlikely(thread->pool.depth > 0))
+		pool_follow(thread);
+	else if (unlikely(arena_is_cpus(thread->arena)))
 		thread_move(thread);
 }
 
+/* pool.c: what the thread's malloc uses from now on; cache NULL: none. */
+void thread_use(struct thread *thread, struct arena *arena,
+    struct tcache *cache);
+/* Calls visit for each thread, with RANK_THREADS held. */
+void threads_visit(void (*visit)(struct thread *thread, void *arg),
+    void *arg);
+
 /*
- * mallctl thread.arena: binds; the cache is emptied if the domain differs.
- * 0, EFAULT no such arena, EPERM: only the CPU decides who has that one.
+ * mallctl thread.arena: binds the thread outside of its pools' scopes; the
+ * cache is emptied if the domain differs. 0, EFAULT no such arena, EPERM: only
+ * the CPU decides who has that one, or the pool that it belongs to.
  */
 int thread_arena_set(struct thread *thread, unsigned index);
 void thread_tcache_enable(struct thread *thread, bool enable);

@@ -37,6 +37,8 @@ extern "C" {
  *   MALLOCX_TCACHE(tc)    use the explicit cache tc (mallctl tcache.create)
  *   MALLOCX_TCACHE_NONE   use no thread cache
  *   MALLOCX_ARENA(a)      use arena a (and no automatic cache)
+ *   MALLOCX_POOL(p)       use the current generation of pool p, with its cache;
+ *                         not together with MALLOCX_ARENA
  */
 #define MALLOCX_LG_ALIGN(la)	((int)(la))
 #if INT_MAX == SIZE_MAX
@@ -50,6 +52,7 @@ extern "C" {
 #define MALLOCX_TCACHE(tc)	((int)(((tc) + 2) << 8))
 #define MALLOCX_TCACHE_NONE	MALLOCX_TCACHE(-1)
 #define MALLOCX_ARENA(a)	((((int)(a)) + 1) << 20)
+#define MALLOCX_POOL(p)		((int)(0x80u | ((unsigned)(p) & 0x7ff) << 20))
 
 /* Arena indices with a meaning of their own in mallctl names. */
 #define MALLCTL_ARENAS_ALL	4096
@@ -156,6 +159,63 @@ uint64_t strata_generation(void);
  * returns. Thread-safe and async-signal-safe.
  */
 uint64_t strata_generation_advance(void);
+
+/*
+ * Pools: objects that die together live together. A pool is a ring of arenas,
+ * one of which is current: it holds the current generation. Inside a scope
+ * (enter .. leave) this thread's malloc, calloc, realloc and new take memory
+ * from there. Free whenever and in whichever thread you like, inside or
+ * outside: a block goes back to where it came from.
+ *
+ * The functions return 0 or an error number and leave errno alone. They are
+ * thread-safe; none is async-signal-safe. A pool is a small number, the same in
+ * all threads, and the <i> of mallctl pool.<i>.*; a destroyed pool's number is
+ * used again.
+ */
+
+/*
+ * narenas: the most arenas it may open, 2 to 64; 0: 4. It opens one when the
+ * emptiest of the others still holds more than half of what the ending
+ * generation does.
+ * EINVAL narenas, or pool is NULL; EAGAIN no pool or arena number is free;
+ * ENOMEM.
+ */
+int strata_pool_create(unsigned narenas, unsigned *pool);
+
+/*
+ * Begins the pool's next generation, in the emptiest arena that is not
+ * current; *generation (if not NULL) is its number, which the process counts:
+ * see strata_generation. From now on unused pages of the arena that was
+ * current go back to the system at once. Threads inside a scope go on in the
+ * new generation at their next fill of a cache, or within the bytes of
+ * tcache_gc_incr_bytes.
+ * ENOENT no such pool; EAGAIN no arena number is free; ENOMEM.
+ */
+int strata_pool_rotate(unsigned pool, uint64_t *generation);
+
+/*
+ * Scopes nest, 16 different ones deep, and belong to the calling thread; any
+ * number of threads may be inside. They end with the thread, and in a fork's
+ * child go on for the thread that forked.
+ * enter: ENOENT no such pool; EAGAIN too deep, or the thread is ending.
+ * leave: ENOENT; EINVAL the innermost scope is not of this pool.
+ */
+int strata_pool_enter(unsigned pool);
+int strata_pool_leave(unsigned pool);
+
+/*
+ * The pool of the innermost scope, for a job that another thread goes on with.
+ * ENOENT: the thread is in none; EINVAL pool is NULL.
+ */
+int strata_pool_current(unsigned *pool);
+
+/*
+ * The pool is gone. Blocks that live stay as they are; their pages go back as
+ * they are freed, and the numbers of its arenas with the next call that makes,
+ * rotates or destroys a pool.
+ * ENOENT no such pool; EAGAIN a thread is inside.
+ */
+int strata_pool_destroy(unsigned pool);
 
 #ifdef __cplusplus
 }

@@ -23,7 +23,8 @@ layer() {
 	alloc.* | background.* | boot.* | conf.* | conf_table.* | \
 	    mallctl.* | ctl_*.* | cxx.* | deepbind.* | deepbind_none.* | env.* | \
 	    event.* | fast.* | foreign.* | fork.* | malloc.* | mallocx.* | \
-	    message.* | misuse.* | narenas.* | stats.* | stats_*.* | thread.*)
+	    message.* | misuse.* | narenas.* | pool.* | pool_*.* | \
+	    stats.* | stats_*.* | thread.*)
 		echo 4 ;;
 	*) echo unknown ;;
 	esac

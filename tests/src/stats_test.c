@@ -146,7 +146,7 @@ static bool
 is_exception(const char *name)
 {
 	static const char *const fronts[] = {
-		"thread.", "arena.", "tcache.", "experimental.",
+		"thread.", "arena.", "tcache.", "pool.", "experimental.",
 		"approximate_stats.", "background_thread",
 		"max_background_threads",
 		"stats.arenas.<i>.hpa_shard.nonfull_slabs.",	/* [] */

@@ -1,0 +1,64 @@
+/*
+ * pool_public.c - strata_pool_*: what programs call; see pool.h.
+ */
+#include <errno.h>
+#include <stddef.h>
+
+#include <strata/strata.h>
+
+#include "boot.h"
+#include "names.h"
+#include "pool.h"
+#include "thread.h"
+
+EXPORT int
+strata_pool_create(unsigned narenas, unsigned *pool)
+{
+	if (pool == NULL)
+		return EINVAL;
+	return boot() != 0 ? ENOMEM : pool_create(narenas, pool);
+}
+
+EXPORT int
+strata_pool_rotate(unsigned pool, uint64_t *generation)
+{
+	return pool_rotate(pool, generation);
+}
+
+EXPORT int
+strata_pool_enter(unsigned pool)
+{
+	struct thread *thread;
+
+	if (!pool_exists(pool))
+		return ENOENT;
+	thread = thread_get();
+	return thread == NULL ? EAGAIN : pool_enter(thread, pool);
+}
+
+EXPORT int
+strata_pool_leave(unsigned pool)
+{
+	struct thread *thread;
+
+	if (!pool_exists(pool))
+		return ENOENT;
+	thread = thread_get();
+	return thread == NULL ? EINVAL : pool_leave(thread, pool);
+}
+
+EXPORT int
+strata_pool_current(unsigned *pool)
+{
+	struct thread *thread = thread_self();
+
+	if (pool == NULL)
+		return EINVAL;
+	return thread->live ? pool_innermost(thread, pool) : ENOENT;
+}
+
+EXPORT int
+strata_pool_destroy(unsigned pool)
+{
+	return pool_destroy(pool);
+}

@@ -1,0 +1,472 @@
+/*
+ * pool_test.c - pools by their public functions: where blocks come from, what
+ * a cache may hold, and what a generation leaves behind.
+ */
+#include "core.h"
+
+#include <errno.h>
+#include <pthread.h>
+
+#include "boot.h"
+#include "names.h"
+#include "pool.h"
+#include "thread.h"
+
+#include <strata/strata.h>
+
+enum { N = 1000, SIZE = 100 };
+
+static unsigned pool;
+
+static unsigned
+arena_holding(const void *ptr)
+{
+	return arena_of(pagemap_get(ptr))->index;
+}
+
+static unsigned
+current_arena(void)
+{
+	struct pool_facts facts;
+
+	assert_int_equal(pool_facts_read(pool, &facts), 0);
+	return facts.arena;
+}
+
+static uint64_t
+rotate(void)
+{
+	uint64_t generation;
+
+	assert_int_equal(strata_pool_rotate(pool, &generation), 0);
+	return generation;
+}
+
+static void
+enter(void)
+{
+	assert_int_equal(strata_pool_enter(pool), 0);
+}
+
+static void
+leave(void)
+{
+	assert_int_equal(strata_pool_leave(pool), 0);
+}
+
+static void
+fill(void **blocks, size_t size)
+{
+	for (unsigned i = 0; i < N; i++) {
+		blocks[i] = malloc(size);
+		assert_non_null(blocks[i]);
+		memset(blocks[i], (int)i, size);
+	}
+}
+
+static void
+drop(void **blocks)
+{
+	for (unsigned i = 0; i < N; i++)
+		free(blocks[i]);
+}
+
+static int
+setup(void **state)
+{
+	return strata_pool_create(0, &pool);
+}
+
+static int
+teardown(void **state)
+{
+	struct pool_stats stats;
+
+	mallctl("thread.tcache.flush", NULL, NULL, NULL, 0);
+	assert_int_equal(thread_self()->pool.depth, 0);
+	assert_int_equal(pool_stats_read(pool, &stats), 0);
+	for (unsigned i = 0; i < stats.narenas; i++)
+		arena_check(arena_get(stats.arenas[i].index, false));
+	assert_int_equal(stats.allocated, 0);
+	return strata_pool_destroy(pool);
+}
+
+static void
+test_a_scope_decides_where_blocks_come_from(void **state)
+{
+	void *before = malloc(SIZE), *inside, *large, *after;
+
+	enter();
+	inside = malloc(SIZE);
+	large = malloc(100000);
+	leave();
+	after = malloc(SIZE);
+	assert_int_equal(arena_holding(inside), current_arena());
+	assert_int_equal(arena_holding(large), current_arena());
+	assert_int_equal(arena_holding(before), arena_holding(after));
+	assert_int_not_equal(arena_holding(after), current_arena());
+	free(before);
+	free(inside);
+	free(large);
+	free(after);
+}
+
+static void
+test_realloc_in_a_scope_moves_into_it(void **state)
+{
+	char *ptr = malloc(SIZE);
+
+	enter();
+	ptr = realloc(ptr, 10 * SIZE);
+	leave();
+	assert_int_equal(arena_holding(ptr), current_arena());
+	free(ptr);
+}
+
+static void
+test_no_cache_mixes_generations(void **state)
+{
+	void *old[N], *new[N], *outside[N];
+	unsigned first = current_arena(), second;
+
+	enter();
+	fill(old, SIZE);
+	leave();
+	rotate();
+	second = current_arena();
+	enter();
+	fill(new, SIZE);
+	drop(old);		/* inside, of another generation */
+	leave();
+	fill(outside, SIZE);
+	drop(new);
+	fill(old, SIZE);
+	for (unsigned i = 0; i < N; i++) {
+		assert_int_not_equal(arena_holding(outside[i]), first);
+		assert_int_not_equal(arena_holding(outside[i]), second);
+		assert_int_not_equal(arena_holding(old[i]), second);
+	}
+	drop(old);
+	drop(outside);
+}
+
+static void
+test_a_thread_inside_follows_a_rotation(void **state)
+{
+	void *blocks[N];
+
+	enter();
+	free(malloc(SIZE));
+	rotate();
+	fill(blocks, SIZE);	/* more than a cache holds at first */
+	assert_int_equal(arena_holding(blocks[N - 1]), current_arena());
+	leave();
+	drop(blocks);
+}
+
+/* The outer scope's cache is of a generation that ended meanwhile. */
+static void
+test_a_thread_follows_when_an_inner_scope_ends(void **state)
+{
+	unsigned inner;
+	void *blocks[N];
+
+	assert_int_equal(strata_pool_create(0, &inner), 0);
+	enter();
+	free(malloc(SIZE));
+	assert_int_equal(strata_pool_enter(inner), 0);
+	rotate();
+	assert_int_equal(strata_pool_leave(inner), 0);
+	fill(blocks, SIZE);
+	for (unsigned i = 0; i < N; i++)
+		assert_int_equal(arena_holding(blocks[i]), current_arena());
+	leave();
+	drop(blocks);
+	assert_int_equal(strata_pool_destroy(inner), 0);
+}
+
+static void
+test_scopes_nest(void **state)
+{
+	unsigned inner, current;
+	void *ptr;
+
+	assert_int_equal(strata_pool_create(0, &inner), 0);
+	assert_int_equal(strata_pool_current(&current), ENOENT);
+	enter();
+	enter();
+	assert_int_equal(strata_pool_enter(inner), 0);
+	assert_int_equal(strata_pool_current(&current), 0);
+	assert_int_equal(current, inner);
+	assert_int_equal(strata_pool_leave(pool), EINVAL);
+	enter();		/* once more, beyond the inner one */
+	ptr = malloc(SIZE);
+	assert_int_equal(arena_holding(ptr), current_arena());
+	free(ptr);
+	leave();
+	assert_int_equal(strata_pool_destroy(inner), EAGAIN);
+	assert_int_equal(strata_pool_leave(inner), 0);
+	leave();
+	assert_int_equal(strata_pool_current(&current), 0);
+	assert_int_equal(current, pool);
+	leave();
+	assert_int_equal(strata_pool_leave(pool), EINVAL);
+	assert_int_equal(strata_pool_destroy(inner), 0);
+}
+
+static void
+test_scopes_have_a_depth(void **state)
+{
+	unsigned others[POOL_DEPTH + 1];
+
+	for (unsigned i = 0; i <= POOL_DEPTH; i++)
+		assert_int_equal(strata_pool_create(0, &others[i]), 0);
+	for (unsigned i = 0; i < POOL_DEPTH; i++)
+		assert_int_equal(strata_pool_enter(others[i]), 0);
+	assert_int_equal(strata_pool_enter(others[POOL_DEPTH]), EAGAIN);
+	/* One that is among them is the innermost already. */
+	assert_int_equal(strata_pool_enter(others[POOL_DEPTH - 1]), 0);
+	assert_int_equal(strata_pool_leave(others[POOL_DEPTH - 1]), 0);
+	for (unsigned i = POOL_DEPTH; i-- > 0; )
+		assert_int_equal(strata_pool_leave(others[i]), 0);
+	for (unsigned i = 0; i <= POOL_DEPTH; i++)
+		assert_int_equal(strata_pool_destroy(others[i]), 0);
+}
+
+static void
+test_rotation_takes_the_emptiest(void **state)
+{
+	unsigned first = current_arena(), second;
+	void *old[N], *new[N];
+
+	enter();
+	fill(old, SIZE);
+	leave();
+	rotate();
+	second = current_arena();
+	assert_int_not_equal(second, first);
+	enter();
+	fill(new, SIZE);
+	leave();
+	rotate();		/* both hold as much: a third is opened */
+	assert_int_not_equal(current_arena(), first);
+	assert_int_not_equal(current_arena(), second);
+	drop(new);
+	mallctl("thread.tcache.flush", NULL, NULL, NULL, 0);
+	rotate();
+	assert_int_equal(current_arena(), second);
+	drop(old);
+}
+
+static void
+test_a_dead_generation_leaves_no_pages(void **state)
+{
+	struct pool_stats stats;
+	void *blocks[N];
+
+	enter();
+	fill(blocks, 4000);
+	leave();
+	rotate();
+	drop(blocks);
+	mallctl("thread.tcache.flush", NULL, NULL, NULL, 0);
+	assert_int_equal(pool_stats_read(pool, &stats), 0);
+	assert_int_equal(stats.allocated, 0);
+	assert_int_equal(stats.resident, 0);
+	assert_int_equal(stats.releases, 1);
+	assert_true(stats.released >= N * 4000);
+}
+
+static void *
+allocate_and_wait(void *arg)
+{
+	pthread_barrier_t *barrier = arg;
+	void *kept;
+
+	enter();
+	kept = malloc(SIZE);
+	free(malloc(SIZE));
+	leave();
+	pthread_barrier_wait(barrier);	/* rotated meanwhile */
+	pthread_barrier_wait(barrier);
+	return kept;
+}
+
+/* What an idle thread has parked or batched does not keep a generation. */
+static void
+test_a_rotation_empties_caches_of_idle_threads(void **state)
+{
+	pthread_barrier_t barrier;
+	struct pool_stats stats;
+	pthread_t thread;
+	void *kept;
+
+	pthread_barrier_init(&barrier, NULL, 2);
+	assert_int_equal(pthread_create(&thread, NULL, allocate_and_wait,
+	    &barrier), 0);
+	pthread_barrier_wait(&barrier);
+	rotate();
+	assert_int_equal(pool_stats_read(pool, &stats), 0);
+	assert_int_equal(stats.allocated, sc_size(sc_index(SIZE)));
+	pthread_barrier_wait(&barrier);
+	assert_int_equal(pthread_join(thread, &kept), 0);
+	free(kept);
+	pthread_barrier_destroy(&barrier);
+}
+
+static void *
+end_inside(void *arg)
+{
+	enter();
+	enter();
+	return malloc(SIZE);
+}
+
+static void
+test_a_thread_may_end_in_a_scope(void **state)
+{
+	pthread_t thread;
+	void *ptr;
+
+	assert_int_equal(pthread_create(&thread, NULL, end_inside, NULL), 0);
+	assert_int_equal(pthread_join(thread, &ptr), 0);
+	assert_int_equal(arena_holding(ptr), current_arena());
+	free(ptr);
+	rotate();		/* and teardown finds that nobody is inside */
+}
+
+static void
+test_blocks_outlive_their_pool(void **state)
+{
+	unsigned other, arena;
+	char *ptr;
+
+	assert_int_equal(strata_pool_create(2, &other), 0);
+	assert_int_equal(strata_pool_enter(other), 0);
+	ptr = malloc(SIZE);
+	arena = arena_holding(ptr);
+	assert_int_equal(strata_pool_leave(other), 0);
+	memset(ptr, 7, SIZE);
+	assert_int_equal(strata_pool_destroy(other), 0);
+	assert_int_equal(strata_pool_enter(other), ENOENT);
+	assert_int_equal(strata_pool_rotate(other, NULL), ENOENT);
+	assert_int_equal(arena_holding(ptr), arena);
+	assert_int_equal(ptr[SIZE - 1], 7);
+	free(ptr);
+	mallctl("thread.tcache.flush", NULL, NULL, NULL, 0);
+	rotate();
+	assert_null(arena_get(arena, false));
+	/* Its number is free again. */
+	assert_int_equal(strata_pool_create(2, &arena), 0);
+	assert_int_equal(arena, other);
+	assert_int_equal(strata_pool_destroy(other), 0);
+}
+
+static void
+test_a_flag_allocates_from_a_pool(void **state)
+{
+	unsigned current;
+	char *ptr = mallocx(SIZE, MALLOCX_POOL(pool) | MALLOCX_ZERO);
+
+	assert_non_null(ptr);
+	assert_int_equal(ptr[SIZE - 1], 0);
+	assert_int_equal(arena_holding(ptr), current_arena());
+	assert_int_equal(strata_pool_current(&current), ENOENT);
+	rotate();
+	ptr = rallocx(ptr, 5000, MALLOCX_POOL(pool));
+	assert_int_equal(arena_holding(ptr), current_arena());
+	dallocx(ptr, MALLOCX_POOL(pool));
+	errno = 0;
+	assert_null(mallocx(SIZE, MALLOCX_POOL(POOL_MAX - 1)));
+	assert_int_equal(errno, ENOMEM);
+	assert_null(mallocx(SIZE, MALLOCX_POOL(0x7ff)));
+}
+
+static void
+test_a_thread_without_a_cache_may_enter(void **state)
+{
+	bool off = false, on = true;
+	void *ptr;
+
+	assert_int_equal(mallctl("thread.tcache.enabled", NULL, NULL, &off,
+	    sizeof off), 0);
+	enter();
+	ptr = malloc(SIZE);
+	assert_int_equal(arena_holding(ptr), current_arena());
+	assert_int_equal(mallctl("thread.tcache.enabled", NULL, NULL, &on,
+	    sizeof on), 0);
+	free(ptr);
+	ptr = malloc(SIZE);
+	assert_int_equal(arena_holding(ptr), current_arena());
+	free(ptr);
+	leave();
+}
+
+static void
+test_arguments_are_checked(void **state)
+{
+	unsigned other;
+
+	assert_int_equal(strata_pool_create(0, NULL), EINVAL);
+	assert_int_equal(strata_pool_create(1, &other), EINVAL);
+	assert_int_equal(strata_pool_create(POOL_ARENAS_MAX + 1, &other),
+	    EINVAL);
+	assert_int_equal(strata_pool_enter(POOL_MAX), ENOENT);
+	assert_int_equal(strata_pool_leave(12345), ENOENT);
+	assert_int_equal(strata_pool_destroy(POOL_MAX - 1), ENOENT);
+	assert_int_equal(strata_pool_current(NULL), EINVAL);
+}
+
+static void
+test_its_arenas_are_not_the_programs(void **state)
+{
+	unsigned arena = current_arena();
+	char name[32];
+
+	assert_int_equal(mallctl("thread.arena", NULL, NULL, &arena,
+	    sizeof arena), EPERM);
+	snprintf(name, sizeof name, "arena.%u.reset", arena);
+	assert_int_equal(mallctl(name, NULL, NULL, NULL, 0), EFAULT);
+	snprintf(name, sizeof name, "arena.%u.destroy", arena);
+	assert_int_equal(mallctl(name, NULL, NULL, NULL, 0), EFAULT);
+}
+
+static void
+test_generations_are_the_process_s(void **state)
+{
+	uint64_t now = strata_generation(), mine = rotate();
+
+	assert_int_equal(mine, now + 1);
+	assert_int_equal(strata_generation(), mine);
+	assert_int_equal(strata_generation_advance(), mine + 1);
+	assert_int_equal(rotate(), mine + 2);
+}
+
+#define WITH_POOL(test) \
+	cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WITH_POOL(test_a_scope_decides_where_blocks_come_from),
+		WITH_POOL(test_realloc_in_a_scope_moves_into_it),
+		WITH_POOL(test_no_cache_mixes_generations),
+		WITH_POOL(test_a_thread_inside_follows_a_rotation),
+		WITH_POOL(test_a_thread_follows_when_an_inner_scope_ends),
+		WITH_POOL(test_scopes_nest),
+		WITH_POOL(test_scopes_have_a_depth),
+		WITH_POOL(test_rotation_takes_the_emptiest),
+		WITH_POOL(test_a_dead_generation_leaves_no_pages),
+		WITH_POOL(test_a_rotation_empties_caches_of_idle_threads),
+		WITH_POOL(test_a_thread_may_end_in_a_scope),
+		WITH_POOL(test_blocks_outlive_their_pool),
+		WITH_POOL(test_a_flag_allocates_from_a_pool),
+		WITH_POOL(test_a_thread_without_a_cache_may_enter),
+		WITH_POOL(test_arguments_are_checked),
+		WITH_POOL(test_its_arenas_are_not_the_programs),
+		WITH_POOL(test_generations_are_the_process_s),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
