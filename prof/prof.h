@@ -123,6 +123,11 @@ struct prof_host {
 	 * I/O; from any thread and from the worker task. NULL: not offered.
 	 */
 	int (*stats)(int fd);
+	/*
+	 * Begins the process's next generation; the new number. From the
+	 * worker task, no lock held. NULL: the counter is all there is.
+	 */
+	uint32_t (*advance)(void);
 	const char *version;
 };
 

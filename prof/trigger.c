@@ -310,7 +310,8 @@ rotate(uint32_t id)
 			return rotations[i].generation;
 	}
 	rotations[next].id = id;
-	rotations[next].generation = generation_advance();
+	rotations[next].generation = trigger.host->advance != NULL ?
+	    trigger.host->advance() : generation_advance();
 	nrotations++;
 	return rotations[next].generation;
 }

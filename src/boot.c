@@ -21,6 +21,7 @@
 #include "options.h"
 #include "os.h"
 #include "pages_hooks.h"
+#include "pool.h"
 #include "prof.h"
 #include "stats.h"
 #include "tcache.h"
@@ -83,6 +84,7 @@ static const struct prof_host host = {
 	.thread_self = thread_prof_self,
 	.redraw = event_redraw_all,
 	.stats = stats_json,
+	.advance = pool_advance,
 	.version = STRATA_VERSION,
 };
 
@@ -122,6 +124,7 @@ boot_locked(void)
 	tcache_boot();
 	thread_boot();
 	pages_hooks_guard(thread_hook_enter, thread_hook_leave);
+	pool_boot(opt.default_pool);
 	if (CONFIG_PROF)
 		error = prof_boot(&conf_prof, &host);
 	return error;

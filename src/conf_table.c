@@ -13,6 +13,7 @@
 #include "conf.h"
 #include "decay.h"
 #include "options.h"
+#include "pool.h"
 #include "util.h"
 
 #define LIMITS(min, max)	(uint64_t)(min), (uint64_t)(max)
@@ -105,6 +106,8 @@ const struct conf_option conf_options[] = {
 	BOOL("cache_oblivious", &opt.cache_oblivious),
 	WORD("percpu_arena", &opt.percpu_arena, words_percpu,
 	    PERCPU_DISABLED),
+	NUMBER("default_pool", CONF_UNSIGNED, &opt.default_pool,
+	    LIMITS(0, POOL_ARENAS_MAX), false),
 	NUMBER("oversize_threshold", CONF_SIZE, &opt.oversize_threshold,
 	    LIMITS(0, SC_LARGE_MAX), false),
 	RANGES("bin_shards", &opt.bin_shards, LIMITS(1, BIN_SHARDS_MAX)),

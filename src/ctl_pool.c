@@ -50,6 +50,18 @@ ctl_pool_count(const struct ctl_call *call, union ctl_value *out)
 	return 0;
 }
 
+static int
+ctl_pool_default(const struct ctl_call *call)
+{
+	unsigned index;
+	int error;
+
+	if (call->newp != NULL || call->newlen != 0)
+		return EPERM;
+	error = pool_default(&index);
+	return error != 0 ? error : ctl_copy_out(call, &index, sizeof index);
+}
+
 /* The new generation's number, for who wants it. */
 static int
 ctl_pool_rotate(const struct ctl_call *call)
@@ -131,6 +143,8 @@ const struct ctl_node ctl_pool[] = {
 	{ "create", .type = CTL_UNSIGNED, .handler = ctl_pool_create,
 	    .marks = CTL_HIDDEN },
 	{ "count", .type = CTL_UNSIGNED, .read = ctl_pool_count },
+	{ "default", .type = CTL_UNSIGNED, .handler = ctl_pool_default,
+	    .marks = CTL_HIDDEN },
 	{ .valid = ctl_pool_valid, .children = ctl_pool_of },
 	{ 0 }
 };

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "generation.h"
+#include "pool.h"
 #include "mallctl.h"
 #include "message.h"
 #include "prof.h"
@@ -205,7 +206,7 @@ ctl_generation(const struct ctl_call *call)
 		error = ctl_copy_in(call, &generation, sizeof generation);
 		if (error != 0)
 			return error;
-		generation = generation_advance();
+		generation = pool_advance();
 	} else {
 		generation = generation_current();
 	}

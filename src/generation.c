@@ -31,9 +31,3 @@ strata_generation(void)
 {
 	return generation_current();
 }
-
-EXPORT uint64_t
-strata_generation_advance(void)
-{
-	return generation_advance();
-}

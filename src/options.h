@@ -52,6 +52,7 @@ struct alloc_options {
 	uint32_t narenas_ratio;		/* 16.16 fixed point */
 	bool cache_oblivious;
 	enum option_percpu percpu_arena;
+	unsigned default_pool;		/* its arenas at most; 0: none */
 	size_t oversize_threshold;	/* bytes; 0: none */
 	struct option_ranges bin_shards;	/* value: bins of a class */
 	struct option_ranges slab_sizes;	/* value: pages of 4 KiB */

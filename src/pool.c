@@ -8,6 +8,7 @@
 #include "base.h"
 #include "fmt.h"
 #include "generation.h"
+#include "message.h"
 #include "os.h"
 #include "pool_scope.h"
 #include "thread.h"
@@ -19,6 +20,8 @@ static _Atomic unsigned count;
 /* pools_lock: */
 static unsigned left[ARENA_MAX];	/* arenas of destroyed pools */
 static unsigned nleft;
+/* constant after pool_boot; POOL_MAX: none */
+static unsigned default_index = POOL_MAX;
 
 /* --- the table ------------------------------------------------------------ */
 
@@ -138,10 +141,9 @@ drop_empty_locked(void)
 
 /* The next generation begins in arena. */
 static void
-begin_locked(struct pool *pool, struct arena *arena)
+begin_locked(struct pool *pool, struct arena *arena, uint32_t generation)
 {
 	struct arena *old = pool_current(pool);
-	uint32_t generation = generation_advance();
 
 	lock_assert_held(&pools_lock);
 	atomic_store_explicit(&arena->generation, generation,
@@ -167,7 +169,7 @@ pool_rotate(unsigned index, uint64_t *generation)
 	if (pool != NULL)
 		error = choose_locked(pool, &arena);
 	if (error == 0) {
-		begin_locked(pool, arena);
+		begin_locked(pool, arena, generation_advance());
 		pool->rotations++;
 		if (generation != NULL)
 			*generation = pool->generation;
@@ -179,7 +181,7 @@ pool_rotate(unsigned index, uint64_t *generation)
 	return error;
 }
 
-/* --- creation and end ----------------------------------------------------- */
+/* --- creation ------------------------------------------------------------- */
 
 static struct pool *
 make_locked(unsigned index)
@@ -203,7 +205,7 @@ make_locked(unsigned index)
 }
 
 static int
-create_locked(unsigned narenas, unsigned *index)
+create_locked(unsigned narenas, uint32_t (*number)(void), unsigned *index)
 {
 	struct arena *arena;
 	struct pool *pool;
@@ -223,7 +225,7 @@ create_locked(unsigned narenas, unsigned *index)
 	error = open_locked(pool, &arena);
 	if (error != 0)
 		return error;
-	begin_locked(pool, arena);
+	begin_locked(pool, arena, number());
 	/* Release: pairs with the acquire in begin_use. */
 	atomic_fetch_and_explicit(&pool->nscopes, ~POOL_DESTROYED,
 	    memory_order_release);
@@ -242,10 +244,75 @@ pool_create(unsigned narenas, unsigned *index)
 		return EINVAL;
 	lock_acquire(&pools_lock);
 	drop_empty_locked();
-	error = create_locked(narenas, index);
+	error = create_locked(narenas, generation_advance, index);
 	lock_release(&pools_lock);
 	return error;
 }
+
+/* --- the default pool ----------------------------------------------------- */
+
+/* Every thread is inside: that one scope is never left. */
+void
+pool_boot(unsigned narenas)
+{
+	int error;
+
+	if (narenas == 0)
+		return;
+	lock_acquire(&pools_lock);
+	error = create_locked(narenas < 2 ? 2 : narenas, generation_current,
+	    &default_index);
+	if (error == 0)
+		atomic_fetch_add(&pool_get(default_index)->nscopes, 1);
+	lock_release(&pools_lock);
+	if (error != 0)
+		message("No memory for the default pool");
+}
+
+int
+pool_default(unsigned *index)
+{
+	if (default_index == POOL_MAX)
+		return ENOENT;
+	*index = default_index;
+	return 0;
+}
+
+struct arena *
+pool_default_arena(void)
+{
+	struct pool *pool = pool_get(default_index);
+
+	return pool == NULL ? NULL : pool_current(pool);
+}
+
+bool
+pool_default_has(const struct arena *arena)
+{
+	struct pool *pool = pool_get(default_index);
+	bool found = false;
+
+	if (pool == NULL)
+		return false;
+	lock_acquire(&pools_lock);
+	for (unsigned i = 0; i < pool->narenas && !found; i++)
+		found = pool->arenas[i] == arena->index;
+	lock_release(&pools_lock);
+	return found;
+}
+
+uint32_t
+pool_advance(void)
+{
+	uint64_t generation;
+
+	if (default_index == POOL_MAX ||
+	    pool_rotate(default_index, &generation) != 0)
+		return generation_advance();
+	return (uint32_t)generation;
+}
+
+/* --- the end -------------------------------------------------------------- */
 
 static void
 leave_arenas_locked(struct pool *pool)
@@ -405,7 +472,7 @@ pool_fork_child(struct thread *self)
 		    memory_order_relaxed);
 
 		if (pool != NULL && pool_current(pool) != NULL)
-			atomic_store(&pool->nscopes, 0);
+			atomic_store(&pool->nscopes, i == default_index);
 	}
 	for (unsigned i = 0; self->live && i < self->pool.depth; i++)
 		atomic_fetch_add(&self->pool.scopes[i].pool->nscopes, 1);

@@ -86,6 +86,20 @@ int pool_innermost(const struct thread *thread, unsigned *index);
 unsigned pools_count(void);
 bool pool_exists(unsigned index);
 
+/*
+ * The default pool (option default_pool): threads that are in no scope and
+ * bound to no arena have its current arena for their home.
+ */
+void pool_boot(unsigned narenas);	/* once, with the init lock; 0: none */
+int pool_default(unsigned *index);	/* 0 or ENOENT */
+struct arena *pool_default_arena(void);	/* the current one, or NULL */
+bool pool_default_has(const struct arena *arena);
+/*
+ * The process's next generation, and with it the default pool's. Without that
+ * from anywhere, signal handlers too. The new number.
+ */
+uint32_t pool_advance(void);
+
 /* What the thread's malloc uses follows from its innermost scope. */
 void pool_settle(struct thread *thread);
 /* In a scope, on slow paths: the thread follows a rotation. */

@@ -1,5 +1,6 @@
 /*
- * pool_public.c - strata_pool_*: what programs call; see pool.h.
+ * pool_public.c - strata_pool_* and strata_generation_advance, by which the
+ * default pool rotates: what programs call; see pool.h.
  */
 #include <errno.h>
 #include <stddef.h>
@@ -61,4 +62,10 @@ EXPORT int
 strata_pool_destroy(unsigned pool)
 {
 	return pool_destroy(pool);
+}
+
+EXPORT uint64_t
+strata_generation_advance(void)
+{
+	return pool_advance();
 }

@@ -117,6 +117,17 @@ thread_give_back(struct thread *thread)
 	lock_release(&threads_lock);
 }
 
+static struct arena *
+first_home(void)
+{
+	struct arena *arena = pool_default_arena();
+
+	if (arena == NULL)
+		return arena_choose();
+	arena_join(arena);
+	return arena;
+}
+
 /*
  * The state is complete before TLS points to it, and TLS points to it before
  * the key is set: pthread_setspecific may call calloc.
@@ -128,7 +139,7 @@ thread_start(void)
 
 	if (thread == NULL)
 		return NULL;
-	thread->arena = thread->home = arena_choose();
+	thread->arena = thread->home = first_home();
 	if (thread->arena == NULL) {
 		thread_give_back(thread);
 		return NULL;
@@ -301,6 +312,25 @@ thread_move(struct thread *thread)
 		change_arena(thread, arena);
 }
 
+void
+thread_rotate(struct thread *thread)
+{
+	struct arena *arena = pool_default_arena();
+
+	if (arena != NULL && unlikely(arena != thread->home))
+		change_arena(thread, arena);
+}
+
+/* Into the default pool, by any of its arenas: the one it had before. */
+static int
+join_default(struct thread *thread, const struct arena *arena)
+{
+	if (!pool_default_has(arena))
+		return EPERM;
+	change_arena(thread, pool_default_arena());
+	return 0;
+}
+
 int
 thread_arena_set(struct thread *thread, unsigned index)
 {
@@ -310,8 +340,10 @@ thread_arena_set(struct thread *thread, unsigned index)
 		return EFAULT;
 	if (arena == thread->home)
 		return 0;
-	if (arena_is_cpus(arena) || arena_of_pool(arena))
+	if (arena_is_cpus(arena))
 		return EPERM;
+	if (arena_of_pool(arena))
+		return join_default(thread, arena);
 	change_arena(thread, arena);
 	return 0;
 }

@@ -114,11 +114,13 @@ void thread_hook_leave(bool entered);
 
 /* The thread's arena becomes that of the CPU it runs on. */
 void thread_move(struct thread *thread);
+/* ... of the default pool's generation. */
+void thread_rotate(struct thread *thread);
 
 /*
- * On slow paths, before the thread's arena is used: it follows its pool to
- * the current generation, or its CPU (percpu_arena). One that was bound
- * elsewhere stays there.
+ * On slow paths, before the thread's arena is used: it follows its pool, the
+ * default one as well, to the current generation, or its CPU (percpu_arena).
+ * One that was bound elsewhere stays there.
  */
 static inline void
 thread_follow(struct thread *thread)
@@ -127,6 +129,8 @@ thread_follow(struct thread *thread)
 		pool_follow(thread);
 	else if (unlikely(arena_is_cpus(thread->arena)))
 		thread_move(thread);
+	else if (unlikely(arena_of_pool(thread->arena)))
+		thread_rotate(thread);
 }
 
 /* pool.c: what the thread's malloc uses from now on; cache NULL: none. */
@@ -139,7 +143,8 @@ void threads_visit(void (*visit)(struct thread *thread, void *arg),
 /*
  * mallctl thread.arena: binds the thread outside of its pools' scopes; the
  * cache is emptied if the domain differs. 0, EFAULT no such arena, EPERM: only
- * the CPU decides who has that one, or the pool that it belongs to.
+ * the CPU decides who has that one, or the pool that it belongs to. Any arena
+ * of the default pool stands for that pool.
  */
 int thread_arena_set(struct thread *thread, unsigned index);
 void thread_tcache_enable(struct thread *thread, bool enable);

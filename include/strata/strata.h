@@ -156,7 +156,8 @@ uint64_t strata_generation(void);
 
 /*
  * Begins the next generation and returns its number, which no other call
- * returns. Thread-safe and async-signal-safe.
+ * returns. With a default pool (option default_pool) that rotates, too.
+ * Thread-safe; async-signal-safe only without a default pool.
  */
 uint64_t strata_generation_advance(void);
 

@@ -308,6 +308,19 @@ test_confirm_tells_what_has_no_effect(void **state)
 	    "<strata>: -- Set conf value: tcache:false\n");
 }
 
+static void
+test_the_default_pool_has_at_most_64_arenas(void **state)
+{
+	settle("default_pool:64");
+	assert_int_equal(opt.default_pool, 64);
+	settle("default_pool:0");
+	assert_int_equal(opt.default_pool, 0);
+	expect("default_pool:65",
+	    "<strata>: Out-of-range conf value: default_pool:65\n");
+	expect("default_pool:true",
+	    "<strata>: Invalid conf value: default_pool:true\n");
+}
+
 /* Every option that jemalloc has is accepted with a value of its type. */
 static void
 test_all_jemalloc_options_are_known(void **state)
@@ -434,6 +447,7 @@ main(void)
 		cmocka_unit_test(test_words_and_texts),
 		cmocka_unit_test(test_checks_are_set_together),
 		cmocka_unit_test(test_confirm_tells_what_has_no_effect),
+		cmocka_unit_test(test_the_default_pool_has_at_most_64_arenas),
 		cmocka_unit_test(test_all_jemalloc_options_are_known),
 		cmocka_unit_test(test_table_is_sound),
 		cmocka_unit_test(test_text_is_kept),
