@@ -96,4 +96,32 @@ check_eq 'a process whose SIGUSR2 is its own: exit status' 3 $?
 check '... it says why' grep -q USR2 refused.out
 check_eq '... its handler was not run' 0 "$(grep -c mine own.out)"
 stop $pid
+
+# --- the default pool: the program's memory moves, too -----------------------
+
+# arenas FIELD: of each arena of pool 0 by its place there, "place value"
+arenas() {
+	jq -r '.jemalloc."stats.arenas" | .[] | select(.name | tostring |
+		startswith("pool 0")) | (.name | ltrimstr("pool 0, arena ")) +
+		" \(.'"$1"')"' "$("$STRATA" ctl $pid stats)"
+}
+
+# holds MOST REST: the pool's two arenas, pages in use; one has nearly all
+holds() {
+	arenas pactive | sort >active
+	most=$(sed -n "s/^$1 //p" active) rest=$(sed -n "s/^$2 //p" active)
+	[ "$most" -gt $((10 * rest)) ]
+}
+
+start pool.out prof:true,default_pool:2,prof_prefix:"$tmp/p" "$PROG/busy" 3
+check_eq 'with a default pool the count begins at 1' 2 "$(rotate $pid)"
+check '... threads that do nothing for it follow' wait_for 10 holds 1 0
+check '... the arena left behind gives its pages back' \
+	wait_for 10 eval 'arenas pdirty | grep -q "^0 0$"'
+check_eq '... again' 3 "$(rotate $pid)"
+check '... the other way round' wait_for 10 holds 0 1
+kill -TERM $pid
+wait $pid
+check_eq '... the blocks hold what they held' 0 $?
+check_eq '... without a word' '' "$(cat pool.out.err)"
 finish
