@@ -1,0 +1,188 @@
+#!/bin/sh
+# reload.sh - what a hundred configuration reloads leave behind (reload.c).
+#
+#     SRCDIR=... BUILD=... [OUT=DIR] bench/reload.sh [--demo] [OPTION...]
+#
+# Runs the load of reload.c with 1, 2 and 8 threads under each allocator, with
+# what each has of rotation; --demo: few reloads, one thread. OPTIONs go to
+# reload (-x: strays that share their sizes with the configuration). Prints a
+# table and what becomes of each bar; leaves CSV files and charts (SVG) in OUT.
+#
+# at rest      RSS over live bytes, 1 s after the last request of the last
+#              reload
+# growth       (RSS - RSS at start) / live after the last reload, over the
+#              same after the second reading (the 20th of 100)
+# active-alloc bytes of pages in use beyond those of blocks, where the
+#              allocator tells
+# build, free  median ms of the last readings' reloads
+
+set -u
+LC_ALL=C
+export LC_ALL
+unset LD_PRELOAD MALLOC_CONF
+BUILD=$(cd "${BUILD:-.}" && pwd)
+reload=$BUILD/obj/bench/reload
+lib=/usr/lib/$(gcc -dumpmachine)
+strata=$BUILD/lib/libstrata.so.1
+tmp=$(mktemp -d) || exit 1
+trap 'rm -rf "$tmp"' EXIT
+trap 'exit 1' HUP INT TERM
+OUT=${OUT:-$tmp}
+mkdir -p "$OUT" || exit 1
+
+threads='1 2 8'
+short=
+if [ "${1-}" = --demo ]; then
+	shift
+	threads=1
+	short='-n 20 -k 5 -m 32 -w 300'
+fi
+
+# NAME LIBRARY ROTATION
+cat >"$tmp/variants" <<EOF
+glibc - none
+jemalloc $lib/libjemalloc.so.2 none
+mimalloc $lib/libmimalloc.so.2.0 none
+tcmalloc $lib/libtcmalloc_minimal.so.4 none
+strata $strata none
+jemalloc-arenas $lib/libjemalloc.so.2 arenas
+jemalloc-cached $lib/libjemalloc.so.2 cached
+strata-pool $strata pool
+EOF
+
+# summary CSV: rest growth active-alloc build free requests
+summary() {
+	awk -F, 'NR == 1 { next }
+	NR == 2 { start = $3; next }
+	{ n++; live[n] = $2; rss[n] = $3; pages = $5 - $4
+	  build = $6; teardown = $7; requests = $8 }
+	END {
+		if (n < 2)
+			exit 1
+		printf "%.3f %.3f %.1f %.1f %.1f %.0f\n", rss[n] / live[n],
+		    (rss[n] - start) / live[n] / ((rss[2] - start) / live[2]),
+		    pages / 1048576, build, teardown, requests
+	}' "$1"
+}
+
+# chart TITLE EXPRESSION UNIT CSV...: lines over reloads, as SVG
+chart() {
+	chart_title=$1 chart_column=$2 chart_unit=$3
+	shift 3
+	awk -F, -v title="$chart_title" -v column="$chart_column" \
+		-v unit="$chart_unit" '
+	BEGIN { split("#888888 #d62728 #9467bd #8c564b #1f77b4 #e377c2 " \
+	    "#ff7f0e #2ca02c", colour, " ") }
+	FNR == 1 { nfiles++; name[nfiles] = FILENAME
+		sub(/.*\//, "", name[nfiles]); sub(/\.csv$/, "", name[nfiles])
+		next }
+	$2 == 0 { next }
+	{ y = column == "rss" ? $3 / $2 : ($5 - $4) / 1048576
+	  if (column != "rss" && $5 == 0) next
+	  k = ++n[nfiles]; xs[nfiles, k] = $1; ys[nfiles, k] = y
+	  if ($1 > right) right = $1
+	  if (y > top) top = y }
+	END {
+		printf "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"760\"" \
+		    " height=\"360\" font-family=\"sans-serif\"" \
+		    " font-size=\"12\">\n<rect width=\"760\" height=\"360\"" \
+		    " fill=\"white\"/>\n<text x=\"60\" y=\"20\">%s</text>\n", title
+		step = top / 4
+		for (i = 0; i <= 4; i++)
+			printf "<text x=\"52\" y=\"%.0f\" text-anchor=\"end\">" \
+			    "%.2f</text><path d=\"M60 %.0fH560\" stroke=" \
+			    "\"#dddddd\"/>\n", 324 - i * 70, i * step, 320 - i * 70
+		printf "<text x=\"60\" y=\"345\">0</text><text x=\"560\" " \
+		    "y=\"345\" text-anchor=\"end\">%d reloads; %s</text>\n",
+		    right, unit
+		for (f = 1; f <= nfiles; f++) {
+			if (n[f] == 0)
+				continue
+			printf "<polyline fill=\"none\" stroke-width=\"2\" " \
+			    "stroke=\"%s\" points=\"", colour[f]
+			for (k = 1; k <= n[f]; k++)
+				printf "%.1f,%.1f ", 60 + 500 * xs[f, k] / right,
+				    320 - 280 * ys[f, k] / top
+			printf "\"/>\n<text x=\"575\" y=\"%d\" fill=\"%s\">%s" \
+			    "</text>\n", 30 + 20 * f, colour[f], name[f]
+		}
+		print "</svg>"
+	}' "$@"
+}
+
+# bar TEXT CONDITION: a line that says what became of it
+bar() {
+	if awk "BEGIN { exit !($2) }"; then
+		echo "  met     $1"
+	else
+		echo "  missed  $1"
+	fi
+}
+
+# of NAME FIELD: from the table of this number of threads
+of() {
+	awk -v name="$1" -v field="$2" '$1 == name { print $field; found = 1 }
+	END { if (!found) print "nan" }' "$tmp/table"
+}
+
+bars() {
+	rest=$(of strata-pool 2)
+	bar "growth $(of strata-pool 3), at most 1.03" \
+		"$(of strata-pool 3) <= 1.03"
+	bar "at rest $rest, at most 1.25" "$rest <= 1.25"
+	for peer in glibc jemalloc mimalloc tcmalloc jemalloc-arenas \
+		jemalloc-cached; do
+		other=$(of $peer 2)
+		[ "$other" = nan ] ||
+			bar "at rest below $peer's $other" "$rest < $other"
+	done
+	bar "build $(of strata-pool 5) ms, outside $(of strata 5)" \
+		"$(of strata-pool 5) <= $(of strata 5)"
+	bar "free $(of strata-pool 6) ms, outside $(of strata 6)" \
+		"$(of strata-pool 6) <= $(of strata 6)"
+	bar "requests/s $(of strata-pool 7), without pools $(of strata 7)" \
+		"$(of strata-pool 7) >= $(of strata 7)"
+	for peer in jemalloc-arenas jemalloc-cached; do
+		other=$(of $peer 7)
+		[ "$other" = nan ] || bar "requests/s above $peer's $other" \
+			"$(of strata-pool 7) > $other"
+	done
+}
+
+for t in $threads; do
+	echo "threads: $t"
+	printf '%-16s %8s %8s %14s %9s %8s %10s\n' allocator 'at rest' growth \
+		'active-alloc' build free requests
+	: >"$tmp/table"
+	set -- "$@"
+	files=
+	while read -r name preload rotation; do
+		[ "$preload" = - ] && preload=
+		if [ -n "$preload" ] && [ ! -e "$preload" ]; then
+			echo "$name is not installed, left out"
+			continue
+		fi
+		csv=$OUT/$name-$t.csv
+		# shellcheck disable=SC2086 # words
+		if ! LD_PRELOAD=$preload "$reload" -r "$rotation" -t "$t" \
+			$short "$@" >"$csv"; then
+			echo "$name failed"
+			continue
+		fi
+		files="$files $csv"
+		# shellcheck disable=SC2046 # words
+		set_row=$(summary "$csv") || continue
+		echo "$name $set_row" >>"$tmp/table"
+		echo "$name $set_row" | awk '{ printf "%-16s %8s %8s %10s MiB" \
+		    " %6s ms %5s ms %8s/s\n", $1, $2, $3, $4, $5, $6, $7 }'
+	done <"$tmp/variants"
+	bars
+	# shellcheck disable=SC2086 # words
+	chart "RSS over live bytes at rest, threads: $t" rss ratio $files \
+		>"$OUT/rss-$t.svg"
+	# shellcheck disable=SC2086 # words
+	chart "active - allocated, threads: $t" active MiB $files \
+		>"$OUT/active-$t.svg"
+	echo
+done
+[ "$OUT" = "$tmp" ] || echo "CSV and charts are in $OUT"
