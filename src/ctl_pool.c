@@ -136,6 +136,7 @@ static const struct ctl_node ctl_pool_of[] = {
 	    .arg = offsetof(struct pool_facts, narenas_max) },
 	{ "arena", .type = CTL_UNSIGNED, .read = ctl_pool_fact,
 	    .arg = offsetof(struct pool_facts, arena) },
+	{ "stats", .children = ctl_pool_stats },
 	{ 0 }
 };
 

@@ -11,6 +11,7 @@
 #include "boot.h"
 #include "foreign.h"
 #include "mallctl.h"
+#include "os.h"
 #include "thread.h"
 #include "names.h"
 
@@ -20,6 +21,7 @@ static uint64_t snapshot_epoch;
 static struct ctl_total total;
 static struct ctl_arena_figures *merged, *destroyed;
 static struct ctl_arena_figures *arenas[ARENA_MAX];
+static struct ctl_pool_figures *pools[POOL_MAX];
 
 /* --- taking a snapshot ---------------------------------------------------- */
 
@@ -102,6 +104,32 @@ ctl_read_arenas(void)
 	return 0;
 }
 
+static void
+ctl_read_pool(unsigned index, struct ctl_pool_figures *out)
+{
+	uint64_t now;
+
+	out->is_there = pool_stats_read(index, &out->stats) == 0;
+	now = os_now_ns();
+	out->rotation_age_ns = now - out->stats.rotated_ns;
+}
+
+static int
+ctl_read_pools(void)
+{
+	unsigned n = pools_count();
+
+	for (unsigned i = 0; i < n; i++) {
+		if (pools[i] == NULL)
+			pools[i] = base_alloc(&base_meta, sizeof *pools[i],
+			    CACHELINE);
+		if (pools[i] == NULL)
+			return EAGAIN;
+		ctl_read_pool(i, pools[i]);
+	}
+	return 0;
+}
+
 /*
  * The arenas are read one after the other while threads go on: what cannot
  * be of one moment is made consistent, so that no reader sees a negative
@@ -150,6 +178,8 @@ ctl_refresh_locked(void)
 	error = ctl_read_arenas();
 	if (error == 0)
 		error = ctl_read_destroyed();
+	if (error == 0)
+		error = ctl_read_pools();
 	if (error == 0) {
 		ctl_read_total();
 		snapshot_epoch++;
@@ -255,6 +285,20 @@ ctl_figures_acquire(size_t index, int *error)
 	figures = ctl_figures_at(index);
 	if (figures != NULL && figures->initialized)
 		return figures;
+	lock_release(&snapshot_lock);
+	*error = ENOENT;
+	return NULL;
+}
+
+const struct ctl_pool_figures *
+ctl_pool_acquire(size_t index, int *error)
+{
+	*error = ctl_snapshot_acquire();
+	if (*error != 0)
+		return NULL;
+	if (index < POOL_MAX && pools[index] != NULL &&
+	    pools[index]->is_there)
+		return pools[index];
 	lock_release(&snapshot_lock);
 	*error = ENOENT;
 	return NULL;

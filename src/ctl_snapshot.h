@@ -1,19 +1,22 @@
 /*
  * ctl_snapshot.h - the figures behind stats.*, all of one moment.
  *
- *   epoch (written) --> ctl_refresh --> total, merged, destroyed, arenas[i]
+ *   epoch (written) --> ctl_refresh --> total, merged, destroyed, arenas[i],
+ *                                       pools[i]
  *
  * A snapshot makes figures of several calls agree: allocated <= active <=
  * resident <= mapped, and the parts sum up to the whole.
  *
  * Locks: one (RANK_CTL) around all of it.
- * Memory: base_meta, about 30 KiB for each arena there is, kept.
+ * Memory: base_meta, about 30 KiB for each arena there is, 4 KiB for each
+ *   pool, kept.
  */
 #ifndef STRATA_CTL_SNAPSHOT_H
 #define STRATA_CTL_SNAPSHOT_H
 
 #include "arena.h"
 #include "background.h"
+#include "pool.h"
 #include "prof.h"
 
 /* An arena's own figures, and what they lack. */
@@ -41,6 +44,12 @@ struct ctl_total {
 	struct lock_stats zero;		/* of what Strata has no lock for */
 };
 
+struct ctl_pool_figures {
+	struct pool_stats stats;
+	uint64_t rotation_age_ns;	/* of the current generation */
+	bool is_there;
+};
+
 /*
  * The process's figures; those of an arena, MALLCTL_ARENAS_ALL or
  * MALLCTL_ARENAS_DESTROYED. The snapshot's lock is held if the result is not
@@ -50,6 +59,8 @@ struct ctl_total {
 const struct ctl_total *ctl_total_acquire(int *error);
 const struct ctl_arena_figures *ctl_figures_acquire(size_t index,
     int *error);
+/* The same for a pool. */
+const struct ctl_pool_figures *ctl_pool_acquire(size_t index, int *error);
 void ctl_snapshot_release(void);
 
 /* Zeroes the counters of the snapshot's own lock. */

@@ -5,8 +5,8 @@
  *
  * The tree is data; the leaves of one topic stand together with the functions
  * that read and write them: ctl_thread.c, ctl_arena.c, ctl_stats.c,
- * ctl_utilization.c, ctl_pool.c, ctl_prof.c, ctl_opt.c. mallctl.c walks it, checks sizes
- * and copies values.
+ * ctl_utilization.c, ctl_pool.c, ctl_pool_stats.c, ctl_prof.c, ctl_opt.c.
+ * mallctl.c walks it, checks sizes and copies values.
  *
  * Results are jemalloc's: ENOENT no such name, or the feature is off; EPERM
  * not readable or not writable; EINVAL a size that does not fit (what fits
@@ -111,6 +111,7 @@ extern const struct ctl_node ctl_tcache[];
 extern const struct ctl_node ctl_arena_indices[];
 extern const struct ctl_node ctl_arenas[];
 extern const struct ctl_node ctl_pool[];
+extern const struct ctl_node ctl_pool_stats[];
 extern const struct ctl_node ctl_prof[];
 extern const struct ctl_node ctl_prof_recent[];
 extern const struct ctl_node ctl_stats[];

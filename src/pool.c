@@ -393,6 +393,9 @@ arena_stats_of(struct arena *arena, struct pool_arena_stats *out)
 		.releases = released.releases,
 		.released = released.bytes,
 	};
+	/* Read one after the other, but what is in pages needs them. */
+	if (out->active < out->allocated)
+		out->active = out->allocated;
 	out->resident = out->active +
 	    ecache_bytes(&arena->pages.caches[EXTENT_DIRTY]) +
 	    ecache_bytes(&arena->pages.caches[EXTENT_MUZZY]);

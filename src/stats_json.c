@@ -14,6 +14,7 @@
 
 #include "arena.h"
 #include "os.h"
+#include "pool.h"
 #include "prof.h"
 #include "stats_out.h"
 #include "names.h"
@@ -186,6 +187,31 @@ json_all_arenas(struct stats_out *out)
 	json_close(out, '}');
 }
 
+/* Each that there is, under its index. */
+static void
+json_pools(struct stats_out *out)
+{
+	char name[32];
+
+	json_open(out, "pools", '{');
+	for (unsigned i = 0; i < pools_count(); i++) {
+		struct json_walk walk = { .out = out };
+		size_t depth = CTL_MAX_DEPTH;
+		const struct ctl_node *branch;
+
+		/* One that is newer than the snapshot has no figures yet. */
+		fmt_buf(name, sizeof name, "pool.%u.stats", i);
+		if (stats_get("%s.generation", name) == 0 ||
+		    ctl_find(name, walk.mib, &depth, &branch) != 0)
+			continue;
+		fmt_buf(name, sizeof name, "%u", i);
+		json_open(out, name, '{');
+		json_children(&walk, depth, branch->children);
+		json_close(out, '}');
+	}
+	json_close(out, '}');
+}
+
 static void
 json_strata(struct stats_out *out)
 {
@@ -199,6 +225,7 @@ json_strata(struct stats_out *out)
 	json_open(out, "prof", '{');
 	json_own(out, "prof");
 	json_close(out, '}');
+	json_pools(out);
 	json_close(out, '}');
 }
 

@@ -57,5 +57,7 @@ const char *stats_get_text(const char *format, ...) FMT_CHECK(1, 2);
 /* stats_json.c and stats_text.c */
 void stats_print_json(struct stats_out *out);
 void stats_print_text(struct stats_out *out);
+/* stats_pools.c's part of it */
+void stats_text_pools(struct stats_out *out);
 
 #endif

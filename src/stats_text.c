@@ -556,6 +556,7 @@ stats_print_text(struct stats_out *out)
 	if (stats_shows(out, 'g'))
 		text_general(out);
 	text_totals(out);
+	stats_text_pools(out);
 	text_arenas(out);
 	stats_printf(out, "--- End jemalloc statistics ---\n");
 }
