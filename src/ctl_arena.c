@@ -13,6 +13,7 @@
 #include "mallctl.h"
 #include "options.h"
 #include "os.h"
+#include "pool.h"
 #include "prof.h"
 #include "thread.h"
 #include "names.h"
@@ -239,6 +240,9 @@ ctl_hooks_write(const struct ctl_call *call, const union ctl_value *in)
 		return EFAULT;
 	if (!ctl_hooks_usable(in->pointer))
 		return EINVAL;
+	/* It is rotated by the profiler's worker, which cannot call back. */
+	if (pool_default_has(arena))
+		return EPERM;
 	pages_hooks_set(&arena->pages, in->pointer);
 	return 0;
 }

@@ -429,7 +429,13 @@ pool_empty_caches(const struct pool *pool)
 		list_remove(&cache->link);
 		empty_spare(cache);
 	}
-	thread_batch_flush_all();
+	/*
+	 * Not from the profiler's worker: what lies there may be of arenas
+	 * with extent hooks, and a task without a thread cannot call back. The
+	 * threads flush their own at their next event.
+	 */
+	if (thread_self()->live)
+		thread_batch_flush_all();
 }
 
 /* --- statistics, fork ----------------------------------------------------- */

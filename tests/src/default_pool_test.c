@@ -213,6 +213,20 @@ test_other_pools_arenas_are_refused(void **state)
 	assert_int_equal(strata_pool_destroy(other), 0);
 }
 
+/* The worker that rotates for strata ctl could not call them. */
+static void
+test_its_arenas_take_no_hooks(void **state)
+{
+	extent_hooks_t *hooks;
+	size_t size = sizeof hooks;
+	char name[64];
+
+	snprintf(name, sizeof name, "arena.%u.extent_hooks", current_arena());
+	assert_int_equal(mallctl(name, &hooks, &size, NULL, 0), 0);
+	assert_int_equal(mallctl(name, NULL, NULL, &hooks, sizeof hooks),
+	    EPERM);
+}
+
 static void
 test_it_cannot_be_destroyed(void **state)
 {
@@ -294,6 +308,7 @@ main(void)
 		cmocka_unit_test(test_a_scope_lies_over_it),
 		cmocka_unit_test(test_a_bound_thread_leaves_and_comes_back),
 		cmocka_unit_test(test_other_pools_arenas_are_refused),
+		cmocka_unit_test(test_its_arenas_take_no_hooks),
 		cmocka_unit_test(test_it_cannot_be_destroyed),
 		cmocka_unit_test(test_a_child_has_it_too),
 		cmocka_unit_test(test_without_a_cache_each_block_follows),
