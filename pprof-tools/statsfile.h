@@ -109,6 +109,25 @@ struct statsfile_bin_info {
 	uint64_t size, nregs, slab_size, nshards;
 };
 
+struct statsfile_pool_arena {
+	uint64_t index, generation;	/* that began in it last */
+	uint64_t allocated, active, resident;
+	uint64_t releases, released;	/* a count; bytes */
+	bool current;
+};
+
+/* A pool of arenas, of Strata alone. */
+struct statsfile_pool {
+	unsigned number;
+	uint64_t generation, generations_live, generations_retired;
+	uint64_t rotations, rotation_age_ns;
+	uint64_t narenas, narenas_max;
+	uint64_t allocated, active, resident, survivors;
+	uint64_t releases, released;	/* a count; bytes */
+	struct statsfile_pool_arena *arenas;
+	size_t narenas_read;		/* 0: left out */
+};
+
 struct statsfile_option {
 	char *name;			/* "dirty_decay_ms" */
 	char *value;			/* "10000", "true", "" */
@@ -161,6 +180,8 @@ struct statsfile {
 		uint64_t generation, samples, dropped_samples;
 		uint64_t dropped_bytes, memory, dumps, dump_errors;
 	} prof;
+	struct statsfile_pool *pools;	/* by number, with gaps */
+	size_t npools;
 };
 
 struct statsfile_series {

@@ -545,6 +545,83 @@ parse_stats(struct parse *parse, const json_t *top, struct statsfile *file)
 	return status;
 }
 
+static const struct field pool_fields[] = {
+	FIELD(statsfile_pool, generation),
+	FIELD(statsfile_pool, generations_live),
+	FIELD(statsfile_pool, generations_retired),
+	FIELD(statsfile_pool, rotations),
+	FIELD(statsfile_pool, rotation_age_ns),
+	FIELD(statsfile_pool, narenas), FIELD(statsfile_pool, narenas_max),
+	FIELD(statsfile_pool, allocated), FIELD(statsfile_pool, active),
+	FIELD(statsfile_pool, resident), FIELD(statsfile_pool, survivors),
+	FIELD(statsfile_pool, releases), FIELD(statsfile_pool, released),
+	{ NULL, 0, COUNT }
+};
+
+static const struct field pool_arena_fields[] = {
+	FIELD(statsfile_pool_arena, index),
+	FIELD(statsfile_pool_arena, generation),
+	FIELD(statsfile_pool_arena, allocated),
+	FIELD(statsfile_pool_arena, active),
+	FIELD(statsfile_pool_arena, resident),
+	FIELD(statsfile_pool_arena, releases),
+	FIELD(statsfile_pool_arena, released),
+	{ NULL, 0, COUNT }
+};
+
+static int
+parse_pool(struct parse *parse, const json_t *object,
+    struct statsfile_pool *pool)
+{
+	const json_t *array = json_object_get(object, "arenas");
+	size_t n = json_array_size(array);
+	int status = fill(parse, object, pool_fields, pool);
+
+	if (status != 0)
+		return status;
+	if (n > MAX_CLASSES)
+		return fail(parse, "arenas", "is not a table");
+	pool->arenas = xcalloc(n, sizeof *pool->arenas);
+	for (size_t i = 0; i < n && status == 0; i++) {
+		const json_t *item = json_array_get(array, i);
+		size_t len = enter_item(parse, "arenas", i);
+
+		status = fill(parse, item, pool_arena_fields,
+		    &pool->arenas[i]);
+		pool->arenas[i].current = json_is_true(json_object_get(item,
+		    "current"));
+		leave(parse, len);
+	}
+	pool->narenas_read = n;
+	return status;
+}
+
+static int
+parse_pools(struct parse *parse, const json_t *strata,
+    struct statsfile *file)
+{
+	json_t *object = json_object_get(strata, "pools"), *value;
+	size_t top = enter(parse, "pools");
+	const char *key;
+
+	if (object != NULL && !json_is_object(object))
+		return fail(parse, "", "is not an object");
+	file->pools = xcalloc(json_object_size(object), sizeof *file->pools);
+	json_object_foreach(object, key, value) {
+		size_t len = enter(parse, key);
+
+		if (index_of(key) < 0)
+			return fail(parse, "", "is no pool");
+		file->pools[file->npools].number = (unsigned)index_of(key);
+		if (parse_pool(parse, value,
+		    &file->pools[file->npools++]) != 0)
+			return EINVAL;
+		leave(parse, len);
+	}
+	leave(parse, top);
+	return 0;
+}
+
 static int
 parse_strata(struct parse *parse, const json_t *root, struct statsfile *file)
 {
@@ -576,6 +653,8 @@ parse_strata(struct parse *parse, const json_t *root, struct statsfile *file)
 	status = fill(parse, strata, fields, file);
 	if (status == 0)
 		status = fill_member(parse, strata, "prof", prof, file);
+	if (status == 0)
+		status = parse_pools(parse, strata, file);
 	leave(parse, len);
 	return status;
 }
@@ -638,6 +717,9 @@ statsfile_free(struct statsfile *file)
 		arena_free(&file->arenas[i]);
 	arena_free(&file->merged);
 	arena_free(&file->destroyed);
+	for (size_t i = 0; i < file->npools; i++)
+		free(file->pools[i].arenas);
+	free(file->pools);
 	free(file->options);
 	free(file->arenas);
 	free(file->mutexes.items);

@@ -275,7 +275,7 @@ watch(const struct cli_args *args, struct statsfile_series *series,
 static bool
 is_label(const char *text)
 {
-	static const char ours[] = "allocator arena kind mutex size version";
+	static const char ours[] = "allocator arena kind mutex pool size version";
 	static const char letters[] = "abcdefghijklmnopqrstuvwxyz"
 	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789";
 	size_t n = strspn(text, letters);

@@ -404,6 +404,24 @@ put_locks(struct metrics *m)
 	}
 }
 
+/* --- pools --------------------------------------------------------------- */
+
+static void
+pool_family(void *arg, const char *name, bool is_counter, const char *unit,
+    const char *help)
+{
+	family(arg, name, is_counter, unit, help);
+}
+
+static void
+pool_sample(void *arg, const char *labels, uint64_t value, bool is_ns)
+{
+	if (is_ns)
+		sample_seconds(arg, labels, value);
+	else
+		sample(arg, labels, value);
+}
+
 /* --- all ----------------------------------------------------------------- */
 
 /* Adds "name=value" to the common labels. */
@@ -432,6 +450,7 @@ statsview_metrics(const struct statsview *view, bool strict)
 	put_build(&m);
 	put_totals(&m);
 	put_arenas(&m);
+	statsview_pools_metrics(view->last, pool_family, pool_sample, &m);
 	put_bins(&m);
 	put_large(&m);
 	put_locks(&m);

@@ -539,6 +539,7 @@ statsview_text(const struct statsview *view)
 	}
 	if (view->last->n > 0)
 		print_arenas(view);
+	statsview_pools_text(view);
 	if (cli_flag(args, "bins"))
 		print_bins(view);
 	if (cli_flag(args, "large"))

@@ -178,6 +178,54 @@ test_sections_that_were_left_out_are_named(void **state)
 	unlink("statsview_test.1");
 }
 
+/* --- pools ---------------------------------------------------------------- */
+
+static void
+write_pools(const char *pools)
+{
+	FILE *file = fopen("statsview_test.1", "w");
+
+	assert_non_null(file);
+	fprintf(file, "{\"jemalloc\":{\"stats\":{}},\"strata\":{\"pools\":"
+	    "%s}}", pools);
+	fclose(file);
+}
+
+static void
+test_pools_name_their_survivors(void **state)
+{
+	write_pools("{\"3\":{\"generation\":7,\"rotations\":5,"
+	    "\"rotation_age_ns\":2500000000,\"survivors\":1048576,"
+	    "\"narenas\":2,\"arenas\":[{\"index\":9,\"generation\":6,"
+	    "\"current\":false,\"allocated\":1048576,\"active\":5242880,"
+	    "\"releases\":4},{\"index\":10,\"generation\":7,"
+	    "\"current\":true,\"allocated\":0,\"active\":0}]}}");
+	assert_shows("statsview_test.1", "pool 3: generation 7, begun 2.50 s "
+	    "ago; 5 rotations, 2 arenas\n");
+	assert_shows("statsview_test.1", "  retired arena 9 (generation 6): "
+	    "1.00 MiB alive in 5.00 MiB of pages\n");
+	assert_shows("statsview_test.1", "  current arena 10 (generation 7)");
+	assert_shows("-f openmetrics statsview_test.1",
+	    "strata_pool_survivors_bytes{pool=\"3\"} 1048576\n");
+	assert_shows("-f openmetrics statsview_test.1",
+	    "strata_pool_rotation_age_seconds{pool=\"3\"} 2.500000000\n");
+	assert_shows("-f prom statsview_test.1",
+	    "strata_pool_arena_releases_total{pool=\"3\",arena=\"9\"} 4\n");
+	unlink("statsview_test.1");
+}
+
+static void
+test_damaged_pools_are_refused(void **state)
+{
+	write_pools("{\"x\":{}}");
+	assert_refused("statsview_test.1", EXIT_INPUT, "is no pool");
+	write_pools("{\"1\":{\"arenas\":[{\"index\":\"a\"}]}}");
+	assert_refused("statsview_test.1", EXIT_INPUT, "is not a count");
+	write_pools("[]");
+	assert_refused("statsview_test.1", EXIT_INPUT, "is not an object");
+	unlink("statsview_test.1");
+}
+
 /* --- pictures and metrics ------------------------------------------------- */
 
 static void
@@ -353,6 +401,8 @@ main(void)
 		cmocka_unit_test(test_counters_that_fall_have_no_rate),
 		cmocka_unit_test(test_several_processes_have_no_rates),
 		cmocka_unit_test(test_sections_that_were_left_out_are_named),
+		cmocka_unit_test(test_pools_name_their_survivors),
+		cmocka_unit_test(test_damaged_pools_are_refused),
 		cmocka_unit_test(test_pictures_are_well_formed),
 		cmocka_unit_test(test_openmetrics_keeps_its_rules),
 		cmocka_unit_test(test_empty_classes_and_locks_are_no_series),
