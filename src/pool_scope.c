@@ -23,12 +23,14 @@ enum {
 struct pool_cache {
 	struct tcache cache;
 	_Atomic(struct pool *) pool;	/* whoever has it out */
-	struct list link;		/* pools_lock: spare */
+	struct list link;		/* pools_lock: spare, orphans */
 	struct pool_cache *older;	/* constant: all that were made */
 };
 
 /* pools_lock: */
-static struct list spare = LIST_INITIALIZER(spare);
+static struct list spare = LIST_INITIALIZER(spare);	/* all empty */
+/* In a fork's child: of threads that are gone, with their blocks. */
+static struct list orphans = LIST_INITIALIZER(orphans);
 /* atomic; only grows: all caches ever made */
 static _Atomic(struct pool_cache *) caches;
 
@@ -100,7 +102,6 @@ take_spare(struct arena *arena)
 	lock_release(&pools_lock);
 	if (cache == NULL)
 		return make_cache(arena);
-	/* A fork's child may have found blocks in it. */
 	tcache_rebind(&cache->cache, arena);
 	return cache;
 }
@@ -401,12 +402,16 @@ steal(struct thread *thread, void *arg)
 	}
 }
 
+/*
+ * Not the spare ones: there are none for threads that enter meanwhile, which
+ * would make more and more of them.
+ */
 static void
-take_all_spare(struct list *out)
+take_orphans(struct list *out)
 {
 	lock_acquire(&pools_lock);
-	while (!list_empty(&spare)) {
-		struct list *node = spare.next;
+	while (!list_empty(&orphans)) {
+		struct list *node = orphans.next;
 
 		list_remove(node);
 		list_push_back(out, node);
@@ -421,7 +426,7 @@ pool_empty_caches(const struct pool *pool)
 
 	list_init(&sweep.taken);
 	threads_visit(steal, &sweep);
-	take_all_spare(&sweep.taken);	/* a fork's child finds blocks there */
+	take_orphans(&sweep.taken);
 	while (!list_empty(&sweep.taken)) {
 		struct pool_cache *cache = list_first(&sweep.taken,
 		    struct pool_cache, link);
@@ -465,7 +470,7 @@ pool_thread_forget(struct thread *thread)
 		struct pool_cache *cache = unpark(&thread->pool, i);
 
 		if (cache != NULL)
-			list_push_back(&spare, &cache->link);
+			list_push_back(&orphans, &cache->link);
 		thread->pool.parked_of[i] = NULL;
 	}
 	thread->pool.depth = 0;
