@@ -134,9 +134,12 @@ test_copies_are_whole(void **state)
 {
 	struct ctlpage copy;
 	pthread_t writer;
+	struct ctlpub_state first = state_of(0);
 	int whole = 0, torn = 0;
 	uint64_t last = 0;
 
+	/* The reader may be there before the writer. */
+	ctlpub_write(&first);
 	pthread_create(&writer, NULL, write_on, NULL);
 	while (whole < 20000 || torn < 1000) {
 		uint32_t seq = __atomic_load_n(&page->seq, __ATOMIC_ACQUIRE);
