@@ -8,11 +8,15 @@
  *
  *   config  --> routes[] --> route --> key, rules
  *   session --> its own copies of the rules it plays by, and its notes
+ *   audit   --> records of what was built, written while it is (--audit)
  *
  * Sessions outlive reloads, and those that join while a configuration is
  * built put their copies between its blocks: when it is freed they stay
- * behind, here and there in the pages it used. --rotate N is the cure:
- * configurations get arenas of their own (arena-ring.h).
+ * behind, here and there in the pages it used. The cure is to build each
+ * configuration in an arena of its own: --pool N has Strata do it
+ * (reload-pool.h), --rotate N works on jemalloc too (arena-ring.h). Audit
+ * records are written inside of that scope and outlive it all the same:
+ * the strays that `strata generations` finds; --audit-outside mends them.
  *
  * Protocol, lines of text:   GET n   JOIN id nrules   NOTE id text
  *                            LEAVE id   STAT   BYE
@@ -39,6 +43,7 @@
 
 #include "arena-ring.h"
 #include "reload-config.h"
+#include "reload-pool.h"
 
 enum {
 	LINE_MAX_BYTES = 4096,		/* a request line */
@@ -56,6 +61,9 @@ struct options {
 	unsigned config_mib;		/* the smallest configuration */
 	unsigned session_reloads;	/* a session's life */
 	unsigned rotate;		/* arenas to rotate, 0 = none */
+	unsigned pool;			/* arenas of a pool, 0 = none */
+	unsigned audit_percent;		/* of the routes */
+	bool audit_outside;		/* of the scope */
 	unsigned seconds;		/* the server ends by itself */
 };
 
@@ -74,6 +82,13 @@ struct session {
 	struct rules *rules[];
 };
 
+struct audit {
+	struct audit *next;
+	unsigned number;		/* of the configuration */
+	size_t bytes;
+	char record[];
+};
+
 struct conn {
 	int fd;
 	bool closing;
@@ -87,7 +102,7 @@ static struct options options = {
 	.config_mib = 96, .session_reloads = 8, .seconds = 300,
 };
 static int poller, listener, signals;	/* file descriptors */
-static bool stopping;
+static bool stopping, pooled;
 
 static struct config *config;		/* in force */
 static struct config *building;		/* the next one, or NULL */
@@ -96,6 +111,8 @@ static unsigned nreloads;		/* finished ones */
 
 static struct session *sessions[SESSION_BUCKETS];
 static unsigned nsessions;
+static struct audit *audits, **audits_end = &audits;	/* oldest first */
+static size_t audit_bytes;
 static struct conn *conns;
 static unsigned long nrequests;
 
@@ -231,6 +248,47 @@ sessions_expire(unsigned first)
 				link = &(*link)->next;
 		}
 	}
+}
+
+/* --- audit ---------------------------------------------------------------- */
+
+static void
+audit_record(const struct route *route, unsigned number)
+{
+	size_t bytes = sizeof(struct audit) + route->rules->bytes;
+	struct audit *audit = counted(malloc(bytes), bytes);
+
+	audit->next = NULL;
+	audit->number = number;
+	audit->bytes = bytes;
+	audit_bytes += bytes;
+	memcpy(audit->record, route->rules, route->rules->bytes);
+	*audits_end = audit;
+	audits_end = &audit->next;
+}
+
+/* Of the routes from index first on. */
+static void
+audit_build(const struct config *built, size_t first)
+{
+	for (size_t i = first; i < built->nroutes; i++)
+		if (i * options.audit_percent % 100 < options.audit_percent)
+			audit_record(built->routes[i], built->number);
+}
+
+/* Drops the records of before configuration number first. */
+static void
+audit_expire(unsigned first)
+{
+	while (audits != NULL && audits->number < first) {
+		struct audit *audit = audits;
+
+		audits = audit->next;
+		audit_bytes -= audit->bytes;
+		free(uncounted(audit, audit->bytes));
+	}
+	if (audits == NULL)
+		audits_end = &audits;
 }
 
 /* --- requests ------------------------------------------------------------ */
@@ -441,6 +499,31 @@ generation_begin(void)
 		mallctl("prof.generation", NULL, NULL, &any, sizeof any);
 }
 
+/* A rotation begins a generation; a pool's first one is there already. */
+static void
+scope_begin(void)
+{
+	if (pooled && config == NULL)
+		return;
+	if (!reload_pool_rotate())
+		generation_begin();
+}
+
+/* From here on malloc is for configuration number. */
+static void
+scope_enter(unsigned number)
+{
+	arena_ring_enter(number);
+	reload_pool_enter();
+}
+
+static void
+scope_leave(void)
+{
+	reload_pool_leave();
+	arena_ring_leave();
+}
+
 static void
 reload_begin(void)
 {
@@ -449,10 +532,10 @@ reload_begin(void)
 
 	if (building != NULL)
 		return;			/* one at a time */
-	generation_begin();
-	arena_ring_enter(number);
+	scope_begin();
+	scope_enter(number);
 	building = config_begin(number, (size_t)options.config_mib * MIB);
-	arena_ring_leave();
+	scope_leave();
 	build_ms = milliseconds() - start;
 }
 
@@ -466,8 +549,10 @@ reload_finish(void)
 	building = NULL;
 	if (old != NULL)
 		config_free(old);
-	if (number > options.session_reloads)
+	if (number > options.session_reloads) {
 		sessions_expire(number - options.session_reloads);
+		audit_expire(number - options.session_reloads);
+	}
 	arena_ring_purge(number);
 	nreloads = number - 1;
 	report();
@@ -477,12 +562,17 @@ reload_finish(void)
 static void
 reload_slice(void)
 {
+	size_t first = building->nroutes;
 	double start = milliseconds();
 	bool whole;
 
-	arena_ring_enter(building->number);
+	scope_enter(building->number);
 	whole = config_build(building, SLICE_ROUTES);
-	arena_ring_leave();
+	if (!options.audit_outside)
+		audit_build(building, first);
+	scope_leave();
+	if (options.audit_outside)
+		audit_build(building, first);
 	build_ms += milliseconds() - start;
 	if (whole)
 		reload_finish();
@@ -582,7 +672,8 @@ usage(void)
 {
 	fprintf(stderr,
 	    "Usage: reload-server [--port N] [--config-mib N]\n"
-	    "    [--session-reloads N] [--rotate ARENAS] [--seconds N]\n"
+	    "    [--session-reloads N] [--rotate ARENAS | --pool ARENAS]\n"
+	    "    [--audit PERCENT] [--audit-outside] [--seconds N]\n"
 	    "A routing service on 127.0.0.1; SIGHUP rebuilds its "
 	    "configuration.\n");
 	exit(2);
@@ -607,6 +698,9 @@ options_parse(int argc, char **argv)
 		{ "config-mib", required_argument, NULL, 'c' },
 		{ "session-reloads", required_argument, NULL, 's' },
 		{ "rotate", required_argument, NULL, 'r' },
+		{ "pool", required_argument, NULL, 'o' },
+		{ "audit", required_argument, NULL, 'a' },
+		{ "audit-outside", no_argument, NULL, 'A' },
 		{ "seconds", required_argument, NULL, 't' },
 		{ NULL, 0, NULL, 0 },
 	};
@@ -621,12 +715,17 @@ options_parse(int argc, char **argv)
 			break;
 		case 'r': options.rotate = number_of(optarg, 0, ARENAS_MAX);
 			break;
+		case 'o': options.pool = number_of(optarg, 0, POOL_ARENAS_MAX);
+			break;
+		case 'a': options.audit_percent = number_of(optarg, 0, 100);
+			break;
+		case 'A': options.audit_outside = true; break;
 		case 't': options.seconds = number_of(optarg, 1, 86400);
 			break;
 		default: usage();
 		}
 	}
-	if (optind != argc)
+	if (optind != argc || (options.rotate > 0 && options.pool > 0))
 		usage();
 }
 
@@ -638,6 +737,8 @@ main(int argc, char **argv)
 	listen_local();
 	if (options.rotate > 0 && !arena_ring_create(options.rotate))
 		printf("no rotation: this malloc has no arenas\n");
+	if (options.pool > 0)
+		pooled = reload_pool_create(options.pool);
 	reload_begin();
 	while (building != NULL)
 		reload_slice();
@@ -645,7 +746,11 @@ main(int argc, char **argv)
 	serve();
 	while (conns != NULL)
 		conn_close(conns);
+	if (audit_bytes > 0)
+		printf("audit: %zu bytes\n", audit_bytes);
+	reload_pool_print();
 	sessions_expire(UINT32_MAX);
+	audit_expire(UINT32_MAX);
 	if (building != NULL)
 		config_free(building);
 	config_free(config);

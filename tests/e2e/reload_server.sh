@@ -1,20 +1,27 @@
 #!/bin/sh
 # reload_server.sh - the example server: its own exact count of live bytes
-# against the profile's, site by site; rotation keeps RSS near them.
+# against the profile's, site by site; rotation and pools keep RSS near them,
+# and what strays inside of a pool is found and can be moved out.
 
 . "${0%/*}/lib.sh"
 . "$SRCDIR/tests/e2e/programs.sh"
 
 reloads=12
+jemalloc=$(ls /usr/lib/*/libjemalloc.so.2 2>/dev/null | head -n 1)
 
-# server_start ROTATE CONF
+# server_start SWITCH...
 server_start() {
 	rm -rf "$profiles"
 	mkdir "$profiles"
-	become "prof:true,prof_prefix:$profiles/p,$2" \
-		"$BUILD/bin/reload-server" --rotate "$1" --config-mib 24 \
+	: >server.out
+	become "prof:true,prof_prefix:$profiles/p,lg_prof_sample:14" \
+		"$BUILD/bin/reload-server" "$@" --config-mib 24 \
 		--seconds 100 >server.out 2>server.err &
 	server=$!
+	server_wait
+}
+
+server_wait() {
 	own $server
 	wait_for 30 grep -q '^ *0 ' server.out ||
 		fail "the server starts" "$(cat server.err)"
@@ -39,12 +46,21 @@ server_stop() {
 	check_eq "$1: no message" "" "$(cat server.err)"
 }
 
-# run NAME ROTATE: sets $ratio, RSS over live after the last reload
-run() {
-	server_start "$2" lg_prof_sample:14
-	check "$1: $reloads reloads under load" load
+# serve NAME SWITCH...: reloads, sets $ratio (RSS over live after the last
+# one), $live and $profile; the server is still there
+serve() {
+	serve_name=$1
+	shift
+	server_start "$@"
+	check "$serve_name: $reloads reloads under load" load
 	ratio=$(last 4) live=$(last 2)
-	profile=$("$STRATA" ctl $server dump) || fail "$1: strata ctl dump"
+	profile=$("$STRATA" ctl $server dump) ||
+		fail "$serve_name: strata ctl dump"
+}
+
+# run NAME SWITCH...
+run() {
+	serve "$@"
 	profile_adds_up "$1" fine "$profile"
 	check "$1: the allocator's live bytes are the program's" \
 		live_is_the_programs "$live"
@@ -52,6 +68,56 @@ run() {
 	check "$1: only sessions' blocks are of older generations" \
 		strays_are_the_sessions
 	server_stop "$1"
+}
+
+# pool_read: the server's figures of its pool, in the order of its line
+pool_read() {
+	# shellcheck disable=SC2046 # words
+	set -- $(sed -n 's/^pool://p' server.out | tr -cs '0-9' ' ')
+	rotations=${1:-none} narenas=${2:-0} bytes=${4:-0} pages=${5:-0}
+	retired=${6:-0}
+}
+
+# pool_is_tidy NAME: nothing of what is in it outlives its generation. Blocks
+# in a cache or a batch count as handed out: some KiB may be of the last one.
+pool_is_tidy() {
+	pool_read
+	check_eq "$1: each reload rotated" $reloads "$rotations"
+	check "$1: $narenas arenas were opened, at most 4" \
+		holds "$narenas >= 2 && $narenas <= 4"
+	check "$1: of $bytes bytes $retired are in retired arenas" \
+		holds "$bytes > 24 * 1048576 && $retired < $bytes / 100"
+	check "$1: $pages in pages, hardly more" \
+		holds "$pages >= $bytes && $pages < 1.1 * $bytes"
+}
+
+# The stray that is written inside of the scope; the program counts its bytes.
+stray_is_named() {
+	"$STRATA" generations -f json "$profile" >generations.json &&
+		jq -c '.sites[] | [.site, .kind, .stray_bytes]' \
+			generations.json &&
+		jq -e '.sites[0] | .site == "audit_record" and
+		.kind == "stray"' generations.json
+}
+
+stray_bytes_are_the_programs() {
+	jq -e --argjson own "$(sed -n 's/^audit: \([0-9]*\) .*/\1/p' \
+		server.out)" '.sites[] | select(.site == "audit_record") |
+		((.bytes - $own) | fabs) <= 4 * .bytes_error and
+		.stray_bytes > $own / 2' generations.json
+}
+
+# What the server has of older generations in the pool's arenas is the stray:
+# sessions join outside of the scope.
+pool_holds_the_stray_only() {
+	"$STRATA" top --by arena --format csv "$profile" >arenas.csv
+	arenas=$(sed -n 's/.*arena \([1-9][0-9]*\).*/\1/p' arenas.csv |
+		sort -n | sed -n '1p;$p' | paste -sd -)
+	"$STRATA" top --arena "$arenas" --generation 2-$((reloads + 1)) \
+		--format csv "$profile" >strays.csv || return 1
+	cat arenas.csv strays.csv
+	sed -n 2p strays.csv | grep -q audit_record &&
+		! grep -q rules_co strays.csv
 }
 
 # The program counts what it asked for; classes round up by 12 % at most.
@@ -77,10 +143,51 @@ strays_are_the_sessions() {
 			"$profile" | sed -n 2p | grep -q rules_compile
 }
 
-run "as it is" 0
+run "as it is"
 plain=$ratio
-run "rotated" 4
-rotated=$ratio
-check "RSS/live rotated ($rotated) is below 1.7 and below as it is ($plain)" \
-	awk -v p="$plain" -v r="$rotated" 'BEGIN { exit !(r < 1.7 && r < p) }'
+run "rotated" --rotate 4
+check "RSS/live rotated ($ratio) is below 1.7 and below as it is ($plain)" \
+	holds "$ratio < 1.7 && $ratio < $plain"
+run "pool" --pool 4
+check "RSS/live with a pool ($ratio) is below 1.7 and below as it is ($plain)" \
+	holds "$ratio < 1.7 && $ratio < $plain"
+pool_is_tidy "pool"
+
+serve "audited" --pool 4 --audit 4
+check "audited: strata generations names the stray first" stray_is_named
+check "audited: of what is old in the pool the stray is first" \
+	pool_holds_the_stray_only
+server_stop "audited"
+check "audited: its bytes are the program's count" \
+	stray_bytes_are_the_programs
+pool_read
+audited=$pages
+check "audited: the stray keeps pages ($pages for $bytes bytes)" \
+	holds "$pages > 1.15 * $bytes && $retired > $bytes / 100"
+
+serve "moved out" --pool 4 --audit 4 --audit-outside
+server_stop "moved out"
+pool_is_tidy "moved out"
+check "moved out: fewer pages than before ($audited)" holds "$pages < $audited"
+
+# fallback NAME LIBRARY: serves as it is, and says why
+fallback() {
+	: >server.out
+	LD_PRELOAD=$2 "$BUILD/bin/reload-server" --pool 4 --config-mib 24 \
+		--seconds 100 >server.out 2>server.err &
+	server=$!
+	server_wait
+	check "$1: $reloads reloads under load" load
+	server_stop "$1"
+	check "$1: it says that there is no pool" \
+		grep -q '^no pool: this malloc has none$' server.out
+	check_eq "$1: no figures of one" "" "$(grep '^pool:' server.out)"
+}
+
+fallback "libc's malloc" ""
+if [ -n "$jemalloc" ]; then
+	fallback "jemalloc" "$jemalloc"
+else
+	skip "jemalloc is not installed"
+fi
 finish
