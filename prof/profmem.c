@@ -107,7 +107,8 @@ profmem_alloc(size_t size, enum profmem_share share)
 	piece = lists[list];
 	if (piece != NULL) {
 		lists[list] = *(void **)piece;
-	} else if (profmem_used() + size <= profmem_limit() / 8 * share) {
+	} else if (profmem_used() + rounded(size) <=
+	    profmem_limit() / 8 * share) {
 		piece = base_alloc(&profmem_base, rounded(size), STEP);
 	}
 	lock_release(&lock);
