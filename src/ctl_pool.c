@@ -10,7 +10,6 @@
 #include "boot.h"
 #include "mallctl.h"
 #include "pool.h"
-#include "thread.h"
 
 static bool
 ctl_pool_valid(const size_t *mib, size_t index)
@@ -85,19 +84,13 @@ ctl_pool_rotate(const struct ctl_call *call)
 static int
 ctl_pool_enter(const struct ctl_call *call, const union ctl_value *in)
 {
-	struct thread *thread = thread_get();
-
-	return thread == NULL ? EAGAIN : pool_enter(thread,
-	    ctl_pool_index(call));
+	return pool_enter(ctl_pool_index(call));
 }
 
 static int
 ctl_pool_leave(const struct ctl_call *call, const union ctl_value *in)
 {
-	struct thread *thread = thread_get();
-
-	return thread == NULL ? EINVAL : pool_leave(thread,
-	    ctl_pool_index(call));
+	return pool_leave(ctl_pool_index(call));
 }
 
 static int

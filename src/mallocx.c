@@ -16,6 +16,7 @@
 enum {
 	FLAG_LG_ALIGN = 0x3f,
 	FLAG_POOL = 0x80,
+	FLAGS_BESIDE_POOL = 0xfff7f,
 	FLAG_TCACHE_SHIFT = 8,
 	FLAG_TCACHE = 0xfff,
 	FLAG_ARENA_SHIFT = 20,
@@ -39,7 +40,8 @@ static const struct alloc_place *
 flags_place(int flags, struct alloc_place *place)
 {
 	unsigned cache = (unsigned)flags >> FLAG_TCACHE_SHIFT & FLAG_TCACHE;
-	unsigned arena = (unsigned)flags >> FLAG_ARENA_SHIFT;
+	unsigned arena = (flags & FLAG_POOL) != 0 ? 0 :
+	    (unsigned)flags >> FLAG_ARENA_SHIFT;
 
 	if (cache == 0 && arena == 0)
 		return NULL;
@@ -68,32 +70,24 @@ flags_request(size_t size, int flags, struct alloc_place *place)
 }
 
 /*
- * MALLOCX_POOL is a scope around one call; the other flags are as they are,
- * but for an arena, whose bits say which pool.
+ * MALLOCX_POOL is a scope around one call; the bits of an arena say which
+ * pool.
  */
 static bool
-pool_begin(int flags, unsigned *pool)
+pool_begin(int flags)
 {
-	struct thread *thread;
-
-	*pool = (unsigned)flags >> FLAG_ARENA_SHIFT;
-	thread = pool_exists(*pool) ? thread_get() : NULL;
-	if (thread != NULL && pool_enter(thread, *pool) == 0)
+	if ((flags & FLAG_POOL) == 0 ||
+	    pool_enter((unsigned)flags >> FLAG_ARENA_SHIFT) == 0)
 		return true;
 	errno = ENOMEM;
 	return false;
 }
 
 static void
-pool_end(unsigned pool)
+pool_end(int flags)
 {
-	(void)pool_leave(thread_self(), pool);
-}
-
-static int
-flags_without_pool(int flags)
-{
-	return flags & ((1 << FLAG_ARENA_SHIFT) - 1) & ~FLAG_POOL;
+	if ((flags & FLAG_POOL) != 0)
+		(void)pool_leave((unsigned)flags >> FLAG_ARENA_SHIFT);
 }
 
 EXPORT void *
@@ -101,17 +95,16 @@ mallocx(size_t size, int flags)
 {
 	struct alloc_place place;
 	struct alloc_request request;
+	void *ptr;
 
 	if (flags == 0)
 		return malloc(size);
 	if ((flags & FLAG_POOL) != 0) {
-		unsigned pool;
-		void *ptr;
-
-		if (!pool_begin(flags, &pool))
+		if (!pool_begin(flags))
 			return NULL;
-		ptr = mallocx(size, flags_without_pool(flags));
-		pool_end(pool);
+		/* By malloc's fast path, if nothing else is asked for. */
+		ptr = mallocx(size, flags & FLAGS_BESIDE_POOL);
+		pool_end(flags);
 		return ptr;
 	}
 	request = flags_request(size, flags, &place);
@@ -123,16 +116,13 @@ rallocx(void *ptr, size_t size, int flags)
 {
 	struct alloc_place place;
 	struct alloc_request request;
-	unsigned pool = 0;
 	void *moved;
 
-	if ((flags & FLAG_POOL) != 0 && !pool_begin(flags, &pool))
+	if (!pool_begin(flags))
 		return NULL;
-	request = flags_request(size, (flags & FLAG_POOL) != 0 ?
-	    flags_without_pool(flags) : flags, &place);
+	request = flags_request(size, flags, &place);
 	moved = alloc_resize(ptr, &request);
-	if ((flags & FLAG_POOL) != 0)
-		pool_end(pool);
+	pool_end(flags);
 	return moved;
 }
 
@@ -162,8 +152,6 @@ dallocx(void *ptr, int flags)
 {
 	struct alloc_place place;
 
-	if ((flags & FLAG_POOL) != 0)
-		flags = flags_without_pool(flags);
 	alloc_free(ptr, flags_place(flags, &place));
 }
 
@@ -174,8 +162,6 @@ sdallocx(void *ptr, size_t size, int flags)
 
 	if (unlikely(misuse_wanted()) && ptr != NULL)
 		misuse_check_free(ptr, size, flags_align(flags));
-	if ((flags & FLAG_POOL) != 0)
-		flags = flags_without_pool(flags);
 	alloc_free(ptr, flags_place(flags, &place));
 }
 

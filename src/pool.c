@@ -49,15 +49,7 @@ pools_count(void)
 
 /* --- arenas --------------------------------------------------------------- */
 
-/* Bytes that keep an arena from being empty: blocks, cached ones too. */
-static size_t
-held_by(unsigned index)
-{
-	struct arena *arena = arena_get(index, false);
-
-	return arena == NULL ? 0 : arena_allocated(arena);
-}
-
+/* By the bytes of its blocks, cached ones too. */
 static struct arena *
 emptiest_locked(const struct pool *pool, size_t *held)
 {
@@ -70,7 +62,7 @@ emptiest_locked(const struct pool *pool, size_t *held)
 
 		if (arena == NULL || arena == current)
 			continue;
-		bytes = held_by(pool->arenas[i]);
+		bytes = arena_allocated(arena);
 		if (bytes < *held) {
 			*held = bytes;
 			best = arena;
@@ -79,6 +71,7 @@ emptiest_locked(const struct pool *pool, size_t *held)
 	return best;
 }
 
+/* On errors *out stays as it was. */
 static int
 open_locked(struct pool *pool, struct arena **out)
 {
@@ -105,18 +98,15 @@ static int
 choose_locked(struct pool *pool, struct arena **out)
 {
 	struct arena *current = pool_current(pool);
-	size_t held, holds = current == NULL ? 0 : held_by(current->index);
+	size_t held;
 	int error;
 
 	*out = emptiest_locked(pool, &held);
-	if (*out != NULL && (held <= holds / 2 ||
+	if (*out != NULL && (held <= arena_allocated(current) / 2 ||
 	    pool->narenas == pool->narenas_max))
 		return 0;
 	error = open_locked(pool, out);
-	if (error == 0)
-		return 0;
 	/* A fuller one will do as well. */
-	*out = emptiest_locked(pool, &held);
 	return *out != NULL ? 0 : error;
 }
 
@@ -196,7 +186,7 @@ make_locked(unsigned index)
 		return NULL;
 	pool->index = index;
 	atomic_init(&pool->nscopes, POOL_DESTROYED);
-	/* Release: pairs with the acquire in get. */
+	/* Release: pairs with the acquire in pool_get. */
 	atomic_store_explicit(&pools[index], pool, memory_order_release);
 	if (index >= pools_count())
 		atomic_store_explicit(&count, index + 1,

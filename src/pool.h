@@ -75,12 +75,12 @@ int pool_rotate(unsigned index, uint64_t *generation);
 /* 0, ENOENT, or EAGAIN: a thread is inside */
 int pool_destroy(unsigned index);
 
-/* 0, ENOENT, or EAGAIN: too deep */
-int pool_enter(struct thread *thread, unsigned index);
+/* Of the calling thread. 0, ENOENT, or EAGAIN: too deep, or it is ending. */
+int pool_enter(unsigned index);
 /* 0, ENOENT, or EINVAL: not the innermost scope */
-int pool_leave(struct thread *thread, unsigned index);
+int pool_leave(unsigned index);
 /* Of the innermost scope; 0 or ENOENT. */
-int pool_innermost(const struct thread *thread, unsigned *index);
+int pool_innermost(unsigned *index);
 
 /* Highest index that was ever in use, plus one. */
 unsigned pools_count(void);
@@ -110,12 +110,12 @@ void pool_gc(struct thread *thread);
 void pool_flush(struct thread *thread);
 void pool_thread_end(struct thread *thread);
 
-/* Of all pools' caches; racy sums. arena NULL: of all arenas. */
-struct pool_cache_sums {
-	size_t bytes, pinned;
-};
-void pool_cache_sums(const struct arena *arena,
-    struct pool_cache_sums *out);
+/*
+ * Adds what all pools' caches hold, a racy sum. arena NULL: of all arenas;
+ * pinned may be NULL.
+ */
+void pool_caches_sum(const struct arena *arena, uint64_t *bytes,
+    uint64_t *pinned);
 
 struct pool_facts {
 	uint64_t generation;

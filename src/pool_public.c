@@ -10,7 +10,6 @@
 #include "boot.h"
 #include "names.h"
 #include "pool.h"
-#include "thread.h"
 
 EXPORT int
 strata_pool_create(unsigned narenas, unsigned *pool)
@@ -29,33 +28,19 @@ strata_pool_rotate(unsigned pool, uint64_t *generation)
 EXPORT int
 strata_pool_enter(unsigned pool)
 {
-	struct thread *thread;
-
-	if (!pool_exists(pool))
-		return ENOENT;
-	thread = thread_get();
-	return thread == NULL ? EAGAIN : pool_enter(thread, pool);
+	return pool_enter(pool);
 }
 
 EXPORT int
 strata_pool_leave(unsigned pool)
 {
-	struct thread *thread;
-
-	if (!pool_exists(pool))
-		return ENOENT;
-	thread = thread_get();
-	return thread == NULL ? EINVAL : pool_leave(thread, pool);
+	return pool_leave(pool);
 }
 
 EXPORT int
 strata_pool_current(unsigned *pool)
 {
-	struct thread *thread = thread_self();
-
-	if (pool == NULL)
-		return EINVAL;
-	return thread->live ? pool_innermost(thread, pool) : ENOENT;
+	return pool == NULL ? EINVAL : pool_innermost(pool);
 }
 
 EXPORT int

@@ -75,7 +75,7 @@ make_cache(struct arena *arena)
 	tcache_init(&cache->cache, arena);
 	list_init(&cache->link);
 	cache->older = atomic_load_explicit(&caches, memory_order_relaxed);
-	/* Release: pairs with the acquire in pool_cache_sums. */
+	/* Release: pairs with the acquire in pool_caches_sum. */
 	while (!atomic_compare_exchange_weak_explicit(&caches, &cache->older,
 	    cache, memory_order_release, memory_order_relaxed))
 		;
@@ -208,14 +208,8 @@ pool_settle(struct thread *thread)
 void
 pool_follow(struct thread *thread)
 {
-	struct pool_scope *scope = top(thread);
-	struct arena *arena = pool_current(scope->pool);
-
-	if (likely(arena == thread->arena))
-		return;
-	if (scope->cache != NULL)
-		bind(scope->cache, arena);
-	thread->arena = arena;
+	if (unlikely(pool_current(top(thread)->pool) != thread->arena))
+		pool_settle(thread);
 }
 
 /* An outer scope of the same pool, with another in between. */
@@ -228,7 +222,7 @@ cache_of_outer(const struct pool_thread *of, const struct pool *pool)
 	return NULL;
 }
 
-/* false: destroyed. Acquire: pairs with the release in pool_create. */
+/* false: destroyed. Acquire: pairs with the release in create_locked. */
 static bool
 begin_use(struct pool *pool)
 {
@@ -241,7 +235,7 @@ begin_use(struct pool *pool)
 	return false;
 }
 
-/* Release: pairs with the acquire in pool_destroy. */
+/* Release: pairs with the acquire in end_pool_locked. */
 static void
 end_use(struct pool *pool)
 {
@@ -249,13 +243,18 @@ end_use(struct pool *pool)
 }
 
 int
-pool_enter(struct thread *thread, unsigned index)
+pool_enter(unsigned index)
 {
 	struct pool *pool = pool_get(index);
-	struct pool_scope *scope = top(thread);
+	struct pool_scope *scope;
+	struct thread *thread;
 
 	if (pool == NULL)
 		return ENOENT;
+	thread = thread_get();
+	if (thread == NULL)
+		return EAGAIN;
+	scope = top(thread);
 	if (scope != NULL && scope->pool == pool) {
 		scope->entered++;
 		pool_follow(thread);
@@ -291,8 +290,9 @@ end_scope(struct thread *thread, struct pool_scope *scope)
 }
 
 int
-pool_leave(struct thread *thread, unsigned index)
+pool_leave(unsigned index)
 {
+	struct thread *thread = thread_self();
 	struct pool_scope *scope = top(thread);
 	struct pool *pool = pool_get(index);
 
@@ -310,11 +310,13 @@ pool_leave(struct thread *thread, unsigned index)
 }
 
 int
-pool_innermost(const struct thread *thread, unsigned *index)
+pool_innermost(unsigned *index)
 {
-	if (thread->pool.depth == 0)
+	struct pool_scope *scope = top(thread_self());
+
+	if (scope == NULL)
 		return ENOENT;
-	*index = thread->pool.scopes[thread->pool.depth - 1].pool->index;
+	*index = scope->pool->index;
 	return 0;
 }
 
@@ -375,7 +377,6 @@ pool_thread_end(struct thread *thread)
 			empty_spare(cache);
 		thread->pool.parked_of[i] = NULL;
 	}
-	thread->arena = thread->home;
 }
 
 /* --- rotation ------------------------------------------------------------- */
@@ -446,19 +447,19 @@ pool_empty_caches(const struct pool *pool)
 /* --- statistics, fork ----------------------------------------------------- */
 
 void
-pool_cache_sums(const struct arena *arena, struct pool_cache_sums *out)
+pool_caches_sum(const struct arena *arena, uint64_t *bytes, uint64_t *pinned)
 {
 	/* Acquire: pairs with the release in make_cache. */
 	struct pool_cache *cache = atomic_load_explicit(&caches,
 	    memory_order_acquire);
 
-	*out = (struct pool_cache_sums){ 0 };
 	for (; cache != NULL; cache = cache->older) {
 		if (arena != NULL && __atomic_load_n(&cache->cache.arena,
 		    __ATOMIC_RELAXED) != arena)
 			continue;
-		out->bytes += tcache_bytes(&cache->cache);
-		out->pinned += tcache_pinned(&cache->cache);
+		*bytes += tcache_bytes(&cache->cache);
+		if (pinned != NULL)
+			*pinned += tcache_pinned(&cache->cache);
 	}
 }
 

@@ -453,7 +453,6 @@ threads_visit(void (*visit)(struct thread *thread, void *arg), void *arg)
 void
 thread_totals(struct thread_totals *out)
 {
-	struct pool_cache_sums of_pools;
 	struct list *node;
 
 	*out = (struct thread_totals){ 0 };
@@ -475,17 +474,14 @@ thread_totals(struct thread_totals *out)
 		out->tcache_pinned += tcache_pinned(&thread->own_cache);
 	}
 	lock_release(&threads_lock);
-	pool_cache_sums(NULL, &of_pools);
-	out->tcache_bytes += of_pools.bytes;
-	out->tcache_pinned += of_pools.pinned;
+	pool_caches_sum(NULL, &out->tcache_bytes, &out->tcache_pinned);
 }
 
 size_t
 thread_tcache_bytes_of(const struct arena *arena)
 {
-	struct pool_cache_sums of_pools;
 	struct list *node;
-	size_t sum = 0;
+	uint64_t sum = 0;
 
 	lock_acquire(&threads_lock);
 	list_for_each(node, &threads) {
@@ -496,8 +492,8 @@ thread_tcache_bytes_of(const struct arena *arena)
 			sum += tcache_bytes(&thread->own_cache);
 	}
 	lock_release(&threads_lock);
-	pool_cache_sums(arena, &of_pools);
-	return sum + of_pools.bytes;
+	pool_caches_sum(arena, &sum, NULL);
+	return sum;
 }
 
 void
