@@ -9,7 +9,6 @@
  * Locks: the snapshot's while a field is copied.
  */
 #include <stddef.h>
-#include <string.h>
 
 #include "ctl_snapshot.h"
 #include "mallctl.h"
@@ -24,12 +23,8 @@ ctl_pool_figure_at(const struct ctl_call *call, size_t offset,
 	const struct ctl_pool_figures *figures =
 	    ctl_pool_acquire(call->mib[1], &error);
 
-	if (figures == NULL)
-		return error;
-	memcpy(out, (const char *)figures + offset,
-	    ctl_type_size(call->node->type));
-	ctl_snapshot_release();
-	return 0;
+	return figures == NULL ? error : ctl_snapshot_load(call, figures,
+	    offset, out);
 }
 
 static int

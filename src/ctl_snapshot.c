@@ -310,6 +310,16 @@ ctl_snapshot_release(void)
 	lock_release(&snapshot_lock);
 }
 
+int
+ctl_snapshot_load(const struct ctl_call *call, const void *figures,
+    size_t offset, union ctl_value *out)
+{
+	memcpy(out, (const char *)figures + offset,
+	    ctl_type_size(call->node->type));
+	ctl_snapshot_release();
+	return 0;
+}
+
 void
 ctl_snapshot_reset_lock(void)
 {

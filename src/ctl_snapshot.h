@@ -19,6 +19,9 @@
 #include "pool.h"
 #include "prof.h"
 
+struct ctl_call;
+union ctl_value;
+
 /* An arena's own figures, and what they lack. */
 struct ctl_arena_figures {
 	struct arena_stats stats;
@@ -62,6 +65,9 @@ const struct ctl_arena_figures *ctl_figures_acquire(size_t index,
 /* The same for a pool. */
 const struct ctl_pool_figures *ctl_pool_acquire(size_t index, int *error);
 void ctl_snapshot_release(void);
+/* Copies the field of call's node at offset of these, and releases; 0. */
+int ctl_snapshot_load(const struct ctl_call *call, const void *figures,
+    size_t offset, union ctl_value *out);
 
 /* Zeroes the counters of the snapshot's own lock. */
 void ctl_snapshot_reset_lock(void);

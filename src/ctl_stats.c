@@ -10,7 +10,6 @@
  */
 #include <errno.h>
 #include <stddef.h>
-#include <string.h>
 
 #include "boot.h"
 #include "ctl_snapshot.h"
@@ -21,23 +20,14 @@
 
 /* --- reading the snapshot ------------------------------------------------- */
 
-static void
-ctl_load(enum ctl_type type, const void *field, union ctl_value *out)
-{
-	memcpy(out, field, ctl_type_size(type));
-}
-
 static int
 ctl_total_at(const struct ctl_call *call, size_t offset, union ctl_value *out)
 {
 	int error;
 	const struct ctl_total *total = ctl_total_acquire(&error);
 
-	if (total == NULL)
-		return error;
-	ctl_load(call->node->type, (const char *)total + offset, out);
-	ctl_snapshot_release();
-	return 0;
+	return total == NULL ? error : ctl_snapshot_load(call, total, offset,
+	    out);
 }
 
 static int
@@ -65,11 +55,8 @@ ctl_figure_at(const struct ctl_call *call, size_t offset,
 	const struct ctl_arena_figures *figures =
 	    ctl_figures_acquire(call->mib[2], &error);
 
-	if (figures == NULL)
-		return error;
-	ctl_load(call->node->type, (const char *)figures + offset, out);
-	ctl_snapshot_release();
-	return 0;
+	return figures == NULL ? error : ctl_snapshot_load(call, figures,
+	    offset, out);
 }
 
 static int
