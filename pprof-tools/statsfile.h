@@ -113,7 +113,6 @@ struct statsfile_pool_arena {
 	uint64_t index, generation;	/* that began in it last */
 	uint64_t allocated, active, resident;
 	uint64_t releases, released;	/* a count; bytes */
-	bool current;
 };
 
 /* A pool of arenas, of Strata alone. */

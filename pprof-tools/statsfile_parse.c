@@ -569,31 +569,17 @@ static const struct field pool_arena_fields[] = {
 	{ NULL, 0, COUNT }
 };
 
+static const struct table_kind pool_arenas_kind = { "arenas",
+	pool_arena_fields, sizeof(struct statsfile_pool_arena), 0 };
+
 static int
 parse_pool(struct parse *parse, const json_t *object,
     struct statsfile_pool *pool)
 {
-	const json_t *array = json_object_get(object, "arenas");
-	size_t n = json_array_size(array);
 	int status = fill(parse, object, pool_fields, pool);
 
-	if (status != 0)
-		return status;
-	if (n > MAX_CLASSES)
-		return fail(parse, "arenas", "is not a table");
-	pool->arenas = xcalloc(n, sizeof *pool->arenas);
-	for (size_t i = 0; i < n && status == 0; i++) {
-		const json_t *item = json_array_get(array, i);
-		size_t len = enter_item(parse, "arenas", i);
-
-		status = fill(parse, item, pool_arena_fields,
-		    &pool->arenas[i]);
-		pool->arenas[i].current = json_is_true(json_object_get(item,
-		    "current"));
-		leave(parse, len);
-	}
-	pool->narenas_read = n;
-	return status;
+	return status != 0 ? status : parse_table(parse, object,
+	    &pool_arenas_kind, &pool->arenas, &pool->narenas_read);
 }
 
 static int

@@ -33,14 +33,8 @@ void statsview_svg(const struct statsview *view);
 /* strict: OpenMetrics; else the text format that Prometheus had before. */
 void statsview_metrics(const struct statsview *view, bool strict);
 
-/* statsview_pools.c: a part of the text; metrics by the caller's functions. */
-typedef void statsview_pool_family(void *arg, const char *name,
-    bool is_counter, const char *unit, const char *help);
-typedef void statsview_pool_visit(void *arg, const char *labels,
-    uint64_t value, bool is_ns);
+/* statsview_pools.c: a part of the text. */
 void statsview_pools_text(const struct statsview *view);
-void statsview_pools_metrics(const struct statsfile *file,
-    statsview_pool_family *family, statsview_pool_visit *visit, void *arg);
 
 /* --- figures -------------------------------------------------------------- */
 

@@ -406,20 +406,114 @@ put_locks(struct metrics *m)
 
 /* --- pools --------------------------------------------------------------- */
 
+struct pool_metric {
+	const char *name, *unit, *help;
+	bool is_counter, is_ns;
+	size_t offset;
+};
+
+#define POOL(member) offsetof(struct statsfile_pool, member)
+
+static const struct pool_metric pool_metrics[] = {
+	{ "pool_generation", NULL, "Number of the current generation.",
+	    false, false, POOL(generation) },
+	{ "pool_generations_live", NULL,
+	    "Generations that hold pages, by arena.", false, false,
+	    POOL(generations_live) },
+	{ "pool_generations_retired", NULL,
+	    "Of these, all but the current one.", false, false,
+	    POOL(generations_retired) },
+	{ "pool_rotations", NULL, "Rotations since the pool was created.",
+	    true, false, POOL(rotations) },
+	{ "pool_rotation_age_seconds", "seconds",
+	    "Time since the last rotation.", false, true,
+	    POOL(rotation_age_ns) },
+	{ "pool_survivors_bytes", "bytes", "Allocated in retired arenas.",
+	    false, false, POOL(survivors) },
+};
+
+#define POOL_ARENA(member) offsetof(struct statsfile_pool_arena, member)
+
+static const struct pool_metric pool_arena_metrics[] = {
+	{ "pool_arena_generation", NULL,
+	    "The generation that began in the arena last.", false, false,
+	    POOL_ARENA(generation) },
+	{ "pool_arena_allocated_bytes", "bytes",
+	    "Handed out, with what the threads' caches hold.", false, false,
+	    POOL_ARENA(allocated) },
+	{ "pool_arena_active_bytes", "bytes", "Pages that hold some of it.",
+	    false, false, POOL_ARENA(active) },
+	{ "pool_arena_resident_bytes", "bytes",
+	    "In memory, by the allocator's count.", false, false,
+	    POOL_ARENA(resident) },
+	{ "pool_arena_releases", NULL,
+	    "Times it came to hold nothing while retired.", true, false,
+	    POOL_ARENA(releases) },
+	{ "pool_arena_released_bytes", "bytes",
+	    "Given back while retired.", true, false, POOL_ARENA(released) },
+};
+
 static void
-pool_family(void *arg, const char *name, bool is_counter, const char *unit,
-    const char *help)
+put_pool_sample(struct metrics *m, const struct pool_metric *metric,
+    const char *labels, const void *of)
 {
-	family(arg, name, is_counter, unit, help);
+	uint64_t value = *(const uint64_t *)((const char *)of +
+	    metric->offset);
+
+	if (metric->is_ns)
+		sample_seconds(m, labels, value);
+	else
+		sample(m, labels, value);
 }
 
 static void
-pool_sample(void *arg, const char *labels, uint64_t value, bool is_ns)
+put_pool(struct metrics *m, const struct pool_metric *metric)
 {
-	if (is_ns)
-		sample_seconds(arg, labels, value);
-	else
-		sample(arg, labels, value);
+	const struct statsfile *file = m->view->last;
+	char labels[32];
+
+	family(m, metric->name, metric->is_counter, metric->unit,
+	    metric->help);
+	for (size_t i = 0; i < file->npools; i++) {
+		snprintf(labels, sizeof labels, "pool=\"%u\"",
+		    file->pools[i].number);
+		put_pool_sample(m, metric, labels, &file->pools[i]);
+	}
+}
+
+static void
+put_pool_arenas_of(struct metrics *m, const struct pool_metric *metric,
+    const struct statsfile_pool *pool)
+{
+	char labels[64];
+
+	for (size_t k = 0; k < pool->narenas_read; k++) {
+		snprintf(labels, sizeof labels, "pool=\"%u\",arena=\"%" PRIu64
+		    "\"", pool->number, pool->arenas[k].index);
+		put_pool_sample(m, metric, labels, &pool->arenas[k]);
+	}
+}
+
+static void
+put_pools(struct metrics *m)
+{
+	const struct statsfile *file = m->view->last;
+	size_t n = sizeof pool_metrics / sizeof pool_metrics[0];
+	size_t narena = sizeof pool_arena_metrics /
+	    sizeof pool_arena_metrics[0];
+
+	if (file->npools == 0)
+		return;
+	for (size_t i = 0; i < n; i++)
+		put_pool(m, &pool_metrics[i]);
+	for (size_t i = 0; i < narena; i++) {
+		const struct pool_metric *metric = &pool_arena_metrics[i];
+
+		family(m, metric->name, metric->is_counter, metric->unit,
+		    metric->help);
+		for (size_t k = 0; k < file->npools; k++)
+			put_pool_arenas_of(m, metric, &file->pools[k]);
+	}
 }
 
 /* --- all ----------------------------------------------------------------- */
@@ -450,7 +544,7 @@ statsview_metrics(const struct statsview *view, bool strict)
 	put_build(&m);
 	put_totals(&m);
 	put_arenas(&m);
-	statsview_pools_metrics(view->last, pool_family, pool_sample, &m);
+	put_pools(&m);
 	put_bins(&m);
 	put_large(&m);
 	put_locks(&m);
