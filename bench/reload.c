@@ -43,8 +43,9 @@
 
 #define noinline __attribute__((noinline))
 
-enum { STRAY_RELOADS = 8, NSTRAYS = STRAY_RELOADS + 1, NSITES = 3, RING = 4, THREADS_MAX = 64,
-	SPIKE_EVERY = 50, SPIKE_BYTES = 4 << 20, EVERY_MAX = 1000 };
+enum { STRAY_RELOADS = 8, NSTRAYS = STRAY_RELOADS + 1, NSITES = 3, RING = 4,
+	THREADS_MAX = 64, SPIKE_EVERY = 50, SPIKE_BYTES = 4 << 20,
+	EVERY_MAX = 1000 };
 
 enum how { NONE, POOL, ARENAS, CACHED };
 
@@ -138,13 +139,13 @@ add(struct chain *chain, size_t size, bool config)
 }
 
 static void
-drop(struct chain *chain)
+drop(struct chain *chain, bool config)
 {
 	struct block *next;
 
 	for (struct block *block = chain->first; block != NULL; block = next) {
 		next = block->next;
-		if (how == ARENAS)
+		if (config && how == ARENAS)
 			heap.dallocx(block, MALLOCX_TCACHE_NONE);
 		else
 			free(block);
@@ -238,11 +239,7 @@ serve(struct worker *worker)
 
 		while (request.bytes < most)
 			add(&request, mixed_size(worker), false);
-		for (struct block *block = request.first, *next;
-		    block != NULL; block = next) {
-			next = block->next;
-			free(block);
-		}
+		drop(&request, false);
 	}
 }
 
@@ -258,8 +255,8 @@ step(struct worker *worker, enum step which)
 		build(worker);
 		break;
 	case TEARDOWN:
-		drop(&other->config[(reload + 1) % 2]);
-		drop(&other->strays[(reload + 1) % NSTRAYS]);
+		drop(&other->config[(reload + 1) % 2], true);
+		drop(&other->strays[(reload + 1) % NSTRAYS], true);
 		break;
 	default:
 		serve(worker);

@@ -327,9 +327,9 @@ read_footprint(const char *when)
 	now.profiler = size_ctl("prof.memory");
 	now.dropped = size_ctl("prof.dropped_samples");
 	now.narenas = arenas();
-	printf("%s: metadata %zu bytes, profiler %zu bytes, %zu samples dropped, %u arenas, "
-	    "%u mappings\n", when, now.metadata, now.profiler, now.dropped, now.narenas,
-	    now.vmas);
+	printf("%s: metadata %zu bytes, profiler %zu bytes, "
+	    "%zu samples dropped, %u arenas, %u mappings\n", when,
+	    now.metadata, now.profiler, now.dropped, now.narenas, now.vmas);
 	return now;
 }
 
