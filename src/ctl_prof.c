@@ -10,9 +10,9 @@
 #include <string.h>
 
 #include "generation.h"
-#include "pool.h"
 #include "mallctl.h"
 #include "message.h"
+#include "pool.h"
 #include "prof.h"
 #include "sizeclass.h"
 #include "util.h"
