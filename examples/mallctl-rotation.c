@@ -5,11 +5,14 @@
  *   index --> entries[]      dies as a whole when the next one is there
  *   history[]                one entry in 50, copied; lives for 8 rebuilds
  *
- *     mallctl-rotation [ARENAS]     4; 0: no rotation
+ *     mallctl-rotation [ARENAS [manual]]     4; 0: no rotation
  *
- * It runs under Strata, under jemalloc (preloaded or linked) and, without
- * rotation, under any malloc. Its last line says what it holds by its own
- * count, its RSS and whether every entry lay in the arena it was meant for.
+ * Where mallctl has pools (pool.create) the library picks the arena and gives
+ * back what the old one held: rotate, enter and leave are all there is to do.
+ * Else, or if told so, arenas are made and taken in turn (arenas.create,
+ * thread.arena), which works on jemalloc too; under any other malloc nothing
+ * rotates. The last line says what the program holds by its own count, its
+ * RSS and whether every entry lay in the arena it was meant for.
  */
 #include <fcntl.h>
 #include <stdbool.h>
@@ -36,7 +39,9 @@ struct index {
 	char *entries[ENTRIES];
 };
 
+static unsigned pool, npool;		/* npool 0: there is none */
 static unsigned home, arenas[ARENAS_MAX], narenas;
+static unsigned meant;			/* the arena of the scope */
 static char *history[STRAY_REBUILDS][ENTRIES / STRAY_EVERY];
 static size_t history_bytes[STRAY_REBUILDS], live_bytes;
 static unsigned long misplaced;		/* entries in another arena */
@@ -51,11 +56,31 @@ control_read(const char *name, unsigned *out)
 	return mallctl(name, out, &size, NULL, 0);
 }
 
-/* False, and no rotation, if this malloc has no arenas to make. */
-static bool
-rotation_init(unsigned n)
+static int
+pool_control(const char *name, unsigned *out)
 {
-	if (mallctl == NULL || control_read("thread.arena", &home) != 0)
+	char path[64];
+	size_t size = sizeof *out;
+
+	snprintf(path, sizeof path, "pool.%u.%s", pool, name);
+	return mallctl(path, out, out == NULL ? NULL : &size, NULL, 0);
+}
+
+static bool
+pool_init(unsigned n)
+{
+	size_t size = sizeof pool;
+
+	if (mallctl("pool.create", &pool, &size, &n, sizeof n) != 0)
+		return false;
+	npool = n;
+	return true;
+}
+
+static bool
+arenas_init(unsigned n)
+{
+	if (control_read("thread.arena", &home) != 0)
 		return false;
 	while (narenas < n) {
 		if (control_read("arenas.create", &arenas[narenas]) != 0)
@@ -65,29 +90,50 @@ rotation_init(unsigned n)
 	return true;
 }
 
+/* False, and no rotation, if this malloc has no arenas to make. */
+static bool
+rotation_init(unsigned n, bool manual)
+{
+	if (mallctl == NULL)
+		return false;
+	return (!manual && pool_init(n)) || arenas_init(n);
+}
+
 /* jemalloc's cache would hand blocks of the old arena out in the new one. */
 static void
-rotation_bind(unsigned arena)
+arenas_bind(unsigned arena)
 {
-	if (narenas == 0)
-		return;
 	mallctl("thread.tcache.flush", NULL, NULL, NULL, 0);
 	mallctl("thread.arena", NULL, NULL, &arena, sizeof arena);
 }
 
+/* What this thread allocates from here on is of index number. */
 static void
 rotation_enter(unsigned number)
 {
-	rotation_bind(narenas > 0 ? arenas[number % narenas] : 0);
+	if (npool > 0) {
+		pool_control("rotate", NULL);
+		pool_control("enter", NULL);
+		pool_control("arena", &meant);
+	} else if (narenas > 0) {
+		meant = arenas[number % narenas];
+		arenas_bind(meant);
+	}
 }
 
 static void
 rotation_leave(void)
 {
-	rotation_bind(home);
+	if (npool > 0)
+		pool_control("leave", NULL);
+	else if (narenas > 0)
+		arenas_bind(home);
 }
 
-/* Gives back what index number left behind, whose blocks are freed. */
+/*
+ * Gives back what index number left behind, whose blocks are freed. A pool
+ * does so by itself.
+ */
 static void
 rotation_purge(unsigned number)
 {
@@ -104,13 +150,13 @@ rotation_purge(unsigned number)
 /* --- the program ---------------------------------------------------------- */
 
 static void
-placement_check(void *block, unsigned number)
+placement_check(void *block)
 {
 	unsigned arena = 0;
 	size_t size = sizeof arena;
 
-	if (narenas > 0 && (mallctl("arenas.lookup", &arena, &size, &block,
-	    sizeof block) != 0 || arena != arenas[number % narenas]))
+	if (npool + narenas > 0 && (mallctl("arenas.lookup", &arena, &size,
+	    &block, sizeof block) != 0 || arena != meant))
 		misplaced++;
 }
 
@@ -144,7 +190,7 @@ index_build(unsigned number)
 
 		index->entries[i] = block_new(bytes);
 		index->bytes += bytes;
-		placement_check(index->entries[i], number);
+		placement_check(index->entries[i]);
 	}
 	live_bytes += index->bytes;
 	return index;
@@ -200,13 +246,14 @@ int
 main(int argc, char **argv)
 {
 	unsigned n = argc > 1 ? (unsigned)atoi(argv[1]) : 4;
+	bool manual = argc > 2 && strcmp(argv[2], "manual") == 0;
 	struct index *index = NULL;
 
 	if (n > ARENAS_MAX) {
 		fprintf(stderr, "at most %d arenas\n", ARENAS_MAX);
 		return 2;
 	}
-	if (n > 0 && !rotation_init(n))
+	if (n > 0 && !rotation_init(n, manual))
 		printf("no rotation: this malloc has no arenas\n");
 	for (unsigned number = 1; number <= REBUILDS; number++) {
 		struct index *old = index;
@@ -220,8 +267,9 @@ main(int argc, char **argv)
 			rotation_purge(number - 1);
 		}
 	}
-	printf("%u arenas rotated, %d rebuilds: %zu live bytes, "
-	    "%zu resident, %lu entries misplaced\n", narenas, REBUILDS,
+	printf("%s of %u arenas, %d rebuilds: %zu live bytes, "
+	    "%zu resident, %lu entries misplaced\n",
+	    npool > 0 ? "pool" : "ring", npool + narenas, REBUILDS,
 	    live_bytes, resident_bytes(), misplaced);
 	return misplaced > 0;
 }
