@@ -1,10 +1,11 @@
 #!/bin/sh
 # demo.sh - the whole job on a real server: what `make demo` runs.
 #
-# reload-server runs under Strata twice, as it is and with its arenas rotated
-# at each reload; clients talk to it, its configuration is rebuilt RELOADS
-# times, and it is asked for profiles by signal while it serves. The answers
-# are printed; profiles, graphs and tables stay in OUT.
+# reload-server runs under Strata three times: as it is, with its configuration
+# in a pool, and with the strays moved out of that. Clients talk to it, its
+# configuration is rebuilt RELOADS times, and it is asked for profiles by signal
+# while it serves. Then bench/reload.sh sets such a load beside other
+# allocators. The answers are printed; profiles, graphs and tables stay in OUT.
 #
 #     SRCDIR=source-folder BUILD=build-folder examples/demo.sh
 
@@ -16,6 +17,8 @@ BUILD=$(cd "${BUILD:-.}" && pwd)
 OUT=${OUT:-$BUILD/demo}
 RELOADS=${RELOADS:-24}
 CONFIG_MIB=${CONFIG_MIB:-96}
+BENCH=${BENCH-}				# options of bench/reload
+SRCDIR=$(cd "${SRCDIR:-${0%/*}/..}" && pwd)
 STRATA=$BUILD/bin/strata
 server=
 
@@ -52,13 +55,14 @@ wait_for() {
 	done
 }
 
-# server_start NAME ROTATE: under Strata; the program itself is unchanged.
+# server_start NAME SWITCH...: under Strata; the program itself is unchanged.
 # It is small, so one byte in 64 Ki is sampled; a server of 10 GiB needs no
 # more than the default, one in 512 Ki.
 server_start() {
 	name=$1
+	shift
 	"$STRATA" run --lg-sample=16 --prefix="$OUT/$name" \
-		"$BUILD/bin/reload-server" --rotate "$2" \
+		"$BUILD/bin/reload-server" --audit 2 "$@" \
 		--config-mib "$CONFIG_MIB" --seconds 240 \
 		>"$OUT/$name.txt" 2>"$OUT/$name.err" &
 	server=$!
@@ -88,26 +92,46 @@ dump() {
 	[ -s "$dumped" ] || die "strata ctl names no file: $dumped"
 }
 
-# rss_table: both runs side by side, and what they come to
+# rss_table: the runs side by side, and what they come to
 rss_table() {
-	printf '%6s %8s  %26s  %26s\n' '' '' 'as it is' 'arenas rotated'
-	printf '%6s %8s' reload 'live MiB'
-	for run in plain rotated; do
-		printf '  %8s %8s %8s' 'RSS MiB' 'RSS/live' 'build ms'
+	printf '%5s %5s  %20s  %20s  %20s\n' '' '' 'as it is' 'in a pool' \
+		'strays moved out'
+	printf '%5s %5s' reload 'live'
+	for run in plain pool outside; do
+		printf '  %6s %6s %6s' 'RSS' '/live' 'build'
 	done
 	echo
-	awk '$1 !~ /^[0-9]+$/ { next }
-	NR == FNR { rss[$1] = $3; ratio[$1] = $4; ms[$1] = $5; next }
-	$1 in rss {
-		printf "%6d %8.0f  %8.0f %8.2f %8.0f  %8.0f %8.2f %8.0f\n",
-		    $1, $2, rss[$1], ratio[$1], ms[$1], $3, $4, $5
-		n = $1; live = $2; last = $3
+	printf '%5s %5s' '' 'MiB'
+	for run in plain pool outside; do
+		printf '  %6s %6s %6s' 'MiB' '' 'ms'
+	done
+	echo
+	awk 'FNR == 1 { run++ }
+	$1 !~ /^[0-9]+$/ { next }
+	{ rss[run, $1] = $3
+	  part[run, $1] = sprintf("  %6.0f %6.2f %6.0f", $3, $4, $5) }
+	run == 3 && (1, $1) in part && (2, $1) in part {
+		print sprintf("%5d %5.0f", $1, $2) part[1, $1] part[2, $1] \
+		    part[3, $1]
+		n = $1; live = $2
 	}
 	END {
 		printf "\nAfter reload %d the program holds %.0f MiB. Its RSS " \
-		    "is %.0f MiB as it is,\n%.0f MiB with its arenas rotated.\n",
-		    n, live, rss[n], last
-	}' "$OUT/plain.txt" "$OUT/rotated.txt"
+		    "is %.0f MiB as it is, %.0f MiB with its\nconfiguration " \
+		    "in a pool, %.0f MiB with the strays moved out of that.\n",
+		    n, live, rss[1, n], rss[2, n], rss[3, n]
+	}' "$OUT/plain.txt" "$OUT/pool.txt" "$OUT/outside.txt"
+}
+
+# pool_stats: what the server's pool holds, by arena; sets $arenas, FIRST-LAST
+pool_stats() {
+	printf '$ strata stats %s\n' "$server"
+	"$STRATA" stats "$server" >"$OUT/$name.stats" ||
+		die "no statistics by signal"
+	sed -n '/^pool /,/^$/p' "$OUT/$name.stats"
+	arenas=$(sed -n 's/.* arena \([0-9]*\) (generation .*/\1/p' \
+		"$OUT/$name.stats" | sort -n | sed -n '1p;$p' | paste -sd -)
+	[ -n "$arenas" ] || die "the server has no pool"
 }
 
 # rss_parts PROFILE: what its RSS consists of
@@ -120,10 +144,10 @@ rm -rf "$OUT"
 mkdir -p "$OUT"
 
 title "1. A server is started under Strata. Clients come, its configuration is
-    rebuilt $RELOADS times; sessions that join meanwhile copy 2 % of its rules
-    and live for 8 reloads."
+    rebuilt $RELOADS times; sessions that join meanwhile copy 2 % of its rules,
+    audit records of another 2 % are written; both live for 8 reloads."
 show "$STRATA" run --lg-sample=16 --dry-run "$BUILD/bin/reload-server"
-server_start plain 0
+server_start plain
 load 1 0
 dump
 before=$dumped
@@ -149,23 +173,37 @@ title "5. What outlives its reload? The server begins a generation with each
 show "$STRATA" top -n 4 --by generation "$after"
 show "$STRATA" generations -n 3 "$before" "$after"
 
-title "6. The same with rotation: each configuration is built in the next of four
-    arenas (arenas.create, thread.arena), which is purged when it is freed.
-    What dies together lies together, so all its pages go back:"
-server_start rotated 4
+title "6. The same with each configuration built inside strata_pool_enter and
+    strata_pool_leave, and a strata_pool_rotate for each reload: what dies
+    together lies together. What a retired arena still holds are strays, and
+    its pages are what they cost:"
+server_start pool --pool 4
 load "$RELOADS" 0
 dump
-rotated=$dumped
-show "$STRATA" top --by arena "$rotated"
+pool=$dumped
+pool_stats
+echo "Whose are they? What is old in the pool's arenas:"
+show "$STRATA" top -n 1 --arena "$arenas" --generation "2-$((RELOADS + 1))" \
+	"$pool"
 server_stop
 
-title "7. RSS by reload, without rotation and with it"
+title "7. Sessions copy outside of the scope; audit records are written inside of
+    it. The server leaves the scope for them, too (--audit-outside):"
+server_start outside --pool 4 --audit-outside
+load "$RELOADS" 0
+dump
+outside=$dumped
+pool_stats
+server_stop
+
+title "8. RSS by reload, as it is, with a pool, and with the strays moved out"
 rss_table | tee "$OUT/rss-by-reload.txt"
-printf 'as it is  %s\nrotated   %s\n' "$(rss_parts "$after")" \
-	"$(rss_parts "$rotated")"
+printf 'as it is   %s\nin a pool  %s\nmoved out  %s\n' \
+	"$(rss_parts "$after")" "$(rss_parts "$pool")" \
+	"$(rss_parts "$outside")"
 echo '(fragmentation: pages that the strays keep; dirty: free, kept for reuse)'
 
-title "8. Pictures"
+title "9. Pictures"
 show "$STRATA" graph -o "$OUT/callgraph.svg" "$after"
 show "$STRATA" graph -o "$OUT/callgraph.png" "$after"
 show "$STRATA" flame -o "$OUT/flame.svg" "$after"
@@ -176,6 +214,16 @@ for picture in callgraph.svg callgraph.png flame.svg lifetimes.svg \
 	[ -s "$OUT/$picture" ] || die "$picture is empty"
 done
 
+title "10. Beside other allocators: a smaller load, with strays that have sizes of
+    their own (bench/reload.c); at rest: RSS over live bytes. Without --demo
+    it runs 100 reloads of 100 MiB, with 1, 2 and 8 threads."
+echo '$ bench/reload.sh --demo'
+# shellcheck disable=SC2086 # words
+env SRCDIR="$SRCDIR" BUILD="$BUILD" OUT="$OUT/bench" \
+	"$SRCDIR/bench/reload.sh" --demo $BENCH >"$OUT/bench.txt" 2>&1 ||
+	die "bench/reload.sh failed: $(cat "$OUT/bench.txt")"
+cat "$OUT/bench.txt"
+
 title "Left in $OUT"
 printf '  %-28s %s\n' \
 	callgraph.svg,callgraph.png 'call graph of the live bytes' \
@@ -183,8 +231,10 @@ printf '  %-28s %s\n' \
 	lifetimes.svg 'how long objects lived, by site' \
 	generations.svg 'what outlived its reload' \
 	rss-by-reload.txt 'the table above' \
-	plain.txt,rotated.txt 'what the server printed' \
+	plain.txt,pool.txt,outside.txt 'what the server printed' \
+	bench/ 'RSS and active - allocated beside other allocators' \
 	"$(basename "$before")" 'profile after the first reload' \
 	"$(basename "$after")" "profile after reload $RELOADS" \
-	"$(basename "$rotated")" 'the same, arenas rotated'
+	"$(basename "$pool")" 'the same, with a pool' \
+	"$(basename "$outside")" 'the same, strays moved out'
 printf '\nAlso readable by: go tool pprof -http=: %s\n' "$after"

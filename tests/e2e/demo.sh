@@ -7,10 +7,10 @@
 OUT=$tmp/demo
 export OUT SRCDIR BUILD
 check "the demo succeeds" env RELOADS=6 CONFIG_MIB=12 \
-	"$SRCDIR/examples/demo.sh"
+	BENCH='-n 4 -k 2 -m 2 -w 0 -q 20' "$SRCDIR/examples/demo.sh"
 cp check.out demo.out 2>/dev/null
-rows() { awk 'NF == 8 && $1 ~ /^[0-9]+$/' "$1" | wc -l; }
-check_eq "RSS by reload, with and without rotation" 7 \
+rows() { awk 'NF == 11 && $1 ~ /^[0-9]+$/' "$1" | wc -l; }
+check_eq "RSS by reload, as it is, with a pool, strays moved out" 7 \
 	"$(rows "$OUT/rss-by-reload.txt")"
 for picture in callgraph flame lifetimes generations; do
 	check "$picture.svg is XML" xmllint --noout "$OUT/$picture.svg"
@@ -23,6 +23,13 @@ for word in rules_compile reload standard lifetime; do
 done
 check "it names what outlives a reload" sh -c \
 	"sed -n '/^\\$ .* generations -n 3/,/^===/p' demo.out | grep 'stray.*rules_copy'"
+check "it names what is old in the pool" sh -c \
+	"sed -n '/^\$ .* top -n 1 --arena/,/^===/p' demo.out | grep '%.*audit_record'"
+check_eq "it shows both pools' arenas, current and retired" "2 2" \
+	"$(grep -c '^  current arena' demo.out) $(grep -c '^  retired arena' demo.out)"
+check "a load beside other allocators, with and without a pool" sh -c \
+	"grep '^strata  *[1-9]' '$OUT/bench.txt' &&
+	grep '^strata-pool  *[1-9]' '$OUT/bench.txt'"
 check_eq "no server is left" "" "$(pgrep -f "$BUILD/bin/reload-server")"
 
 mkdir -p broken/bin
