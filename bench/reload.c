@@ -2,8 +2,9 @@
  * reload.c - a server that rebuilds its configuration: what is left of its
  * memory after a hundred reloads, under whatever allocator is preloaded.
  *
- *     reload [-r none|pool|arenas|cached] [-t THREADS] [-n RELOADS] [-m MIB]
- *            [-k EVERY] [-w MS] [-q REQUESTS] [-s SEED] [-x]
+ *     reload [-r none|pool|arenas|cached] [-a ARENAS] [-t THREADS]
+ *            [-n RELOADS] [-m MIB] [-k EVERY] [-w MS] [-q REQUESTS]
+ *            [-s SEED] [-x]
  *
  * A reload builds the new configuration (-m MiB in all, a slice by each
  * thread) while the old one lives, frees the old one, each slice in another
@@ -17,15 +18,17 @@
  * of the mix), and freed after exactly STRAY_RELOADS reloads.
  *
  * -r says what rotates: pool is strata_pool_*; arenas and cached are what
- * jemalloc offers: a ring of four manual arenas by mallctl, the vacated one
+ * jemalloc offers: a ring of -a manual arenas (4) by mallctl, the vacated one
  * purged after it was freed. arenas passes the thread's cache by, as
  * MALLOCX_TCACHE_NONE; cached binds the thread by thread.arena and flushes its
- * cache before and after.
+ * cache before and after, and again when it has freed an old configuration,
+ * for what is cached is not purged and would serve the next requests.
  *
  * All blocks hold their own list, so there is no bookkeeping besides them.
  * Live bytes are those asked for. RSS is read -w milliseconds after the last
  * request (1000), at the start and after each -k reloads (10). A line a
- * reading, CSV; build and teardown are medians since the last, in ms.
+ * reading, CSV; build and teardown, the purge included, are medians since the
+ * last, in ms.
  */
 #include <dlfcn.h>
 #include <math.h>
@@ -43,9 +46,9 @@
 
 #define noinline __attribute__((noinline))
 
-enum { STRAY_RELOADS = 8, NSTRAYS = STRAY_RELOADS + 1, NSITES = 3, RING = 4,
-	THREADS_MAX = 64, SPIKE_EVERY = 50, SPIKE_BYTES = 4 << 20,
-	EVERY_MAX = 1000 };
+enum { STRAY_RELOADS = 8, NSTRAYS = STRAY_RELOADS + 1, NSITES = 3,
+	RING_MAX = 16, THREADS_MAX = 64, SPIKE_EVERY = 50,
+	SPIKE_BYTES = 4 << 20, EVERY_MAX = 1000 };
 
 enum how { NONE, POOL, ARENAS, CACHED };
 
@@ -70,13 +73,13 @@ struct worker {
 static enum how how;
 static bool spread;
 static unsigned nthreads = 1, nreloads = 100, mib = 100, every = 10;
-static unsigned rest_ms = 1000, nrequests = 400;
+static unsigned rest_ms = 1000, nrequests = 400, nring = 4;
 static uint64_t seed = 1;
 
 static struct worker workers[THREADS_MAX];
 static pthread_barrier_t barrier;
 /* Set between barriers. */
-static unsigned reload, pool, ring[RING];
+static unsigned reload, pool, ring[RING_MAX];
 static double drift;
 
 static struct {
@@ -120,7 +123,7 @@ static void *
 take(size_t size, bool config)
 {
 	return config && how == ARENAS ? heap.mallocx(size,
-	    MALLOCX_ARENA(ring[reload % RING]) | MALLOCX_TCACHE_NONE) :
+	    MALLOCX_ARENA(ring[reload % nring]) | MALLOCX_TCACHE_NONE) :
 	    malloc(size);
 }
 
@@ -177,9 +180,15 @@ site_plugin(struct chain *chain, struct worker *worker)
 /* --- a reload ------------------------------------------------------------- */
 
 static void
-bind_to(unsigned arena)
+flush(void)
 {
 	heap.mallctl("thread.tcache.flush", NULL, NULL, NULL, 0);
+}
+
+static void
+bind_to(unsigned arena)
+{
+	flush();
 	if (heap.mallctl("thread.arena", NULL, NULL, &arena,
 	    sizeof arena) != 0)
 		die("cannot bind to an arena");
@@ -208,7 +217,7 @@ build(struct worker *worker)
 	if (how == POOL && heap.enter(pool) != 0)
 		die("cannot enter the pool");
 	if (how == CACHED)
-		bind_to(ring[reload % RING]);
+		bind_to(ring[reload % nring]);
 	while (config->bytes + strays->bytes < most) {
 		size_t sum = config->bytes + strays->bytes + 1;
 
@@ -257,6 +266,8 @@ step(struct worker *worker, enum step which)
 	case TEARDOWN:
 		drop(&other->config[(reload + 1) % 2], true);
 		drop(&other->strays[(reload + 1) % NSTRAYS], true);
+		if (how == CACHED)
+			flush();
 		break;
 	default:
 		serve(worker);
@@ -372,7 +383,7 @@ rotation_start(void)
 
 	if (how == POOL && (heap.create == NULL || heap.create(0, &pool) != 0))
 		die("no pools here");
-	for (unsigned i = 0; how >= ARENAS && i < RING; i++)
+	for (unsigned i = 0; how >= ARENAS && i < nring; i++)
 		if (heap.mallctl == NULL || heap.mallctl("arenas.create",
 		    &ring[i], &len, NULL, 0) != 0)
 			die("no arenas here");
@@ -392,7 +403,7 @@ purge_vacated(void)
 	char name[40];
 
 	snprintf(name, sizeof name, "arena.%u.purge",
-	    ring[(reload + RING - 1) % RING]);
+	    ring[(reload + nring - 1) % nring]);
 	if (how >= ARENAS)
 		heap.mallctl(name, NULL, NULL, NULL, 0);
 }
@@ -413,9 +424,9 @@ run(void)
 
 			pthread_barrier_wait(&barrier);
 			pthread_barrier_wait(&barrier);
-			took[which][since] = now_ms() - start;
 			if (which == TEARDOWN)
 				purge_vacated();
+			took[which][since] = now_ms() - start;
 		}
 		if (++since == every || reload == nreloads) {
 			read_out(reload, took, since);
@@ -466,9 +477,10 @@ options(int argc, char **argv)
 {
 	int option;
 
-	while ((option = getopt(argc, argv, "r:t:n:m:k:w:q:s:x")) != -1)
+	while ((option = getopt(argc, argv, "r:a:t:n:m:k:w:q:s:x")) != -1)
 		switch (option) {
 		case 'r': how = how_named(optarg); break;
+		case 'a': nring = number(2, RING_MAX); break;
 		case 't': nthreads = number(1, THREADS_MAX); break;
 		case 'n': nreloads = number(1, 1000000); break;
 		case 'm': mib = number(1, 1024); break;

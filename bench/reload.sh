@@ -38,16 +38,19 @@ if [ "${1-}" = --demo ]; then
 	short='-n 20 -k 5 -m 32 -w 300'
 fi
 
-# NAME LIBRARY ROTATION
+# NAME LIBRARY ROTATION ARENAS. Which number suits jemalloc best differs: with
+# few, strays lie closer; 4 is what examples/arena-ring.c takes.
 cat >"$tmp/variants" <<EOF
-glibc - none
-jemalloc $lib/libjemalloc.so.2 none
-mimalloc $lib/libmimalloc.so.2.0 none
-tcmalloc $lib/libtcmalloc_minimal.so.4 none
-strata $strata none
-jemalloc-arenas $lib/libjemalloc.so.2 arenas
-jemalloc-cached $lib/libjemalloc.so.2 cached
-strata-pool $strata pool
+glibc - none 4
+jemalloc $lib/libjemalloc.so.2 none 4
+mimalloc $lib/libmimalloc.so.2.0 none 4
+tcmalloc $lib/libtcmalloc_minimal.so.4 none 4
+strata $strata none 4
+jemalloc-arenas4 $lib/libjemalloc.so.2 arenas 4
+jemalloc-cached4 $lib/libjemalloc.so.2 cached 4
+jemalloc-cached3 $lib/libjemalloc.so.2 cached 3
+jemalloc-cached2 $lib/libjemalloc.so.2 cached 2
+strata-pool $strata pool 4
 EOF
 
 # summary CSV: rest growth active-alloc build free requests
@@ -72,7 +75,7 @@ chart() {
 	awk -F, -v title="$chart_title" -v column="$chart_column" \
 		-v unit="$chart_unit" '
 	BEGIN { split("#888888 #d62728 #9467bd #8c564b #1f77b4 #e377c2 " \
-	    "#ff7f0e #2ca02c", colour, " ") }
+	    "#ff7f0e #bcbd22 #17becf #2ca02c", colour, " ") }
 	FNR == 1 { nfiles++; name[nfiles] = FILENAME
 		sub(/.*\//, "", name[nfiles]); sub(/\.csv$/, "", name[nfiles])
 		next }
@@ -110,6 +113,8 @@ chart() {
 	}' "$@"
 }
 
+rotated='jemalloc-arenas4 jemalloc-cached4 jemalloc-cached3 jemalloc-cached2'
+
 # bar TEXT CONDITION: a line that says what became of it
 bar() {
 	if awk "BEGIN { exit !($2) }"; then
@@ -130,8 +135,7 @@ bars() {
 	bar "growth $(of strata-pool 3), at most 1.03" \
 		"$(of strata-pool 3) <= 1.03"
 	bar "at rest $rest, at most 1.25" "$rest <= 1.25"
-	for peer in glibc jemalloc mimalloc tcmalloc jemalloc-arenas \
-		jemalloc-cached; do
+	for peer in glibc jemalloc mimalloc tcmalloc $rotated; do
 		other=$(of $peer 2)
 		[ "$other" = nan ] ||
 			bar "at rest below $peer's $other" "$rest < $other"
@@ -142,7 +146,7 @@ bars() {
 		"$(of strata-pool 6) <= $(of strata 6)"
 	bar "requests/s $(of strata-pool 7), without pools $(of strata 7)" \
 		"$(of strata-pool 7) >= $(of strata 7)"
-	for peer in jemalloc-arenas jemalloc-cached; do
+	for peer in $rotated; do
 		other=$(of $peer 7)
 		[ "$other" = nan ] || bar "requests/s above $peer's $other" \
 			"$(of strata-pool 7) > $other"
@@ -156,7 +160,7 @@ for t in $threads; do
 	: >"$tmp/table"
 	set -- "$@"
 	files=
-	while read -r name preload rotation; do
+	while read -r name preload rotation arenas; do
 		[ "$preload" = - ] && preload=
 		if [ -n "$preload" ] && [ ! -e "$preload" ]; then
 			echo "$name is not installed, left out"
@@ -164,8 +168,8 @@ for t in $threads; do
 		fi
 		csv=$OUT/$name-$t.csv
 		# shellcheck disable=SC2086 # words
-		if ! LD_PRELOAD=$preload "$reload" -r "$rotation" -t "$t" \
-			$short "$@" >"$csv"; then
+		if ! LD_PRELOAD=$preload "$reload" -r "$rotation" \
+			-a "$arenas" -t "$t" $short "$@" >"$csv"; then
 			echo "$name failed"
 			continue
 		fi
