@@ -115,8 +115,14 @@ chart() {
 
 rotated='jemalloc-arenas4 jemalloc-cached4 jemalloc-cached3 jemalloc-cached2'
 
-# bar TEXT CONDITION: a line that says what became of it
+# bar TEXT CONDITION: a line that says what became of it. To awk a nan is a
+# variable that is 0.
 bar() {
+	case $2 in *nan*)
+		echo "  missed  $1: not measured"
+		return
+		;;
+	esac
 	if awk "BEGIN { exit !($2) }"; then
 		echo "  met     $1"
 	else
