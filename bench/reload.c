@@ -2,9 +2,9 @@
  * reload.c - a server that rebuilds its configuration: what is left of its
  * memory after a hundred reloads, under whatever allocator is preloaded.
  *
- *     reload [-r none|pool|arenas|cached] [-a ARENAS] [-t THREADS]
- *            [-n RELOADS] [-m MIB] [-k EVERY] [-w MS] [-q REQUESTS]
- *            [-s SEED] [-x]
+ *     reload [-r none|pool|default|arenas|cached] [-a ARENAS]
+ *            [-t THREADS] [-n RELOADS] [-m MIB] [-k EVERY] [-w MS]
+ *            [-q REQUESTS] [-s SEED] [-x]
  *
  * A reload builds the new configuration (-m MiB in all, a slice by each
  * thread) while the old one lives, frees the old one, each slice in another
@@ -17,7 +17,9 @@
  * the configuration, by three sites with sizes of their own (-x: with those
  * of the mix), and freed after exactly STRAY_RELOADS reloads.
  *
- * -r says what rotates: pool is strata_pool_*; arenas and cached are what
+ * -r says what rotates: pool is strata_pool_*; default is Strata's pool for
+ * programs that cannot be changed (default_pool in MALLOC_CONF), begun anew by
+ * the process's generation, as a signal does; arenas and cached are what
  * jemalloc offers: a ring of -a manual arenas (4) by mallctl, the vacated one
  * purged after it was freed. arenas passes the thread's cache by, as
  * MALLOCX_TCACHE_NONE; cached binds the thread by thread.arena and flushes its
@@ -50,7 +52,7 @@ enum { STRAY_RELOADS = 8, NSTRAYS = STRAY_RELOADS + 1, NSITES = 3,
 	RING_MAX = 16, THREADS_MAX = 64, SPIKE_EVERY = 50,
 	SPIKE_BYTES = 4 << 20, EVERY_MAX = 1000 };
 
-enum how { NONE, POOL, ARENAS, CACHED };
+enum how { NONE, POOL, DEFAULT, ARENAS, CACHED };
 
 struct block {
 	struct block *next;
@@ -383,6 +385,9 @@ rotation_start(void)
 
 	if (how == POOL && (heap.create == NULL || heap.create(0, &pool) != 0))
 		die("no pools here");
+	if (how == DEFAULT && (heap.mallctl == NULL || heap.mallctl(
+	    "pool.default", &pool, &len, NULL, 0) != 0))
+		die("no default pool here");
 	for (unsigned i = 0; how >= ARENAS && i < nring; i++)
 		if (heap.mallctl == NULL || heap.mallctl("arenas.create",
 		    &ring[i], &len, NULL, 0) != 0)
@@ -392,9 +397,14 @@ rotation_start(void)
 static void
 rotate(void)
 {
+	uint64_t any = 0;
+
 	drift = 0.7 + (reload * 7 % 16) * 0.1;
 	if (how == POOL && heap.rotate(pool, NULL) != 0)
 		die("cannot rotate");
+	if (how == DEFAULT && heap.mallctl("prof.generation", NULL, NULL,
+	    &any, sizeof any) != 0)
+		die("cannot advance the generation");
 }
 
 static void
@@ -452,13 +462,13 @@ find_heap(void)
 static enum how
 how_named(const char *name)
 {
-	static const char *const names[] = { "none", "pool", "arenas",
-		"cached" };
+	static const char *const names[] = { "none", "pool", "default",
+		"arenas", "cached" };
 
 	for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
 		if (strcmp(name, names[i]) == 0)
 			return i;
-	die("-r none, pool, arenas or cached");
+	die("-r none, pool, default, arenas or cached");
 	return NONE;
 }
 

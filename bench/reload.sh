@@ -38,8 +38,8 @@ if [ "${1-}" = --demo ]; then
 	short='-n 20 -k 5 -m 32 -w 300'
 fi
 
-# NAME LIBRARY ROTATION ARENAS. Which number suits jemalloc best differs: with
-# few, strays lie closer; 4 is what examples/arena-ring.c takes.
+# NAME LIBRARY ROTATION ARENAS [MALLOC_CONF]. Which number suits jemalloc best
+# differs: with few, strays lie closer; 4 is what examples/arena-ring.c takes.
 cat >"$tmp/variants" <<EOF
 glibc - none 4
 jemalloc $lib/libjemalloc.so.2 none 4
@@ -51,6 +51,7 @@ jemalloc-cached4 $lib/libjemalloc.so.2 cached 4
 jemalloc-cached3 $lib/libjemalloc.so.2 cached 3
 jemalloc-cached2 $lib/libjemalloc.so.2 cached 2
 strata-pool $strata pool 4
+strata-default $strata default 4 default_pool:4
 EOF
 
 # summary CSV: rest growth active-alloc build free requests
@@ -75,7 +76,7 @@ chart() {
 	awk -F, -v title="$chart_title" -v column="$chart_column" \
 		-v unit="$chart_unit" '
 	BEGIN { split("#888888 #d62728 #9467bd #8c564b #1f77b4 #e377c2 " \
-	    "#ff7f0e #bcbd22 #17becf #2ca02c", colour, " ") }
+	    "#ff7f0e #bcbd22 #17becf #2ca02c #000000", colour, " ") }
 	FNR == 1 { nfiles++; name[nfiles] = FILENAME
 		sub(/.*\//, "", name[nfiles]); sub(/\.csv$/, "", name[nfiles])
 		next }
@@ -166,7 +167,7 @@ for t in $threads; do
 	: >"$tmp/table"
 	set -- "$@"
 	files=
-	while read -r name preload rotation arenas; do
+	while read -r name preload rotation arenas conf; do
 		[ "$preload" = - ] && preload=
 		if [ -n "$preload" ] && [ ! -e "$preload" ]; then
 			echo "$name is not installed, left out"
@@ -174,7 +175,7 @@ for t in $threads; do
 		fi
 		csv=$OUT/$name-$t.csv
 		# shellcheck disable=SC2086 # words
-		if ! LD_PRELOAD=$preload "$reload" -r "$rotation" \
+		if ! MALLOC_CONF=$conf LD_PRELOAD=$preload "$reload" -r "$rotation" \
 			-a "$arenas" -t "$t" $short "$@" >"$csv"; then
 			echo "$name failed"
 			continue

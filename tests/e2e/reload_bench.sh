@@ -30,6 +30,14 @@ for rotation in none pool arenas cached; do
 		awk -F, 'NR > 2 && ($4 < $2 || $5 < $4 || $3 < $4) { exit 1 }' \
 		run.csv
 done
+MALLOC_CONF=default_pool:4
+export MALLOC_CONF
+run "rotating default" "$LIB" default
+unset MALLOC_CONF
+check_eq "rotating default: the same live bytes" "$own" "$live"
+LD_PRELOAD=$LIB "$reload" -r default >run.out 2>&1 &&
+	fail "no default pool: it ends with an error"
+check "no default pool: it says so" grep -q 'no default pool here' run.out
 if [ -n "$jemalloc" ]; then
 	run "jemalloc's arenas" "$jemalloc" arenas
 	check_eq "jemalloc's arenas: the same live bytes" "$own" "$live"
