@@ -4,9 +4,10 @@
 #     SRCDIR=... BUILD=... [OUT=DIR] bench/reload.sh [--demo] [OPTION...]
 #
 # Runs the load of reload.c with 1, 2 and 8 threads under each allocator, with
-# what each has of rotation; --demo: few reloads, one thread. OPTIONs go to
-# reload (-x: strays that share their sizes with the configuration). Prints a
-# table and what becomes of each bar; leaves CSV files and charts (SVG) in OUT.
+# what each has of rotation; --demo: few reloads, one thread, no poolcost.
+# OPTIONs go to reload (-x: strays that share their sizes with the
+# configuration). Prints a table and what becomes of each bar; leaves CSV files
+# and charts (SVG) in OUT.
 #
 # at rest      RSS over live bytes, 1 s after the last request of the last
 #              reload
@@ -14,7 +15,9 @@
 #              same after the second reading (the 20th of 100)
 # active-alloc bytes of pages in use beyond those of blocks, where the
 #              allocator tells
-# build, free  median ms of the last readings' reloads
+# build, free  median ms of the last readings' reloads; a pool's pages went
+#              back and are faulted in again, those outside mostly stayed, so
+#              poolcost.c compares the same work at the end
 
 set -u
 LC_ALL=C
@@ -143,7 +146,7 @@ bars() {
 		"$(of strata-pool 3) <= 1.03"
 	bar "at rest $rest, at most 1.25" "$rest <= 1.25"
 	for peer in glibc jemalloc mimalloc tcmalloc $rotated; do
-		other=$(of $peer 2)
+		other=$(of "$peer" 2)
 		[ "$other" = nan ] ||
 			bar "at rest below $peer's $other" "$rest < $other"
 	done
@@ -154,10 +157,26 @@ bars() {
 	bar "requests/s $(of strata-pool 7), without pools $(of strata 7)" \
 		"$(of strata-pool 7) >= $(of strata 7)"
 	for peer in $rotated; do
-		other=$(of $peer 7)
+		other=$(of "$peer" 7)
 		[ "$other" = nan ] || bar "requests/s above $peer's $other" \
 			"$(of strata-pool 7) > $other"
 	done
+}
+
+# costs: a pool's own, by poolcost.c
+costs() {
+	echo "one thread, building and freeing in a pool against outside, by" \
+		"turns:"
+	if ! LD_PRELOAD=$strata "$BUILD/obj/bench/poolcost" >"$tmp/cost"; then
+		bar "building and freeing, the same work" nan
+		return
+	fi
+	cat "$tmp/cost"
+	awk 'NR > 1 { print $(NF - 1), $0 }' "$tmp/cost" |
+		while read -r ratio name; do
+			bar "${name%% [ 0-9]*}, the same work: $ratio, at most 1" \
+				"$ratio <= 1"
+		done
 }
 
 for t in $threads; do
@@ -196,4 +215,6 @@ for t in $threads; do
 		>"$OUT/active-$t.svg"
 	echo
 done
+[ -n "$short" ] || costs
+[ -z "$short" ] || echo "a short run: the bars are meant for 100 of 100 MiB"
 [ "$OUT" = "$tmp" ] || echo "CSV and charts are in $OUT"

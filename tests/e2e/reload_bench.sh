@@ -1,6 +1,6 @@
 #!/bin/sh
 # reload_bench.sh - the load of bench/reload.c: every allocator and every kind
-# of rotation has the same live bytes, the strays among them.
+# of rotation has the same live bytes, the strays among them; poolcost.c runs.
 
 . "${0%/*}/lib.sh"
 
@@ -38,6 +38,12 @@ check_eq "rotating default: the same live bytes" "$own" "$live"
 LD_PRELOAD=$LIB "$reload" -r default >run.out 2>&1 &&
 	fail "no default pool: it ends with an error"
 check "no default pool: it says so" grep -q 'no default pool here' run.out
+check "poolcost: it runs" env LD_PRELOAD="$LIB" "$BUILD/obj/bench/poolcost" 4 3
+check_eq "poolcost: builds and teardowns, pages that stay and that go" 4 \
+	"$(grep -c '^pages \(stay\|go\), ' check.out)"
+"$BUILD/obj/bench/poolcost" 4 3 >run.out 2>&1 &&
+	fail "poolcost, no pools: it ends with an error"
+check "poolcost, no pools: it says so" grep -q 'no pools here' run.out
 if [ -n "$jemalloc" ]; then
 	run "jemalloc's arenas" "$jemalloc" arenas
 	check_eq "jemalloc's arenas: the same live bytes" "$own" "$live"
