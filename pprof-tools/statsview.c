@@ -347,6 +347,7 @@ static const struct cli_option options[] = {
 	    "this one: a number, merged (default) or destroyed" },
 	{ 'n', "top", "N", "show N arenas, 0 for all [20]" },
 	{ 0, "arenas", NULL, "csv: the table of arenas" },
+	{ 0, "pools", NULL, "csv: the table of pools and their arenas" },
 	{ 'b', "bins", NULL, "show small size classes" },
 	{ 'l', "large", NULL, "show large size classes" },
 	{ 'm', "mutexes", NULL, "show the locks" },

@@ -96,10 +96,44 @@ static const struct column lock_columns[] = {
 	{ NULL, 0 }
 };
 
+/* Of a pool and of each of its arenas. */
+static const struct column pool_columns[] = {
+	OF(statsfile_pool, generation), OF(statsfile_pool, allocated),
+	OF(statsfile_pool, active), OF(statsfile_pool, resident),
+	OF(statsfile_pool, releases), OF(statsfile_pool, released),
+	{ NULL, 0 }
+};
+
+static const struct column pool_arena_columns[] = {
+	OF(statsfile_pool_arena, generation),
+	OF(statsfile_pool_arena, allocated),
+	OF(statsfile_pool_arena, active), OF(statsfile_pool_arena, resident),
+	OF(statsfile_pool_arena, releases),
+	OF(statsfile_pool_arena, released),
+	{ NULL, 0 }
+};
+
+/* Of a pool alone. */
+static const struct column pool_own_columns[] = {
+	OF(statsfile_pool, rotations), OF(statsfile_pool, rotation_age_ns),
+	OF(statsfile_pool, generations_live),
+	OF(statsfile_pool, generations_retired),
+	OF(statsfile_pool, narenas), OF(statsfile_pool, narenas_max),
+	{ NULL, 0 }
+};
+
 static uint64_t
 value_of(const struct column *column, const void *of)
 {
 	return *(const uint64_t *)((const char *)of + column->offset);
+}
+
+/* What is allocated in a retired arena has outlived its generation. */
+static uint64_t
+survivors_of(const struct statsfile_pool *pool,
+    const struct statsfile_pool_arena *arena)
+{
+	return arena->generation == pool->generation ? 0 : arena->allocated;
 }
 
 /* --- JSON ---------------------------------------------------------------- */
@@ -208,6 +242,41 @@ arenas_json(const struct statsview *view, const struct statsfile *file)
 }
 
 static json_t *
+pool_json(const struct statsfile_pool *pool)
+{
+	json_t *object = json_object(), *arenas = json_array();
+
+	set_columns(object, pool_columns, pool);
+	json_object_set_new(object, "survivors", number(pool->survivors));
+	set_columns(object, pool_own_columns, pool);
+	for (size_t i = 0; i < pool->narenas_read; i++) {
+		const struct statsfile_pool_arena *of = &pool->arenas[i];
+		json_t *arena = json_object();
+
+		json_object_set_new(arena, "index", number(of->index));
+		set_columns(arena, pool_arena_columns, of);
+		json_object_set_new(arena, "survivors",
+		    number(survivors_of(pool, of)));
+		json_array_append_new(arenas, arena);
+	}
+	json_object_set_new(object, "arenas", arenas);
+	return object;
+}
+
+static json_t *
+pools_json(const struct statsfile *file)
+{
+	json_t *pools = json_object();
+	char name[24];
+
+	for (size_t i = 0; i < file->npools; i++) {
+		snprintf(name, sizeof name, "%u", file->pools[i].number);
+		json_object_set_new(pools, name, pool_json(&file->pools[i]));
+	}
+	return pools;
+}
+
+static json_t *
 point_json(const struct statsview *view, const struct statsfile *file)
 {
 	json_t *object = json_object();
@@ -225,6 +294,8 @@ point_json(const struct statsview *view, const struct statsfile *file)
 		json_object_set_new(object, "mutexes",
 		    mutexes_json(&file->mutexes));
 	json_object_set_new(object, "arenas", arenas_json(view, file));
+	if (file->is_strata)
+		json_object_set_new(object, "pools", pools_json(file));
 	return object;
 }
 
@@ -331,6 +402,40 @@ csv_arenas(const struct statsview *view)
 		csv_arena(view->out, "merged", &file->merged);
 }
 
+/* A line of a pool, arena "all", and one of each of its arenas. */
+static void
+csv_pool(FILE *out, const struct statsfile_pool *pool)
+{
+	fprintf(out, "%u,all", pool->number);
+	csv_values(out, pool_columns, pool);
+	fprintf(out, ",%" PRIu64, pool->survivors);
+	csv_values(out, pool_own_columns, pool);
+	fputs("\n", out);
+	for (size_t i = 0; i < pool->narenas_read; i++) {
+		const struct statsfile_pool_arena *arena = &pool->arenas[i];
+
+		fprintf(out, "%u,%" PRIu64, pool->number, arena->index);
+		csv_values(out, pool_arena_columns, arena);
+		fprintf(out, ",%" PRIu64, survivors_of(pool, arena));
+		for (const struct column *c = pool_own_columns;
+		    c->name != NULL; c++)
+			fputs(",", out);
+		fputs("\n", out);
+	}
+}
+
+static void
+csv_pools(const struct statsview *view)
+{
+	fputs("pool,arena", view->out);
+	csv_titles(view->out, pool_columns);
+	fputs(",survivors", view->out);
+	csv_titles(view->out, pool_own_columns);
+	fputs("\n", view->out);
+	for (size_t i = 0; i < view->last->npools; i++)
+		csv_pool(view->out, &view->last->pools[i]);
+}
+
 static void
 csv_bins(const struct statsview *view)
 {
@@ -394,8 +499,9 @@ statsview_csv(const struct statsview *view)
 		const char *flag;
 		void (*table)(const struct statsview *view);
 	} tables[] = {
-		{ "arenas", csv_arenas }, { "bins", csv_bins },
-		{ "large", csv_large }, { "mutexes", csv_mutexes },
+		{ "arenas", csv_arenas }, { "pools", csv_pools },
+		{ "bins", csv_bins }, { "large", csv_large },
+		{ "mutexes", csv_mutexes },
 	};
 	void (*table)(const struct statsview *view) = csv_totals;
 	int asked = 0;
@@ -408,7 +514,7 @@ statsview_csv(const struct statsview *view)
 	}
 	if (asked > 1)
 		return cli_usage_error(view->args, "csv is one table: one of "
-		    "--arenas, --bins, --large and --mutexes");
+		    "--arenas, --pools, --bins, --large and --mutexes");
 	table(view);
 	return EXIT_FINE;
 }

@@ -180,6 +180,15 @@ test_sections_that_were_left_out_are_named(void **state)
 
 /* --- pools ---------------------------------------------------------------- */
 
+static json_int_t
+number(const json_t *object, const char *key)
+{
+	const json_t *value = json_object_get(object, key);
+
+	assert_true(json_is_integer(value));
+	return json_integer_value(value);
+}
+
 static void
 write_pools(const char *pools)
 {
@@ -211,6 +220,46 @@ test_pools_name_their_survivors(void **state)
 	    "strata_pool_rotation_age_seconds{pool=\"3\"} 2.500000000\n");
 	assert_shows("-f prom statsview_test.1",
 	    "strata_pool_arena_releases_total{pool=\"3\",arena=\"9\"} 4\n");
+	unlink("statsview_test.1");
+}
+
+/* As of the pool above, with all that json and csv show. */
+static void
+test_pools_are_data(void **state)
+{
+	struct output output;
+	json_t *root, *pool, *arena;
+
+	write_pools("{\"3\":{\"generation\":7,\"allocated\":5000,"
+	    "\"active\":8192,\"resident\":9216,\"releases\":4,"
+	    "\"released\":4096,\"survivors\":1000,\"rotations\":5,"
+	    "\"rotation_age_ns\":25,\"generations_live\":2,"
+	    "\"generations_retired\":1,\"narenas\":2,\"narenas_max\":4,"
+	    "\"arenas\":[{\"index\":9,\"generation\":6,\"allocated\":1000,"
+	    "\"active\":4096,\"resident\":4096,\"releases\":4,"
+	    "\"released\":4096},{\"index\":10,\"generation\":7,"
+	    "\"allocated\":4000,\"active\":4096,\"resident\":5120}]}}");
+	assert_shows("-f csv --pools statsview_test.1",
+	    "pool,arena,generation,allocated,active,resident,releases,"
+	    "released,survivors,rotations,rotation_age_ns,generations_live,"
+	    "generations_retired,narenas,narenas_max\n"
+	    "3,all,7,5000,8192,9216,4,4096,1000,5,25,2,1,2,4\n"
+	    "3,9,6,1000,4096,4096,4,4096,1000,,,,,,\n"
+	    "3,10,7,4000,4096,5120,0,0,0,,,,,,\n");
+	output = stats("-f json statsview_test.1");
+	root = json_loads(output.out, 0, NULL);
+	pool = json_object_get(json_object_get(json_array_get(
+	    json_object_get(root, "statistics"), 0), "pools"), "3");
+	assert_int_equal(number(pool, "survivors"), 1000);
+	assert_int_equal(number(pool, "rotation_age_ns"), 25);
+	arena = json_array_get(json_object_get(pool, "arenas"), 0);
+	assert_int_equal(number(arena, "index"), 9);
+	assert_int_equal(number(arena, "survivors"), 1000);
+	arena = json_array_get(json_object_get(pool, "arenas"), 1);
+	assert_int_equal(number(arena, "allocated"), 4000);
+	assert_int_equal(number(arena, "survivors"), 0);
+	json_decref(root);
+	output_free(&output);
 	unlink("statsview_test.1");
 }
 
@@ -402,6 +451,7 @@ main(void)
 		cmocka_unit_test(test_several_processes_have_no_rates),
 		cmocka_unit_test(test_sections_that_were_left_out_are_named),
 		cmocka_unit_test(test_pools_name_their_survivors),
+		cmocka_unit_test(test_pools_are_data),
 		cmocka_unit_test(test_damaged_pools_are_refused),
 		cmocka_unit_test(test_pictures_are_well_formed),
 		cmocka_unit_test(test_openmetrics_keeps_its_rules),
