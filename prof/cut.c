@@ -168,7 +168,7 @@ end_locked(void)
 	if (reset_while_open)
 		group_clear_main();
 	live_cut_close();
-	group_fold_all();
+	group_fold_late();
 	open_number = 0;
 }
 

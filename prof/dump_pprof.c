@@ -452,8 +452,10 @@ labels(struct writer *w, const struct report_row *row)
 		label_number(w, "rate", key->rate, "bytes");
 	if (!row->freed)
 		label_number(w, "since", row->since, NULL);
-	fmt_buf(text, sizeof text, "arena %u", key->arena);
-	label_string(w, "arena", text);
+	if (key->arena != GROUP_NO_ARENA) {
+		fmt_buf(text, sizeof text, "arena %u", key->arena);
+		label_string(w, "arena", text);
+	}
 	label_generation(w, key->generation);
 	dump_pprof_bucket(text, sizeof text, row->bucket);
 	label_string(w, row->freed ? "lifetime" : "age", text);

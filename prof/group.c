@@ -4,6 +4,10 @@
  *   shard[top bits of hash] -> table -> struct group -> cells
  *                           -> list  -> all groups, oldest first
  *
+ * The shard is chosen by stack, R and size alone: the groups of a stack and
+ * size in all generations and arenas share it, so that to fold some into one
+ * is a matter of one lock, and of moving what there is: it needs no memory.
+ *
  * Invariants: a group is listed iff it is in the table; one with no live
  *   record and no freed sample stays until the next fold or clear, so that a
  *   walker may stand on it.
@@ -17,7 +21,7 @@
 #include "profmem.h"
 #include "util.h"
 
-enum { SHARDS = 16 };
+enum { LG_SHARDS = 4, SHARDS = 1 << LG_SHARDS, SHARD_SHIFT = 64 - LG_SHARDS };
 
 static struct shard {
 	struct lock lock;
@@ -42,17 +46,19 @@ group_boot(void)
 static uint64_t
 hash_of(const struct group_key *key)
 {
-	uint64_t words[] = { (uint64_t)(uintptr_t)key->stack, key->rate,
-	    key->usable, (uint64_t)key->arena << 32 | key->sizeclass,
-	    key->generation };
+	uint64_t lasting[] = { (uint64_t)(uintptr_t)key->stack, key->rate,
+	    key->usable, key->sizeclass };
+	uint64_t shard = hash_words(lasting, ARRAY_LEN(lasting), 0);
+	uint64_t passing = (uint64_t)key->arena << 32 | key->generation;
 
-	return hash_words(words, ARRAY_LEN(words), 0);
+	return hash_u64(shard ^ passing) >> LG_SHARDS |
+	    shard >> SHARD_SHIFT << SHARD_SHIFT;
 }
 
 static struct shard *
 shard_of(uint64_t hash)
 {
-	return &shards[hash >> 60];
+	return &shards[hash >> SHARD_SHIFT];
 }
 
 static bool
@@ -85,13 +91,12 @@ make_locked(struct shard *shard, const struct group_key *key, uint64_t hash)
 }
 
 static struct group *
-find_or_make_locked(struct shard *shard, const struct group_key *key,
+find_locked(const struct shard *shard, const struct group_key *key,
     uint64_t hash)
 {
 	struct hash_node *node = hash_find(&shard->table, hash, equal, key);
 
-	return node != NULL ? container_of(node, struct group, node) :
-	    make_locked(shard, key, hash);
+	return node == NULL ? NULL : container_of(node, struct group, node);
 }
 
 struct group *
@@ -102,7 +107,9 @@ group_get(const struct group_key *key)
 	struct group *group;
 
 	lock_acquire(&shard->lock);
-	group = find_or_make_locked(shard, key, hash);
+	group = find_locked(shard, key, hash);
+	if (group == NULL)
+		group = make_locked(shard, key, hash);
 	if (group != NULL)
 		group->live++;
 	lock_release(&shard->lock);
@@ -165,26 +172,6 @@ group_add_freed(struct group *group, uint64_t lifetime_ns,
 	lock_release(&shard->lock);
 }
 
-static void
-fold_cell(struct group_cell *cell)
-{
-	cell->samples[CELL_MAIN] += cell->samples[CELL_LATE];
-	cell->requested[CELL_MAIN] += cell->requested[CELL_LATE];
-	cell->samples[CELL_LATE] = cell->requested[CELL_LATE] = 0;
-}
-
-static void
-clear_main_cell(struct group_cell *cell)
-{
-	cell->samples[CELL_MAIN] = cell->requested[CELL_MAIN] = 0;
-}
-
-static void
-clear_late_cell(struct group_cell *cell)
-{
-	cell->samples[CELL_LATE] = cell->requested[CELL_LATE] = 0;
-}
-
 /* Gives back the cells that count nothing, all but the first. */
 static void
 trim_cells_locked(struct group *group)
@@ -201,12 +188,18 @@ trim_cells_locked(struct group *group)
 	}
 }
 
+/* After trim_cells_locked. */
+static bool
+group_has_freed(const struct group *group)
+{
+	return group->cells.next != NULL || !cell_unused(&group->cells);
+}
+
 static void
 free_if_empty_locked(struct shard *shard, struct group *group)
 {
 	trim_cells_locked(group);
-	if (group->live > 0 || group->cells.next != NULL ||
-	    !cell_unused(&group->cells))
+	if (group->live > 0 || group_has_freed(group))
 		return;
 	hash_remove(&shard->table, &group->node);
 	list_remove(&group->list);
@@ -215,22 +208,19 @@ free_if_empty_locked(struct shard *shard, struct group *group)
 	__atomic_sub_fetch(&ngroups, 1, __ATOMIC_RELAXED);
 }
 
-static void
-change_cells(struct group *group, void (*change)(struct group_cell *cell))
-{
-	struct group_cell *cell;
+/* --- changing all groups -------------------------------------------------- */
 
-	for (cell = &group->cells; cell != NULL; cell = cell->next)
-		change(cell);
-}
+/* What is to be done to a group; it may free that group, and no other. */
+typedef void group_change(struct shard *shard, struct group *group,
+    uint32_t arg);
 
 /*
- * Changes all cells of all groups and frees the empty groups, BATCH of them
- * under one lock hold. What is done goes to the end of the list, so that the
- * place is found again whatever happens between two holds.
+ * Changes all groups, BATCH of them under one lock hold. What is done goes to
+ * the end of the list, so that the place is found again whatever happens
+ * between two holds.
  */
 static void
-change_and_free_all(void (*change)(struct group_cell *cell))
+change_all(group_change *change, uint32_t arg)
 {
 	enum { BATCH = 128 };
 
@@ -245,8 +235,7 @@ change_and_free_all(void (*change)(struct group_cell *cell))
 
 			list_remove(&group->list);
 			list_push_back(&shard->groups, &group->list);
-			change_cells(group, change);
-			free_if_empty_locked(shard, group);
+			change(shard, group, arg);
 			if (n % BATCH == 0) {
 				lock_release(&shard->lock);
 				lock_acquire(&shard->lock);
@@ -256,16 +245,45 @@ change_and_free_all(void (*change)(struct group_cell *cell))
 	}
 }
 
-void
-group_fold_all(void)
+static void
+add_late(struct shard *shard, struct group *group, uint32_t arg)
 {
-	change_and_free_all(fold_cell);
+	struct group_cell *cell;
+
+	for (cell = &group->cells; cell != NULL; cell = cell->next) {
+		cell->samples[CELL_MAIN] += cell->samples[CELL_LATE];
+		cell->requested[CELL_MAIN] += cell->requested[CELL_LATE];
+		cell->samples[CELL_LATE] = cell->requested[CELL_LATE] = 0;
+	}
+	free_if_empty_locked(shard, group);
+}
+
+static void
+clear_half(struct group *group, unsigned half)
+{
+	struct group_cell *cell;
+
+	for (cell = &group->cells; cell != NULL; cell = cell->next)
+		cell->samples[half] = cell->requested[half] = 0;
+}
+
+static void
+clear_main(struct shard *shard, struct group *group, uint32_t arg)
+{
+	clear_half(group, CELL_MAIN);
+	free_if_empty_locked(shard, group);
+}
+
+void
+group_fold_late(void)
+{
+	change_all(add_late, 0);
 }
 
 void
 group_clear_main(void)
 {
-	change_and_free_all(clear_main_cell);
+	change_all(clear_main, 0);
 }
 
 void
@@ -277,11 +295,112 @@ group_clear_late(void)
 	for (struct shard *shard = shards; shard < shards + SHARDS; shard++) {
 		lock_acquire(&shard->lock);
 		list_for_each(node, &shard->groups)
-			change_cells(list_entry(node, struct group, list),
-			    clear_late_cell);
+			clear_half(list_entry(node, struct group, list),
+			    CELL_LATE);
 		lock_release(&shard->lock);
 	}
 }
+
+/* --- old generations ------------------------------------------------------ */
+
+static void
+add_cell(struct group_cell *to, const struct group_cell *cell)
+{
+	for (unsigned half = 0; half < ARRAY_LEN(to->samples); half++) {
+		to->samples[half] += cell->samples[half];
+		to->requested[half] += cell->requested[half];
+	}
+}
+
+static struct group_cell *
+find_cell(struct group *group, uint32_t bucket)
+{
+	struct group_cell *cell = &group->cells;
+
+	while (cell != NULL && (cell->bucket != bucket || cell_unused(cell)))
+		cell = cell->next;
+	return cell;
+}
+
+/* A cell whose bucket is missing moves as it is. */
+static void
+give_cell_locked(struct group *to, struct group_cell *cell)
+{
+	struct group_cell *same = find_cell(to, cell->bucket);
+
+	if (same != NULL) {
+		add_cell(same, cell);
+		profmem_free(cell, sizeof *cell);
+	} else {
+		cell->next = to->cells.next;
+		to->cells.next = cell;
+	}
+}
+
+/* The first one last: what the others freed may be its place. */
+static void
+move_cells_locked(struct group *to, struct group *from)
+{
+	struct group_cell *cell;
+
+	while ((cell = from->cells.next) != NULL) {
+		from->cells.next = cell->next;
+		give_cell_locked(to, cell);
+	}
+	if (!cell_unused(&from->cells))
+		add_cell(cell_of_locked(to, from->cells.bucket),
+		    &from->cells);
+	from->cells = (struct group_cell){ .bucket = 0 };
+}
+
+/* The group becomes that of key, which there is none of. */
+static void
+rename_locked(struct shard *shard, struct group *group,
+    const struct group_key *key, uint64_t hash)
+{
+	hash_remove(&shard->table, &group->node);
+	group->key = *key;
+	/* a table that has had nodes has buckets */
+	must(hash_insert(&shard->table, &group->node, hash) == 0);
+}
+
+/* A group that still has live records stays, and only its totals go. */
+static void
+fold_generation(struct shard *shard, struct group *group, uint32_t folded)
+{
+	struct group_key key = group->key;
+	struct group *to;
+	uint64_t hash;
+
+	trim_cells_locked(group);
+	if (key.generation == folded || (key.generation & ~GENERATION_FOLD) >
+	    (folded & ~GENERATION_FOLD))
+		return;
+	key.generation = folded;
+	key.arena = GROUP_NO_ARENA;
+	hash = hash_of(&key);
+	to = find_locked(shard, &key, hash);
+	if (to == NULL && group->live == 0) {
+		rename_locked(shard, group, &key, hash);
+		return;
+	}
+	if (to == NULL && group_has_freed(group))
+		to = make_locked(shard, &key, hash);
+	if (to != NULL)
+		move_cells_locked(to, group);
+	free_if_empty_locked(shard, group);
+}
+
+uint64_t
+group_fold_generations(uint32_t below)
+{
+	uint64_t before = group_count();
+
+	change_all(fold_generation, (below - 1) | GENERATION_FOLD);
+	return before > group_count() ? before - group_count() : 0;
+}
+
+/* --- the walk ------------------------------------------------------------- */
 
 /* The group behind the cursor's, or NULL at the end of the shard. */
 static struct group *
@@ -318,86 +437,6 @@ group_walk(struct group_cursor *cursor, size_t max,
 	}
 	lock_release(&shard->lock);
 	return true;
-}
-
-/* Takes what the cell counts; the cell is left empty. */
-static struct group_cell
-take_cell(struct group *group, struct group_cell *cell)
-{
-	struct shard *shard = shard_of(group->node.hash);
-	struct group_cell taken;
-
-	lock_acquire(&shard->lock);
-	taken = *cell;
-	clear_main_cell(cell);
-	lock_release(&shard->lock);
-	return taken;
-}
-
-static void
-give_cell(struct group *group, const struct group_cell *taken)
-{
-	struct shard *shard = shard_of(group->node.hash);
-	struct group_cell *cell;
-
-	if (taken->samples[CELL_MAIN] == 0)
-		return;
-	lock_acquire(&shard->lock);
-	cell = cell_of_locked(group, taken->bucket);
-	cell->samples[CELL_MAIN] += taken->samples[CELL_MAIN];
-	cell->requested[CELL_MAIN] += taken->requested[CELL_MAIN];
-	lock_release(&shard->lock);
-}
-
-/* Moves the freed totals of group into those of its folded key. */
-static bool
-fold_group(struct group *group, uint32_t folded)
-{
-	struct group_key key = group->key;
-	struct group_cell *cell = &group->cells, taken;
-	struct group *to;
-
-	key.generation = folded;
-	to = group_get(&key);
-	if (to == NULL)
-		return false;
-	for (; cell != NULL; cell = taken.next) {
-		taken = take_cell(group, cell);
-		give_cell(to, &taken);
-	}
-	group_put(to);
-	return true;
-}
-
-static struct group *
-next_group(struct shard *shard, struct list *node)
-{
-	struct list *next;
-
-	lock_acquire(&shard->lock);
-	next = node->next;
-	lock_release(&shard->lock);
-	return next == &shard->groups ? NULL :
-	    list_entry(next, struct group, list);
-}
-
-uint64_t
-group_fold_generations(uint32_t below)
-{
-	uint32_t folded = (below - 1) | GENERATION_FOLD;
-	uint64_t before = group_count();
-
-	for (struct shard *shard = shards; shard < shards + SHARDS; shard++) {
-		struct group *group = next_group(shard, &shard->groups);
-
-		for (; group != NULL; group = next_group(shard, &group->list))
-			if ((group->key.generation & ~GENERATION_FOLD) <
-			    below && group->key.generation != folded &&
-			    !fold_group(group, folded))
-				break;
-	}
-	group_fold_all();
-	return before > group_count() ? before - group_count() : 0;
 }
 
 uint64_t

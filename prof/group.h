@@ -25,12 +25,14 @@
 
 /* A generation that stands for all up to (generation & ~GENERATION_FOLD). */
 #define GENERATION_FOLD	0x80000000u
+/* Such a group is of whichever arenas. */
+#define GROUP_NO_ARENA	UINT32_MAX
 
 struct group_key {
 	struct stack *stack;
 	uint64_t rate;			/* R in bytes */
 	uint64_t usable;		/* bytes */
-	uint32_t arena;
+	uint32_t arena;			/* or GROUP_NO_ARENA */
 	uint32_t sizeclass;
 	uint32_t generation;		/* perhaps with GENERATION_FOLD */
 };
@@ -47,7 +49,7 @@ struct group_cell {			/* freed samples of one lifetime */
 struct group {
 	struct hash_node node;
 	struct list list;		/* of its shard, oldest first */
-	/* constant: */
+	/* constant while live > 0 or a cut is open: */
 	struct group_key key;		/* holds a reference on the stack */
 	/* shard lock: */
 	uint64_t live;			/* records that point here */
@@ -72,11 +74,11 @@ void group_add_freed(struct group *group, uint64_t lifetime_ns,
     uint64_t requested, unsigned half);
 
 /*
- * For the end of a cut and for a reset: fold adds LATE to MAIN, the others
- * make a half zero. fold and clear_main free the groups left with nothing;
- * call them only while nobody walks.
+ * For the end of a cut and for a reset: fold_late adds LATE to MAIN, the
+ * others make a half zero. fold_late and clear_main free the groups left with
+ * nothing; call them only while nobody walks.
  */
-void group_fold_all(void);
+void group_fold_late(void);
 void group_clear_main(void);
 void group_clear_late(void);
 
@@ -94,7 +96,9 @@ bool group_walk(struct group_cursor *cursor, size_t max,
 
 /*
  * Freed totals of generations below `below` go to one group for all of them
- * (GENERATION_FOLD); returns how many groups that freed. Not during a walk.
+ * (GENERATION_FOLD), whatever the arena; returns how many groups that freed.
+ * Without memory it does what it can, and no sum changes: then a lifetime may
+ * go to another's cell. Not during a walk.
  */
 uint64_t group_fold_generations(uint32_t below);
 

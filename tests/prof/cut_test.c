@@ -12,6 +12,7 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -382,6 +383,140 @@ test_old_generations_fold(void **state)
 	assert_int_equal(group_count(), 18);
 }
 
+/* A record at n of one of four stacks, born in a generation and an arena. */
+static struct live *
+enter_in(uintptr_t n, uint32_t generation, uint32_t arena, uint64_t usable)
+{
+	uintptr_t frames[] = { n % 4 + 1 };
+	struct group_key key = { .stack = stack_get(frames, 1, 0), .rate = 1,
+	    .usable = usable, .generation = generation, .arena = arena };
+	struct live birth = { .ptr = (void *)(n * 16),
+	    .group = group_get(&key), .requested = n % 100, .thread = 7 };
+	struct live *record = NULL;
+
+	if (birth.group != NULL)
+		record = live_insert(&birth);
+	if (record == NULL && birth.group != NULL)
+		group_put(birth.group);
+	stack_put(key.stack);
+	return record;
+}
+
+/* What was freed, by what is left of a key when generations are folded. */
+struct freed_by {
+	uint64_t samples[4][3][LIFETIME_BUCKETS];
+	uint64_t requested[4][3][LIFETIME_BUCKETS];
+};
+
+static void
+read_freed_by(struct freed_by *by)
+{
+	struct cut_freed rows[CUT_BATCH];
+	struct cut cut;
+	size_t n;
+
+	memset(by, 0, sizeof *by);
+	assert_int_equal(cut_begin(&cut), 0);
+	while ((n = cut_freed(&cut, rows, CUT_BATCH)) > 0)
+		for (size_t i = 0; i < n; i++) {
+			const struct group_key *key = &rows[i].group->key;
+			size_t s = key->stack->frames[0] - 1;
+			size_t u = key->usable / 16 - 1;
+
+			by->samples[s][u][rows[i].bucket] += rows[i].samples;
+			by->requested[s][u][rows[i].bucket] +=
+			    rows[i].requested;
+		}
+	cut_end(&cut);
+}
+
+static void
+test_folding_keeps_every_sum(void **state)
+{
+	static struct freed_by before, after;
+	uint64_t seed = os_now_ns(), x = seed;
+
+	printf("seed %llu\n", (unsigned long long)seed);
+	for (uintptr_t n = 1; n <= 20000; n++) {
+		x = x * 6364136223846793005ull + 1442695040888963407ull;
+		assert_non_null(enter_in(n, 1 + (x >> 60) * 3,
+		    (x >> 40) % 5, 16 * (1 + (x >> 50) % 3)));
+		if ((x >> 33) % 10 > 0)
+			live_remove((void *)(n * 16), NULL,
+			    1ull << (x >> 48) % 40, NULL);
+	}
+	read_freed_by(&before);
+	for (uint32_t below = 7; below <= 47; below += 8) {
+		group_fold_generations(below);
+		read_freed_by(&after);
+		assert_memory_equal(&before, &after, sizeof before);
+		live_check();
+	}
+	for (uintptr_t n = 1; n <= 20000; n++)
+		live_remove((void *)(n * 16), NULL, 0, NULL);
+	group_fold_generations(47);
+	/* 4 stacks, 3 sizes; nothing keeps a group of its own any more */
+	assert_int_equal(group_count(), 12);
+}
+
+static void
+test_the_living_keep_their_generation(void **state)
+{
+	struct cut_live live[CUT_BATCH];
+	struct cut_freed freed[CUT_BATCH];
+	struct cut cut;
+
+	enter_in(4, 3, 5, 16);
+	enter_in(8, 3, 5, 16);
+	enter_in(12, 4, 6, 16);
+	leave(8 * 16);
+	leave(12 * 16);
+	group_fold_generations(10);
+	assert_int_equal(group_count(), 2);
+	assert_int_equal(cut_begin(&cut), 0);
+	assert_int_equal(cut_live(&cut, live, CUT_BATCH), 1);
+	assert_int_equal(live[0].group->key.generation, 3);
+	assert_int_equal(live[0].group->key.arena, 5);
+	assert_int_equal(cut_freed(&cut, freed, CUT_BATCH), 1);
+	assert_int_equal(freed[0].group->key.generation, 9 | GENERATION_FOLD);
+	assert_int_equal(freed[0].group->key.arena, GROUP_NO_ARENA);
+	assert_int_equal(freed[0].samples, 2);
+	cut_end(&cut);
+	/* its end goes to its group, and from there to the folded one */
+	leave(4 * 16);
+	assert_int_equal(group_count(), 2);
+	group_fold_generations(10);
+	assert_int_equal(group_count(), 1);
+}
+
+static void
+test_folding_needs_no_memory(void **state)
+{
+	uint64_t used;
+	uint32_t n = 0;
+
+	profmem_boot(1 << 20, &fake_host);
+	stack_boot();
+	group_boot();
+	live_boot(&fake_host);
+	while (enter_in(4, n + 1, n, 16) != NULL) {
+		live_remove((void *)(4 * 16), NULL, 0, NULL);
+		n++;
+	}
+	assert_true(n > 1000);
+	used = profmem_used();
+	assert_int_equal(group_fold_generations(n + 1), n - 1);
+	assert_int_equal(group_count(), 1);
+	assert_int_equal(profmem_used(), used);
+	assert_int_equal(take_cut().freed, n);
+	/* what that gave back is had again */
+	for (uint32_t i = 1; i < n / 2; i++) {
+		assert_non_null(enter_in(4, n + i, 0, 16));
+		live_remove((void *)(4 * 16), NULL, 0, NULL);
+	}
+	assert_int_equal(profmem_used(), used);
+}
+
 static void
 test_the_bound_is_kept(void **state)
 {
@@ -500,6 +635,9 @@ main(void)
 		T(test_lifetimes_go_to_their_bucket),
 		T(test_bucket_edges),
 		T(test_old_generations_fold),
+		T(test_folding_keeps_every_sum),
+		T(test_the_living_keep_their_generation),
+		T(test_folding_needs_no_memory),
 		T(test_cuts_under_churn_lose_nothing),
 		T(test_the_bound_is_kept),
 	};

@@ -434,12 +434,14 @@ test_rate_label_only_where_it_differs(void **state)
 	struct group *folded = fake_group(stack, 64, 524288);
 
 	folded->key.generation = 4 | GENERATION_FOLD;
+	folded->key.arena = GROUP_NO_ARENA;
 	fake_add_live(folded, 64, 0, 0, 0);
 	dump_native("rate");
 	assert_null(label(&p.rows[0], "rate"));
 	assert_null(label(&p.rows[0], "since"));
 	assert_string_equal(label_text(&p.rows[0], "generation"),
 	    "generation <= 4");
+	assert_null(label(&p.rows[0], "arena"));
 }
 
 /* Samples alike in all but age and since share a row where they can. */
