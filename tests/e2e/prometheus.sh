@@ -10,12 +10,33 @@ stats() { "$STRATA" stats "$@"; }
 
 # --- a process ---------------------------------------------------------------
 cat >work.py <<'END'
-import sys
+import ctypes, sys
+
+# Two pools, one of them with survivors and a second arena.
+strata = ctypes.CDLL(None)
+def configure(pool):
+    assert strata.strata_pool_enter(pool) == 0
+    config = [bytes(1000 + i % 500) for i in range(2000)]
+    assert strata.strata_pool_leave(pool) == 0
+    return config
+
+pools = []
+for i in range(2):
+    pool = ctypes.c_uint()
+    assert strata.strata_pool_create(0, ctypes.byref(pool)) == 0
+    pools.append(pool)
+configs = [configure(pool) for pool in pools]
+def rotate():
+    assert strata.strata_pool_rotate(pools[1], None) == 0
+    configs[1] = configs[1][:20] + configure(pools[1])
+
+rotate()
 kept = [bytes(3000 + i % 500) for i in range(5000)]
 large = [bytearray(200000) for i in range(20)]
 print("ready", flush=True)
 for line in sys.stdin:
     kept += [bytes(3000) for i in range(int(line))]
+    rotate()
     print("done", flush=True)
 END
 mkfifo orders
@@ -45,6 +66,9 @@ check "growth between two files shows" test 50000000 -lt "$(
 	stats -f csv "$again" "$raw" | awk -F, '
 		NR == 2 { first = $5 } NR == 3 { print $5 - first }')"
 stats -f json "$raw" "$again" >rates.json
+check_eq "two pools are in it" "0,1" "$(jq -r '.strata.pools |
+	map_values(.survivors > 0) | if . == {"0": false, "1": true}
+	then keys | join(",") else . end' "$raw")"
 check "as rates too" jq -en 'input | .per_second.nrequests > 0' rates.json
 stats 99999999 2>gone.err
 check_eq "a process that is not there: exit 3" 3 $?
@@ -102,6 +126,22 @@ def expected(path):
             k = (a, ("kind", kind))
             out["strata_arena_allocated_bytes", k] = arena[kind]["allocated"]
             out["strata_arena_requests_total", k] = arena[kind]["nrequests"]
+    for key, pool in top.get("strata", {}).get("pools", {}).items():
+        k = (("pool", key),)
+        for name in "generation", "generations_live", "generations_retired":
+            out["strata_pool_" + name, k] = pool[name]
+        out["strata_pool_rotations_total", k] = pool["rotations"]
+        out["strata_pool_rotation_age_seconds", k] = \
+            pool["rotation_age_ns"] / 1e9
+        out["strata_pool_survivors_bytes", k] = pool["survivors"]
+        for arena in pool["arenas"]:
+            k = (("arena", str(arena["index"])), ("pool", key))
+            out["strata_pool_arena_generation", k] = arena["generation"]
+            for name in "allocated", "active", "resident":
+                out["strata_pool_arena_%s_bytes" % name, k] = arena[name]
+            out["strata_pool_arena_releases_total", k] = arena["releases"]
+            out["strata_pool_arena_released_bytes_total", k] = \
+                arena["released"]
     for bin, what in zip(merged["bins"], info["bin"]):
         if bin["nmalloc"] or bin["nrequests"]:
             k = (("size", str(what["size"])),)
