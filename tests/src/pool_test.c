@@ -124,6 +124,65 @@ test_realloc_in_a_scope_moves_into_it(void **state)
 }
 
 static void
+test_realloc_outside_moves_out(void **state)
+{
+	char *ptr;
+
+	enter();
+	ptr = malloc(SIZE);
+	leave();
+	ptr = realloc(ptr, 10 * SIZE);
+	assert_int_not_equal(arena_holding(ptr), current_arena());
+	free(ptr);
+}
+
+static void *
+allocate_once(void *arg)
+{
+	return malloc(SIZE);
+}
+
+static void
+test_a_thread_made_inside_begins_outside(void **state)
+{
+	pthread_t thread;
+	void *ptr;
+
+	enter();
+	assert_int_equal(pthread_create(&thread, NULL, allocate_once, NULL),
+	    0);
+	leave();
+	assert_int_equal(pthread_join(thread, &ptr), 0);
+	assert_int_not_equal(arena_holding(ptr), current_arena());
+	free(ptr);
+}
+
+static void
+test_an_arena_bound_inside_is_for_afterwards(void **state)
+{
+	unsigned home, arena;
+	size_t size = sizeof home;
+	void *inside, *asked, *after;
+
+	assert_int_equal(mallctl("arenas.create", &arena, &size, NULL, 0), 0);
+	enter();
+	assert_int_equal(mallctl("thread.arena", &home, &size, &arena,
+	    sizeof arena), 0);
+	inside = malloc(SIZE);
+	asked = mallocx(SIZE, MALLOCX_ARENA(arena));
+	leave();
+	after = malloc(SIZE);
+	assert_int_equal(arena_holding(inside), current_arena());
+	assert_int_equal(arena_holding(asked), arena);
+	assert_int_equal(arena_holding(after), arena);
+	free(inside);
+	free(asked);
+	free(after);
+	assert_int_equal(mallctl("thread.arena", NULL, NULL, &home,
+	    sizeof home), 0);
+}
+
+static void
 test_no_cache_mixes_generations(void **state)
 {
 	void *old[N], *new[N], *outside[N];
@@ -224,6 +283,8 @@ test_scopes_have_a_depth(void **state)
 	for (unsigned i = 0; i < POOL_DEPTH; i++)
 		assert_int_equal(strata_pool_enter(others[i]), 0);
 	assert_int_equal(strata_pool_enter(others[POOL_DEPTH]), EAGAIN);
+	/* A leave too many ends no scope. */
+	assert_int_equal(strata_pool_leave(others[POOL_DEPTH]), EINVAL);
 	/* One that is among them is the innermost already. */
 	assert_int_equal(strata_pool_enter(others[POOL_DEPTH - 1]), 0);
 	assert_int_equal(strata_pool_leave(others[POOL_DEPTH - 1]), 0);
@@ -418,6 +479,20 @@ test_arguments_are_checked(void **state)
 }
 
 static void
+test_there_is_a_most_of_pools(void **state)
+{
+	unsigned others[POOL_MAX], n = 0;
+	int error;
+
+	while ((error = strata_pool_create(2, &others[n])) == 0)
+		assert_true(++n < POOL_MAX);
+	assert_int_equal(error, EAGAIN);
+	assert_int_equal(n, POOL_MAX - 1);
+	while (n > 0)
+		assert_int_equal(strata_pool_destroy(others[--n]), 0);
+}
+
+static void
 test_its_arenas_are_not_the_programs(void **state)
 {
 	unsigned arena = current_arena();
@@ -451,6 +526,9 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		WITH_POOL(test_a_scope_decides_where_blocks_come_from),
 		WITH_POOL(test_realloc_in_a_scope_moves_into_it),
+		WITH_POOL(test_realloc_outside_moves_out),
+		WITH_POOL(test_a_thread_made_inside_begins_outside),
+		WITH_POOL(test_an_arena_bound_inside_is_for_afterwards),
 		WITH_POOL(test_no_cache_mixes_generations),
 		WITH_POOL(test_a_thread_inside_follows_a_rotation),
 		WITH_POOL(test_a_thread_follows_when_an_inner_scope_ends),
@@ -464,6 +542,7 @@ main(void)
 		WITH_POOL(test_a_flag_allocates_from_a_pool),
 		WITH_POOL(test_a_thread_without_a_cache_may_enter),
 		WITH_POOL(test_arguments_are_checked),
+		WITH_POOL(test_there_is_a_most_of_pools),
 		WITH_POOL(test_its_arenas_are_not_the_programs),
 		WITH_POOL(test_generations_are_the_process_s),
 	};
