@@ -174,13 +174,34 @@ test_bounds(void **state)
 	expect("dirty_decay_ms:-2",
 	    "<strata>: Out-of-range conf value: dirty_decay_ms:-2\n");
 	expect("narenas:0", "<strata>: Out-of-range conf value: narenas:0\n");
+	/* this is cut down to the nearest, without a word */
+	expect("tcache_max:999999999999", "");
+	assert_int_equal(opt.tcache_max, 8 << 20);
+}
+
+static void
+test_bounds_of_the_profiler(void **state)
+{
+	if (!CONFIG_PROF)
+		skip();
 	expect("lg_prof_interval:64",
 	    "<strata>: Out-of-range conf value: lg_prof_interval:64\n");
 	assert_int_equal(conf_prof.lg_interval, -1);
-	/* these are cut down to the nearest, without a word */
-	expect("lg_prof_sample:200,tcache_max:999999999999", "");
+	expect("lg_prof_sample:200", "");	/* cut down, too */
 	assert_int_equal(conf_prof.lg_sample, 63);
-	assert_int_equal(opt.tcache_max, 8 << 20);
+}
+
+/* As misspelt ones; what a library built without it does. */
+static void
+test_without_the_profiler_its_options_are_unknown(void **state)
+{
+	if (CONFIG_PROF)
+		skip();
+	expect("prof:true,zero:true,lg_prof_sample:0",
+	    "<strata>: Invalid conf pair: prof:true\n"
+	    "<strata>: Invalid conf pair: lg_prof_sample:0\n");
+	assert_true(opt.zero);
+	assert_false(conf_prof.prof);
 }
 
 /* jemalloc reads numbers as strtoumax does. */
@@ -265,6 +286,8 @@ test_ranges(void **state)
 static void
 test_signals(void **state)
 {
+	if (!CONFIG_PROF)
+		skip();
 	expect("prof_signal:SIGUSR1", "");
 	assert_int_equal(conf_prof.signal, SIGUSR1);
 	expect("prof_signal:HUP", "");
@@ -282,12 +305,20 @@ test_signals(void **state)
 static void
 test_words_and_texts(void **state)
 {
-	expect("prof_format:both,prof_unwind:fp,prof_prefix:/a/b,"
-	    "stats_print_opts:gJgq", "");
+	expect("thp:never,stats_print_opts:gJgq", "");
+	assert_string_equal(conf_word(conf_find("thp", 3)), "never");
+	assert_string_equal(opt.stats_print_opts, "gJ");
+}
+
+static void
+test_words_and_texts_of_the_profiler(void **state)
+{
+	if (!CONFIG_PROF)
+		skip();
+	expect("prof_format:both,prof_unwind:fp,prof_prefix:/a/b", "");
 	assert_int_equal(conf_prof.format, PROF_FORMAT_BOTH);
 	assert_int_equal(conf_prof.unwind, PROF_UNWIND_FP);
 	assert_string_equal(conf_prof.prefix, "/a/b");
-	assert_string_equal(opt.stats_print_opts, "gJ");
 }
 
 static void
@@ -321,7 +352,7 @@ test_the_default_pool_has_at_most_64_arenas(void **state)
 	    "<strata>: Invalid conf value: default_pool:true\n");
 }
 
-/* Every option that jemalloc has is accepted with a value of its type. */
+/* Every option that jemalloc has; those of the profiler where it is. */
 static void
 test_all_jemalloc_options_are_known(void **state)
 {
@@ -355,7 +386,9 @@ test_all_jemalloc_options_are_known(void **state)
 		"hpa_sec_bytes_after_flush", "hpa_sec_batch_fill_extra",
 		"experimental_hpa_max_purge_nhp",
 		"experimental_hpa_start_huge_if_thp_always",
-		"experimental_hpa_enforce_hugify", "prof", "prof_prefix",
+		"experimental_hpa_enforce_hugify",
+	};
+	static const char *const of_prof[] = { "prof", "prof_prefix",
 		"prof_active", "prof_thread_active_init", "lg_prof_sample",
 		"prof_accum", "prof_bt_max", "lg_prof_interval",
 		"prof_gdump", "prof_final", "prof_leak", "prof_leak_error",
@@ -367,6 +400,10 @@ test_all_jemalloc_options_are_known(void **state)
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
 		if (conf_find(names[i], strlen(names[i])) == NULL)
 			fail_msg("option %s is unknown", names[i]);
+	for (size_t i = 0; i < sizeof of_prof / sizeof *of_prof; i++)
+		if ((conf_find(of_prof[i], strlen(of_prof[i])) != NULL) !=
+		    CONFIG_PROF)
+			fail_msg("option %s", of_prof[i]);
 }
 
 /* Each row accepts its own default; no name comes twice. */
@@ -438,6 +475,9 @@ main(void)
 		cmocka_unit_test(test_cpus_need_their_arenas),
 		cmocka_unit_test(test_oversize_threshold_is_a_large_size),
 		cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_bounds_of_the_profiler),
+		cmocka_unit_test(
+		    test_without_the_profiler_its_options_are_unknown),
 		cmocka_unit_test(test_numbers_have_signs_and_blanks),
 		cmocka_unit_test(test_fractions),
 		cmocka_unit_test(test_bounds_of_caches_and_decay),
@@ -445,6 +485,7 @@ main(void)
 		cmocka_unit_test(test_ranges),
 		cmocka_unit_test(test_signals),
 		cmocka_unit_test(test_words_and_texts),
+		cmocka_unit_test(test_words_and_texts_of_the_profiler),
 		cmocka_unit_test(test_checks_are_set_together),
 		cmocka_unit_test(test_confirm_tells_what_has_no_effect),
 		cmocka_unit_test(test_the_default_pool_has_at_most_64_arenas),

@@ -145,13 +145,22 @@ test_every_option_is_documented(void **state)
 	}
 }
 
+/* In the table: conf_find knows no prof_* where the profiler is left out. */
+static bool
+is_option(const char *name)
+{
+	for (const struct conf_option *o = conf_options; o->name != NULL; o++)
+		if (strcmp(o->name, name) == 0)
+			return true;
+	return false;
+}
+
 static void
 test_every_documented_option_exists(void **state)
 {
 	assert_true(options.count > 100);
 	for (size_t i = 0; i < options.count; i++)
-		if (conf_find(options.entry[i].name,
-		    strlen(options.entry[i].name)) == NULL)
+		if (!is_option(options.entry[i].name))
 			fail_msg("there is no option %s",
 			    options.entry[i].name);
 }
