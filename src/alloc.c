@@ -302,7 +302,7 @@ give_back(struct thread *thread, void *ptr, uint64_t entry,
 		    sizeclass))
 			return;
 	} else if (cache != NULL && sizeclass < SC_NSMALL && place == NULL) {
-		thread_batch_free(thread, ptr);
+		batch_free(&thread->batch, ptr);
 		return;
 	}
 	arena_free(ptr, entry);

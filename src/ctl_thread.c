@@ -104,7 +104,7 @@ ctl_thread_idle(const struct ctl_call *call, const union ctl_value *in)
 	if (thread == NULL)
 		return EAGAIN;
 	thread_tcache_flush(thread);
-	thread_batch_flush(thread);
+	batch_flush(&thread->batch);
 	arena_decay(thread->arena->index);
 	return 0;
 }

@@ -394,7 +394,7 @@ gc_due(struct thread *thread, uint64_t now)
 		tcache_gc(&thread->own_cache);
 		pool_gc(thread);
 	}
-	thread_batch_flush(thread);
+	batch_flush(&thread->batch);
 	prof_due(thread, now - thread->event_last);
 	thread->event_last = now;
 }

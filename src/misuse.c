@@ -184,9 +184,8 @@ misuse_is_cached(const void *ptr, unsigned sizeclass)
 {
 	const struct thread *thread = thread_self();
 
-	for (unsigned i = 0; i < thread->batch_count; i++)
-		if (thread->batch[i] == ptr)
-			return true;
+	if (batch_holds(&thread->batch, ptr))
+		return true;
 	return misuse_is_in_cache(thread->cache, ptr, sizeclass) ||
 	    (thread->pool.depth > 0 &&
 	    misuse_is_in_cache(&thread->own_cache, ptr, sizeclass));

@@ -93,8 +93,7 @@ thread_take(void)
 		thread = base_alloc(&base_meta, sizeof *thread, CACHELINE);
 		if (thread == NULL)
 			return NULL;
-		lock_init(&thread->batch_lock, RANK_THREAD_BATCH,
-		    "thread_batch");
+		batch_init(&thread->batch);
 		list_init(&thread->link);
 	}
 	return thread;
@@ -148,7 +147,6 @@ thread_start(void)
 	thread->live = true;
 	thread->destructor_rounds = 0;
 	thread->exact = false;
-	thread->batch_count = 0;
 	thread->tcache_enabled = opt.tcache;
 	thread->prof.guard = 0;
 	atomic_store_explicit(&thread->deallocated, 0, memory_order_relaxed);
@@ -178,7 +176,7 @@ thread_get(void)
 static void
 thread_retire(struct thread *thread)
 {
-	thread_batch_flush(thread);
+	batch_flush(&thread->batch);
 	pool_thread_end(thread);
 	tcache_flush_all(&thread->own_cache);
 	arena_leave(thread->home);
@@ -277,7 +275,7 @@ thread_tcache_flush(struct thread *thread)
 {
 	tcache_flush_all(&thread->own_cache);
 	pool_flush(thread);
-	thread_batch_flush(thread);
+	batch_flush(&thread->batch);
 }
 
 void
@@ -350,46 +348,9 @@ thread_arena_set(struct thread *thread, unsigned index)
 
 /* --- frees of other domains ----------------------------------------------- */
 
-/* Takes what the batch holds; the lock makes it safe for another thread. */
-static unsigned
-batch_take(struct thread *thread, void **out)
-{
-	unsigned n;
-
-	lock_acquire(&thread->batch_lock);
-	n = thread->batch_count;
-	memcpy(out, thread->batch, n * sizeof *out);
-	thread->batch_count = 0;
-	lock_release(&thread->batch_lock);
-	return n;
-}
-
-void
-thread_batch_flush(struct thread *thread)
-{
-	void *blocks[THREAD_BATCH_MAX];
-
-	/* The owner's own count: nobody else adds to it. */
-	if (thread->batch_count != 0)
-		arena_flush_mixed(blocks, batch_take(thread, blocks));
-}
-
-void
-thread_batch_free(struct thread *thread, void *ptr)
-{
-	bool full;
-
-	lock_acquire(&thread->batch_lock);
-	thread->batch[thread->batch_count++] = ptr;
-	full = thread->batch_count == THREAD_BATCH_MAX;
-	lock_release(&thread->batch_lock);
-	if (full)
-		thread_batch_flush(thread);
-}
-
 /* The next thread's, which then goes to the end of the list. */
 static unsigned
-batch_take_next(void **out)
+batch_take_next(void *out[BATCH_MAX])
 {
 	unsigned n = 0;
 
@@ -400,7 +361,7 @@ batch_take_next(void **out)
 
 		list_remove(&thread->link);
 		list_push_back(&threads, &thread->link);
-		n = batch_take(thread, out);
+		n = batch_take(&thread->batch, out);
 	}
 	lock_release(&threads_lock);
 	return n;
@@ -410,7 +371,7 @@ batch_take_next(void **out)
 void
 thread_batch_flush_all(void)
 {
-	void *blocks[THREAD_BATCH_MAX];
+	void *blocks[BATCH_MAX];
 	size_t rounds;
 
 	lock_acquire(&threads_lock);
@@ -520,7 +481,7 @@ thread_fork_prepare(void)
 	lock_acquire(&threads_lock);
 	list_for_each(node, &threads)
 		lock_acquire(&list_entry(node, struct thread,
-		    link)->batch_lock);
+		    link)->batch.lock);
 }
 
 void
@@ -530,7 +491,7 @@ thread_fork_parent(void)
 
 	list_for_each(node, &threads)
 		lock_release(&list_entry(node, struct thread,
-		    link)->batch_lock);
+		    link)->batch.lock);
 	lock_release(&threads_lock);
 }
 
@@ -546,7 +507,7 @@ thread_fork_child(void)
 
 	list_for_each(node, &threads)
 		lock_reinit_child(&list_entry(node, struct thread,
-		    link)->batch_lock);
+		    link)->batch.lock);
 	list_for_each_safe(node, after, &threads) {
 		struct thread *thread = list_entry(node, struct thread, link);
 

@@ -14,7 +14,7 @@
  *   allocated = target - 1 - countdown
  *
  * Locks: threads_lock (RANK_THREADS) guards the list; a thread's own part is
- *   written by its owner only. batch_lock: see below.
+ *   written by its owner only. batch: see batch.h.
  * Memory: base_meta; recycled when a thread ends, never unmapped.
  * Fork: the child keeps its only thread; what the others counted is kept.
  */
@@ -26,13 +26,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "batch.h"
 #include "list.h"
 #include "lock.h"
 #include "pool.h"
 #include "prof.h"
 #include "tcache.h"
-
-enum { THREAD_BATCH_MAX = 64 };
 
 struct thread {
 	/* owner thread; read by thread_totals: */
@@ -69,10 +68,7 @@ struct thread {
 	bool exact;			/* every allocation is an event */
 	/* mallctl thread.peak: bytes held, as of the events */
 	int64_t peak, peak_base;
-	/* batch_lock: frees of other domains, not yet given back */
-	struct lock batch_lock;
-	unsigned batch_count;
-	void *batch[THREAD_BATCH_MAX];
+	struct batch batch;		/* its own lock */
 	/* threads_lock: */
 	struct list link;
 };
@@ -150,10 +146,7 @@ int thread_arena_set(struct thread *thread, unsigned index);
 void thread_tcache_enable(struct thread *thread, bool enable);
 void thread_tcache_flush(struct thread *thread);
 
-/* ptr belongs to another domain than the cache: to the batch. */
-void thread_batch_free(struct thread *thread, void *ptr);
-void thread_batch_flush(struct thread *thread);
-/* Every thread's batch; before an arena is reset. */
+/* Every thread's batch is given back; before an arena is reset. */
 void thread_batch_flush_all(void);
 
 static inline uint64_t
