@@ -185,17 +185,32 @@ slab_no_longer_full_locked(struct bin *bin, struct extent *slab)
 	}
 }
 
-/* Slabs that are empty now go onto the list. */
-static void
-give_locked(struct bin *bin, struct extent *slab, const void *ptr,
-    struct list *empty)
-{
-	unsigned nfree = slab_nfree(slab);
+/* What all regions of a bin have in common, out of the loop's way. */
+struct giving {
+	uint64_t inverse;
+	unsigned nregs, arena, shard;
+};
 
-	slab_give(slab, slab_index(slab, ptr));
-	if (unlikely(nfree + 1 == sc_slabs[bin->sizeclass].nregs))
-		slab_emptied_locked(bin, slab, nfree == 0, empty);
-	else if (unlikely(nfree == 0) && slab != bin->cur)
+static struct giving
+giving_of(const struct bin *bin, const struct pages *pages)
+{
+	const struct sc_slab *geometry = &sc_slabs[bin->sizeclass];
+
+	return (struct giving){ geometry->inverse, geometry->nregs,
+	    pages->arena, bin->shard };
+}
+
+/* A slab that is empty now goes onto the list. */
+static inline void
+give_locked(struct bin *bin, const struct giving *giving,
+    struct extent *slab, const char *ptr, struct list *empty)
+{
+	unsigned nfree = slab_give(slab, (unsigned)((uint64_t)(ptr -
+	    slab->addr) * giving->inverse >> SC_LG_INVERSE));
+
+	if (unlikely(nfree == giving->nregs))
+		slab_emptied_locked(bin, slab, nfree == 1, empty);
+	else if (unlikely(nfree == 1) && slab != bin->cur)
 		slab_no_longer_full_locked(bin, slab);
 }
 
@@ -204,17 +219,18 @@ bin_flush(struct bin *bin, struct pages *pages, void **ptrs, unsigned n,
     uint64_t nrequests)
 {
 	struct list empty = LIST_INITIALIZER(empty), *node, *after;
+	const struct giving giving = giving_of(bin, pages);
 	unsigned others = 0;
 
 	lock_acquire(&bin->lock);
 	for (unsigned i = 0; i < n; i++) {
 		struct extent *slab = pagemap_extent(pagemap_get(ptrs[i]));
 
-		if (extent_arena(slab) != pages->arena ||
-		    slab->shard != bin->shard)
+		if (unlikely(extent_arena(slab) != giving.arena ||
+		    slab->shard != giving.shard))
 			ptrs[others++] = ptrs[i];
 		else
-			give_locked(bin, slab, ptrs[i], &empty);
+			give_locked(bin, &giving, slab, ptrs[i], &empty);
 	}
 	bin->stats.ndalloc += n - others;
 	bin->stats.curregs -= n - others;

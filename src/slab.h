@@ -56,17 +56,18 @@ slab_region_is_free(const struct extent *extent, unsigned index)
 	return (word >> (index % 64) & 1) != 0;
 }
 
-/* Gives one region back; it must be in use. */
-static inline void
+/* Gives one region back, which must be in use. How many are free now. */
+static inline unsigned
 slab_give(struct extent *extent, unsigned index)
 {
 	uint64_t *word = &extent->words[index / 64];
+	unsigned nfree = slab_nfree(extent) + 1;
 
 	assert(!slab_region_is_free(extent, index));
 	__atomic_store_n(word, *word | (uint64_t)1 << (index % 64),
 	    __ATOMIC_RELAXED);
-	atomic_store_explicit(&extent->nfree, slab_nfree(extent) + 1,
-	    memory_order_relaxed);
+	atomic_store_explicit(&extent->nfree, nfree, memory_order_relaxed);
+	return nfree;
 }
 
 /*
