@@ -282,6 +282,21 @@ is_from_home(const struct thread *thread, const struct tcache *cache,
 	    thread->own_cache.key == (entry & PM_KEY);
 }
 
+static __attribute__((noinline)) void
+batch_is_full(struct thread *thread, unsigned sizeclass)
+{
+	batch_flush_class(&thread->batch, sizeclass);
+	/* A thread that frees nothing else comes by no other tick. */
+	event_tick(thread, EVENT_FLUSH);
+}
+
+static void
+free_into_batch(struct thread *thread, void *ptr, unsigned sizeclass)
+{
+	if (batch_push(&thread->batch, sizeclass, ptr))
+		batch_is_full(thread, sizeclass);
+}
+
 /* To the cache of its domain, to the batch of others, or to its arena. */
 static void
 give_back(struct thread *thread, void *ptr, uint64_t entry,
@@ -302,7 +317,7 @@ give_back(struct thread *thread, void *ptr, uint64_t entry,
 		    sizeclass))
 			return;
 	} else if (cache != NULL && sizeclass < SC_NSMALL && place == NULL) {
-		batch_free(&thread->batch, ptr);
+		free_into_batch(thread, ptr, sizeclass);
 		return;
 	}
 	arena_free(ptr, entry);

@@ -175,8 +175,8 @@ size_t arena_class_align(unsigned sizeclass);
  */
 void arena_flush(struct arena *arena, unsigned sizeclass, void **ptrs,
     unsigned n, uint64_t nrequests);
-/* Of any classes. */
-void arena_flush_mixed(void **ptrs, unsigned n);
+/* The same of a small class, with no arena that they should belong to. */
+void arena_flush_small(unsigned sizeclass, void **ptrs, unsigned n);
 
 /* Gives back one block, to the arena it came from. */
 void arena_free(void *ptr, uint64_t entry);

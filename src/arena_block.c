@@ -168,6 +168,19 @@ flush_large(struct arena *arena, unsigned sizeclass, void **ptrs,
 		large_free(pagemap_extent(pagemap_get(ptrs[i])));
 }
 
+/* Each round gives those of the first one's bin back. */
+void
+arena_flush_small(unsigned sizeclass, void **ptrs, unsigned n)
+{
+	while (n > 0) {
+		struct extent *slab = pagemap_extent(pagemap_get(ptrs[0]));
+		struct arena *arena = arena_get(extent_arena(slab), false);
+
+		n = bin_flush(arena_bin(arena, sizeclass, slab->shard),
+		    &arena->pages, ptrs, n, 0);
+	}
+}
+
 /* Where arena begins to take blocks: the first one's bin if it is its own. */
 static struct bin *
 first_bin(struct arena *arena, unsigned sizeclass, const void *ptr)
@@ -186,42 +199,9 @@ arena_flush(struct arena *arena, unsigned sizeclass, void **ptrs, unsigned n,
 		flush_large(arena, sizeclass, ptrs, n, nrequests);
 		return;
 	}
-	while ((n = bin_flush(first_bin(arena, sizeclass, ptrs[0]),
-	    &arena->pages, ptrs, n, nrequests)) > 0) {
-		arena = arena_of(pagemap_get(ptrs[0]));
-		nrequests = 0;
-	}
-}
-
-/* Moves the blocks of one class to the front; returns how many there are. */
-static unsigned
-gather_class(void **ptrs, unsigned n, unsigned sizeclass)
-{
-	unsigned found = 0;
-
-	for (unsigned i = 0; i < n; i++) {
-		void *ptr = ptrs[i];
-
-		if (pagemap_sizeclass(pagemap_get(ptr)) != sizeclass)
-			continue;
-		ptrs[i] = ptrs[found];
-		ptrs[found++] = ptr;
-	}
-	return found;
-}
-
-void
-arena_flush_mixed(void **ptrs, unsigned n)
-{
-	while (n > 0) {
-		uint64_t entry = pagemap_get(ptrs[0]);
-		unsigned sizeclass = pagemap_sizeclass(entry);
-		unsigned found = gather_class(ptrs, n, sizeclass);
-
-		arena_flush(arena_of(entry), sizeclass, ptrs, found, 0);
-		ptrs += found;
-		n -= found;
-	}
+	n = bin_flush(first_bin(arena, sizeclass, ptrs[0]), &arena->pages,
+	    ptrs, n, nrequests);
+	arena_flush_small(sizeclass, ptrs, n);
 }
 
 void
@@ -231,7 +211,7 @@ arena_free(void *ptr, uint64_t entry)
 	unsigned sizeclass = pagemap_sizeclass(entry);
 
 	if (sizeclass < SC_NSMALL)
-		arena_flush(arena_of(entry), sizeclass, &ptr, 1, 0);
+		arena_flush_small(sizeclass, &ptr, 1);
 	else
 		large_free(extent);
 }

@@ -36,7 +36,6 @@ enum lock_rank {
 	RANK_PROF_LEAF,		/* prof/: innermost of the profiler's own */
 	RANK_ROTATION,		/* pool.c: pools, spare caches */
 	RANK_THREADS,		/* thread.c: the list of threads */
-	RANK_THREAD_BATCH,	/* batch.c: frees of other domains */
 	RANK_TCACHES,		/* tcaches.c: explicit caches */
 	RANK_ARENAS,		/* arena.c: the table; arena_stats.c */
 	RANK_DECAY,		/* pages.c: decay of dirty, then muzzy */

@@ -184,7 +184,8 @@ misuse_is_cached(const void *ptr, unsigned sizeclass)
 {
 	const struct thread *thread = thread_self();
 
-	if (batch_holds(&thread->batch, ptr))
+	if (sizeclass < SC_NSMALL &&
+	    batch_holds(&thread->batch, sizeclass, ptr))
 		return true;
 	return misuse_is_in_cache(thread->cache, ptr, sizeclass) ||
 	    (thread->pool.depth > 0 &&

@@ -348,37 +348,40 @@ thread_arena_set(struct thread *thread, unsigned index)
 
 /* --- frees of other domains ----------------------------------------------- */
 
-/* The next thread's, which then goes to the end of the list. */
-static unsigned
-batch_take_next(void *out[BATCH_MAX])
+/* The first, which then goes to the end of the list. NULL: there is none. */
+static struct thread *
+next_thread(void)
 {
-	unsigned n = 0;
+	struct thread *thread = NULL;
 
 	lock_acquire(&threads_lock);
 	if (!list_empty(&threads)) {
-		struct thread *thread = list_first(&threads, struct thread,
-		    link);
-
+		thread = list_first(&threads, struct thread, link);
 		list_remove(&thread->link);
 		list_push_back(&threads, &thread->link);
-		n = batch_take(&thread->batch, out);
 	}
 	lock_release(&threads_lock);
-	return n;
+	return thread;
 }
 
-/* What is given back may be the business of hooks: not under a lock. */
+/*
+ * What is given back may be the business of hooks: not under a lock. A thread
+ * that ends meanwhile leaves its struct, and an empty batch, to another.
+ */
 void
 thread_batch_flush_all(void)
 {
-	void *blocks[BATCH_MAX];
 	size_t rounds;
 
 	lock_acquire(&threads_lock);
 	rounds = nthreads;
 	lock_release(&threads_lock);
-	for (; rounds > 0; rounds--)
-		arena_flush_mixed(blocks, batch_take_next(blocks));
+	for (; rounds > 0; rounds--) {
+		struct thread *thread = next_thread();
+
+		if (thread != NULL)
+			batch_steal(&thread->batch);
+	}
 }
 
 /* --- totals --------------------------------------------------------------- */
@@ -476,28 +479,19 @@ thread_orphan_free(size_t usable)
 void
 thread_fork_prepare(void)
 {
-	struct list *node;
-
 	lock_acquire(&threads_lock);
-	list_for_each(node, &threads)
-		lock_acquire(&list_entry(node, struct thread,
-		    link)->batch.lock);
 }
 
 void
 thread_fork_parent(void)
 {
-	struct list *node;
-
-	list_for_each(node, &threads)
-		lock_release(&list_entry(node, struct thread,
-		    link)->batch.lock);
 	lock_release(&threads_lock);
 }
 
 /*
  * The other threads are gone: what they counted stays in the totals, what
- * their caches hold is lost to the child, as with any allocator that caches.
+ * their caches and batches hold is lost to the child, as with any allocator
+ * that caches.
  */
 void
 thread_fork_child(void)
@@ -505,9 +499,6 @@ thread_fork_child(void)
 	struct list *node, *after;
 	struct thread *self = thread_tls.self;
 
-	list_for_each(node, &threads)
-		lock_reinit_child(&list_entry(node, struct thread,
-		    link)->batch.lock);
 	list_for_each_safe(node, after, &threads) {
 		struct thread *thread = list_entry(node, struct thread, link);
 

@@ -68,7 +68,7 @@ struct thread {
 	bool exact;			/* every allocation is an event */
 	/* mallctl thread.peak: bytes held, as of the events */
 	int64_t peak, peak_base;
-	struct batch batch;		/* its own lock */
+	struct batch batch;		/* see batch.h */
 	/* threads_lock: */
 	struct list link;
 };

@@ -224,20 +224,21 @@ test_flush_sends_each_block_home(void **state)
 }
 
 static void
-test_mixed_flush_takes_any_class_and_arena(void **state)
+test_small_flush_takes_any_arena(void **state)
 {
 	struct arena *arenas[2] = { arena_get(0, true), arena_get(1, true) };
 	void *mixed[64];
 
 	for (unsigned round = 0; round < 200; round++) {
 		unsigned n = 1 + (unsigned)core_below(64);
+		unsigned class = (unsigned)core_below(SC_NSMALL);
 
 		for (unsigned i = 0; i < n; i++) {
-			mixed[i] = arena_alloc(arenas[core_below(2)],
-			    (unsigned)core_below(45), 1, NULL);
+			mixed[i] = arena_alloc(arenas[core_below(2)], class,
+			    1, NULL);
 			assert_non_null(mixed[i]);
 		}
-		arena_flush_mixed(mixed, n);
+		arena_flush_small(class, mixed, n);
 		assert_int_equal(pages_active(&arenas[0]->pages), 0);
 		assert_int_equal(pages_active(&arenas[1]->pages), 0);
 	}
@@ -476,7 +477,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_fill_gives_distinct_regions_lowest_last),
 		cmocka_unit_test(test_flush_sends_each_block_home),
-		cmocka_unit_test(test_mixed_flush_takes_any_class_and_arena),
+		cmocka_unit_test(test_small_flush_takes_any_arena),
 		cmocka_unit_test(test_large_grows_and_shrinks_in_place),
 		cmocka_unit_test(test_huge_alignment),
 		cmocka_unit_test(test_impossible_size_is_null),
