@@ -243,17 +243,20 @@ end_sample(struct thread *thread, void *ptr, uint64_t entry)
 }
 
 static void
+credit_live(struct thread *thread, size_t usable)
+{
+	atomic_store_explicit(&thread->deallocated,
+	    atomic_load_explicit(&thread->deallocated, memory_order_relaxed) +
+	    usable, memory_order_relaxed);
+}
+
+static void
 credit(struct thread *thread, size_t usable)
 {
-	uint64_t sum;
-
-	if (thread == NULL) {
+	if (thread == NULL)
 		thread_orphan_free(usable);
-		return;
-	}
-	sum = atomic_load_explicit(&thread->deallocated, memory_order_relaxed);
-	atomic_store_explicit(&thread->deallocated, sum + usable,
-	    memory_order_relaxed);
+	else
+		credit_live(thread, usable);
 }
 
 static bool
@@ -290,7 +293,7 @@ batch_is_full(struct thread *thread, unsigned sizeclass)
 	event_tick(thread, EVENT_FLUSH);
 }
 
-static void
+static inline void
 free_into_batch(struct thread *thread, void *ptr, unsigned sizeclass)
 {
 	if (batch_push(&thread->batch, sizeclass, ptr))
@@ -356,6 +359,39 @@ alloc_free(void *ptr, const struct alloc_place *place)
 		memset(ptr, JUNK_FREE, usable);
 	credit(thread, usable);
 	give_back(thread, ptr, entry, place);
+}
+
+/*
+ * A small block of a program's arena, not sampled, and a thread with a cache
+ * of another domain: then the two keys differ in the domain alone. With a
+ * guard, checks, or no thread the cache is the const one, whose key differs
+ * in more. In a pool's scope the block may be of the thread's own cache.
+ */
+static bool
+is_of_other_domain(const struct thread *thread, uint64_t entry)
+{
+	uint64_t key = entry & PM_KEY, differ = key ^ thread_tls.cache->key;
+
+	return differ - 1 < PM_DOMAIN && key != thread->own_cache.key &&
+	    pagemap_domain(entry) < PM_INTERNAL &&
+	    pagemap_sizeclass(entry) < SC_NSMALL;
+}
+
+void
+alloc_free_plain(void *ptr)
+{
+	uint64_t entry = pagemap_get(ptr);
+	unsigned sizeclass = pagemap_sizeclass(entry);
+	struct thread *thread = thread_self();
+
+	if (!is_of_other_domain(thread, entry)) {
+		alloc_free(ptr, NULL);
+		return;
+	}
+	/* When the batch is flushed the slab is there. */
+	extent_prefetch(pagemap_extent(entry));
+	credit_live(thread, sc_size(sizeclass));
+	free_into_batch(thread, ptr, sizeclass);
 }
 
 /* --- realloc -------------------------------------------------------------- */

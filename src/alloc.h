@@ -36,6 +36,11 @@ void *alloc_new(const struct alloc_request *request);
 
 /* place may be NULL; its cache takes the block if the domains agree. */
 void alloc_free(void *ptr, const struct alloc_place *place);
+/*
+ * The same without a place, for what a fast path would not take: a shorter way
+ * to the batch of other domains.
+ */
+void alloc_free_plain(void *ptr);
 
 /*
  * realloc: request->size > 0. The contents are kept up to the lesser size.

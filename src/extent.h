@@ -97,6 +97,14 @@ extent_end(const struct extent *extent)
 	return extent->addr + extent->size;
 }
 
+/* Both its lines, to be written soon. */
+static inline void
+extent_prefetch(const struct extent *extent)
+{
+	__builtin_prefetch(extent, 1);
+	__builtin_prefetch((const char *)extent + CACHELINE, 1);
+}
+
 /* Where a large block begins: within the first granule, see arena_block.c. */
 static inline char *
 extent_block(const struct extent *extent)

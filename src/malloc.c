@@ -34,7 +34,7 @@ malloc(size_t size)
 static __attribute__((noinline)) void
 free_slow(void *ptr)
 {
-	alloc_free(ptr, NULL);
+	alloc_free_plain(ptr);
 }
 
 static inline void
@@ -182,7 +182,7 @@ free_sized_slow(void *ptr, size_t size, size_t align)
 {
 	if (misuse_wanted() && ptr != NULL)
 		misuse_check_free(ptr, size, align);
-	alloc_free(ptr, NULL);
+	alloc_free_plain(ptr);
 }
 
 EXPORT void
