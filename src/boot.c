@@ -84,7 +84,7 @@ static const struct prof_host host = {
 	.thread_self = thread_prof_self,
 	.redraw = event_redraw_all,
 	.stats = stats_json,
-	.advance = pool_advance,
+	.advance = pool_advance_worker,
 	.version = STRATA_VERSION,
 };
 

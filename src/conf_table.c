@@ -108,6 +108,8 @@ const struct conf_option conf_options[] = {
 	    PERCPU_DISABLED),
 	NUMBER("default_pool", CONF_UNSIGNED, &opt.default_pool,
 	    LIMITS(0, POOL_ARENAS_MAX), false),
+	NUMBER("pool_rest_ms", CONF_SSIZE, &opt.pool_rest_ms,
+	    LIMITS(-1, DECAY_MS_MAX), false),
 	NUMBER("oversize_threshold", CONF_SIZE, &opt.oversize_threshold,
 	    LIMITS(0, SC_LARGE_MAX), false),
 	RANGES("bin_shards", &opt.bin_shards, LIMITS(1, BIN_SHARDS_MAX)),

@@ -17,6 +17,7 @@
 #include "mallctl.h"
 #include "fork.h"
 #include "pool.h"
+#include "pool_rest.h"
 #include "prof.h"
 #include "thread.h"
 
@@ -55,6 +56,7 @@ fork_child(void)
 	pool_fork_child(thread_self());
 	if (CONFIG_PROF)
 		prof_fork_child();
+	pool_rest_fork_child();
 	background_fork_child();
 	ctl_fork_child();
 }

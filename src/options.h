@@ -53,6 +53,7 @@ struct alloc_options {
 	bool cache_oblivious;
 	enum option_percpu percpu_arena;
 	unsigned default_pool;		/* its arenas at most; 0: none */
+	ssize_t pool_rest_ms;		/* see pool_rest.h; -1: never */
 	size_t oversize_threshold;	/* bytes; 0: none */
 	struct option_ranges bin_shards;	/* value: bins of a class */
 	struct option_ranges slab_sizes;	/* value: pages of 4 KiB */

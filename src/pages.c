@@ -235,6 +235,7 @@ pages_alloc(struct pages *pages, size_t size, size_t align)
 	extent_set_state(extent, EXTENT_ACTIVE);
 	atomic_fetch_add_explicit(&pages->npages, extent->size / os_page,
 	    memory_order_relaxed);
+	atomic_store_explicit(&pages->used, true, memory_order_relaxed);
 	return extent;
 }
 
@@ -431,6 +432,7 @@ static void
 deactivate(struct pages *pages, struct extent *extent)
 {
 	assert(extent_state(extent) == EXTENT_ACTIVE);
+	atomic_store_explicit(&pages->used, true, memory_order_relaxed);
 	atomic_fetch_sub_explicit(&pages->npages, extent->size / os_page,
 	    memory_order_relaxed);
 	extent->zeroed = false;

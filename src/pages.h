@@ -34,6 +34,7 @@ struct pages {
 	_Atomic size_t npages;		/* of active extents */
 	_Atomic size_t address_space;	/* bytes mapped from the system */
 	_Atomic bool unwatched;		/* no purging thread comes by */
+	_Atomic bool used;		/* since pool_rest_look was here */
 	_Atomic(struct extent_hooks_s *) hooks;	/* NULL: none */
 	_Atomic bool retired;		/* pages_retire */
 	_Atomic bool unreleased;	/* retired, and not yet empty since */
@@ -44,6 +45,8 @@ struct pages {
 	_Atomic uint64_t serial;	/* of the next mapping */
 	_Atomic int dss;		/* enum option_dss */
 	_Atomic size_t grow_limit;	/* bytes of a mapping, beyond need */
+	/* the thread of pool_rest_look: */
+	uint64_t used_ns;		/* monotonic; when used was seen last */
 	/* constant after init: */
 	unsigned arena;
 	bool own_window;

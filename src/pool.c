@@ -10,6 +10,7 @@
 #include "generation.h"
 #include "message.h"
 #include "os.h"
+#include "pool_rest.h"
 #include "pool_scope.h"
 #include "thread.h"
 
@@ -147,8 +148,8 @@ begin_locked(struct pool *pool, struct arena *arena, uint32_t generation)
 		pages_retire(&old->pages, true);
 }
 
-int
-pool_rotate(unsigned index, uint64_t *generation)
+static int
+rotate(unsigned index, uint64_t *generation)
 {
 	struct arena *arena;
 	struct pool *pool;
@@ -168,6 +169,16 @@ pool_rotate(unsigned index, uint64_t *generation)
 	lock_release(&pools_lock);
 	if (error == 0)
 		pool_empty_caches(pool);
+	return error;
+}
+
+int
+pool_rotate(unsigned index, uint64_t *generation)
+{
+	int error = rotate(index, generation);
+
+	if (error == 0)
+		pool_rest_start();
 	return error;
 }
 
@@ -292,14 +303,24 @@ pool_default_has(const struct arena *arena)
 }
 
 uint32_t
-pool_advance(void)
+pool_advance_worker(void)
 {
 	uint64_t generation;
 
 	if (default_index == POOL_MAX ||
-	    pool_rotate(default_index, &generation) != 0)
+	    rotate(default_index, &generation) != 0)
 		return generation_advance();
 	return (uint32_t)generation;
+}
+
+uint32_t
+pool_advance(void)
+{
+	uint32_t generation = pool_advance_worker();
+
+	if (default_index != POOL_MAX)
+		pool_rest_start();
+	return generation;
 }
 
 /* --- the end -------------------------------------------------------------- */

@@ -99,6 +99,8 @@ bool pool_default_has(const struct arena *arena);
  * from anywhere, signal handlers too. The new number.
  */
 uint32_t pool_advance(void);
+/* By the profiler's worker: no thread follows it, see pool_rest.h. */
+uint32_t pool_advance_worker(void);
 
 /* What the thread's malloc uses follows from its innermost scope. */
 void pool_settle(struct thread *thread);

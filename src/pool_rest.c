@@ -1,0 +1,142 @@
+/*
+ * pool_rest.c - what a reload leaves unused goes back when the program rests;
+ * see pool_rest.h.
+ *
+ *   no thread --rotation--> a thread looks, every quarter of a rest's time
+ *     ^  ^                     |
+ *     |  +---nothing is left---+
+ *     +------fork (child)------+
+ *
+ * It ends, rather than to wait for a rotation: it must not keep a process
+ * alive whose other threads have ended.
+ *
+ * Locks: none of its own; looking says whether there is a thread.
+ * Signals: all are blocked in the thread. It calls nothing but purging, so it
+ *   never allocates; what making it allocates comes from the internal arena.
+ */
+#define _GNU_SOURCE
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+
+#include "arena.h"
+#include "options.h"
+#include "os.h"
+#include "pool_rest.h"
+#include "thread.h"
+
+enum {
+	LOOKS = 4,			/* a rest is seen late by a quarter */
+	LOOK_MIN_NS = 5 * 1000 * 1000,	/* however short it is */
+};
+
+/* Sequentially consistent, see rest_main: */
+static _Atomic bool looking;		/* there is a thread */
+static _Atomic uint32_t rotations;	/* changes with each */
+
+static uint64_t
+rest_ns(void)
+{
+	return (uint64_t)opt.pool_rest_ms * 1000000;
+}
+
+/* What is never to decay stays; retiring an arena asks for its pages. */
+static bool
+may_purge(struct pages *pages)
+{
+	return pages_retired(pages) ||
+	    (pages_decay_ms_get(pages, EXTENT_DIRTY) != DECAY_NEVER &&
+	    pages_decay_ms_get(pages, EXTENT_MUZZY) != DECAY_NEVER);
+}
+
+bool
+pool_rest_look(struct pages *pages, uint64_t now)
+{
+	if (!may_purge(pages))
+		return false;
+	if (atomic_load_explicit(&pages->used, memory_order_relaxed)) {
+		/* What is freed from here on counts for the next look. */
+		atomic_store_explicit(&pages->used, false,
+		    memory_order_relaxed);
+		pages->used_ns = now;
+		return true;
+	}
+	if (ecache_bytes(&pages->caches[EXTENT_DIRTY]) == 0 &&
+	    ecache_bytes(&pages->caches[EXTENT_MUZZY]) == 0)
+		return false;
+	if (now - pages->used_ns >= rest_ns())
+		pages_purge(pages);
+	return true;
+}
+
+static bool
+look_at_all(void)
+{
+	uint64_t now = os_now_ns();
+	bool again = false;
+
+	for (unsigned i = 0; i < arenas_count(); i++) {
+		struct arena *arena = arena_get(i, false);
+
+		if (arena != NULL && pool_rest_look(&arena->pages, now))
+			again = true;
+	}
+	return again;
+}
+
+/* false: another thread is looking. */
+static bool
+begin_looking(void)
+{
+	return !atomic_exchange(&looking, true);
+}
+
+/*
+ * A rotation is counted, then looks whether there is a thread; here there is
+ * said to be none, then the count is looked at. One of the two sees the other,
+ * all being sequentially consistent: no rotation is without a thread.
+ */
+static void *
+rest_main(void *arg)
+{
+	uint64_t pause = rest_ns() / LOOKS;
+	uint32_t before;
+
+	if (pause < LOOK_MIN_NS)
+		pause = LOOK_MIN_NS;
+	do {
+		before = atomic_load(&rotations);
+		while (look_at_all())
+			os_sleep_ns(pause);
+		atomic_store(&looking, false);
+	} while (before != atomic_load(&rotations) && begin_looking());
+	return NULL;
+}
+
+void
+pool_rest_start(void)
+{
+	sigset_t all, old;
+	pthread_t id;
+
+	if (opt.pool_rest_ms < 0)
+		return;
+	atomic_fetch_add(&rotations, 1);
+	if (!begin_looking())
+		return;
+	sigfillset(&all);
+	(void)thread_guard_enter();
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	if (pthread_create(&id, NULL, rest_main, NULL) == 0)
+		pthread_detach(id);
+	else
+		atomic_store(&looking, false);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	thread_guard_leave();
+}
+
+void
+pool_rest_fork_child(void)
+{
+	atomic_store(&looking, false);
+}

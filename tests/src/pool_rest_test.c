@@ -1,0 +1,289 @@
+/*
+ * pool_rest_test.c - what goes back when a program with pools rests, what
+ * does not, and that the thread which sees to it ends.
+ */
+#include "core.h"
+
+#include <dirent.h>
+#include <pthread.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "names.h"
+#include "pool_rest.h"
+
+#include <strata/strata.h>
+
+/* A rest of 20 ms, for the tests with a thread; the others have a clock. */
+const char *malloc_conf = "pool_rest_ms:20,narenas:2";
+
+enum { ARENA = 79, SIZE = 1 << 20, REST_MS = 20 };
+
+static uint64_t
+ms(uint64_t n)
+{
+	return n * 1000000;
+}
+
+static bool
+resident(const void *addr)
+{
+	unsigned char map[SIZE >> 12] = { 0 };
+	size_t n = 0;
+
+	assert_int_equal(mincore((void *)((uintptr_t)addr & -os_page), SIZE,
+	    map), 0);
+	for (size_t i = 0; i < SIZE / os_page; i++)
+		n += map[i] & 1;
+	return n >= SIZE / os_page / 2;
+}
+
+/* --- a look, by a clock of the test's ------------------------------------- */
+
+static struct pages *
+fresh(ssize_t dirty, ssize_t muzzy)
+{
+	static unsigned arena = ARENA;
+	struct pages *pages = base_alloc(&base_meta, sizeof *pages, CACHELINE);
+
+	assert_non_null(pages);
+	pages_init(pages, ++arena, true);
+	pages_decay_ms_set(pages, EXTENT_DIRTY, dirty, 0);
+	pages_decay_ms_set(pages, EXTENT_MUZZY, muzzy, 0);
+	return pages;
+}
+
+/* Its pages are unused from now on. */
+static char *
+spike(struct pages *pages)
+{
+	struct extent *extent = pages_alloc(pages, SIZE, os_page);
+	char *addr;
+
+	assert_non_null(extent);
+	addr = extent->addr;
+	memset(addr, 1, SIZE);
+	pages_free(pages, extent);
+	return addr;
+}
+
+static void
+test_unused_pages_go_at_rest(void **state)
+{
+	struct pages *pages = fresh(10000, 0);
+	char *addr = spike(pages);
+
+	assert_true(pool_rest_look(pages, ms(1000)));
+	assert_true(pool_rest_look(pages, ms(1000 + REST_MS) - 1));
+	assert_true(resident(addr));
+	assert_true(pool_rest_look(pages, ms(1000 + REST_MS)));
+	assert_false(resident(addr));
+	assert_false(pool_rest_look(pages, ms(1001 + REST_MS)));
+	pages_check(pages);
+}
+
+static void
+test_pages_of_an_arena_that_works_stay(void **state)
+{
+	struct pages *pages = fresh(10000, 0);
+	char *addr = spike(pages);
+
+	for (unsigned i = 0; i < 100; i++) {
+		assert_true(pool_rest_look(pages, ms(1000 + 15 * i)));
+		assert_true(resident(addr));
+		pages_free(pages, pages_alloc(pages, os_page, os_page));
+	}
+}
+
+static void
+test_muzzy_pages_go_too(void **state)
+{
+	struct pages *pages = fresh(10000, 10000);
+
+	spike(pages);
+	(void)pool_rest_look(pages, ms(1000));
+	(void)pool_rest_look(pages, ms(2000));
+	assert_int_equal(ecache_bytes(&pages->caches[EXTENT_DIRTY]), 0);
+	assert_int_equal(ecache_bytes(&pages->caches[EXTENT_MUZZY]), 0);
+}
+
+static void
+test_what_never_decays_stays(void **state)
+{
+	struct pages *pages = fresh(-1, 0), *muzzy = fresh(10000, -1);
+	char *addr = spike(pages);
+
+	spike(muzzy);
+	assert_false(pool_rest_look(pages, ms(1000)));
+	assert_false(pool_rest_look(pages, ms(2000)));
+	assert_true(resident(addr));
+	assert_false(pool_rest_look(muzzy, ms(1000)));
+	assert_false(pool_rest_look(muzzy, ms(2000)));
+	assert_int_equal(ecache_bytes(&muzzy->caches[EXTENT_DIRTY]), SIZE);
+}
+
+/* Less than a stride, with much alive: no free comes that would purge it. */
+static void
+test_a_retired_arena_keeps_no_rest(void **state)
+{
+	struct pages *pages = fresh(-1, -1);
+	struct extent *alive = pages_alloc(pages, 32 * SIZE, os_page);
+	char *addr;
+
+	assert_non_null(alive);
+	pages_retire(pages, true);
+	addr = spike(pages);
+	assert_true(resident(addr));
+	(void)pool_rest_look(pages, ms(1000));
+	(void)pool_rest_look(pages, ms(1000 + REST_MS));
+	assert_false(resident(addr));
+}
+
+/* --- the thread ----------------------------------------------------------- */
+
+static unsigned
+threads(void)
+{
+	DIR *dir = opendir("/proc/self/task");
+	unsigned n = 0;
+
+	if (dir == NULL)
+		return 0;
+	while (readdir(dir) != NULL)
+		n++;
+	closedir(dir);
+	return n - 2;
+}
+
+/* false: not within ten seconds. */
+static bool
+wait_until_alone(void)
+{
+	for (unsigned i = 0; i < 10000; i++) {
+		if (threads() == 1)
+			return true;
+		os_sleep_ns(1000000);
+	}
+	return false;
+}
+
+/* A request's spike, by a thread that then sleeps; not of a pool. */
+static void *
+serve(void *arg)
+{
+	void **spot = arg;
+	pthread_barrier_t *end = spot[1];
+	char *block = malloc(2 * SIZE);
+
+	assert_non_null(block);
+	memset(block, 1, 2 * SIZE);
+	spot[0] = block;
+	free(block);
+	pthread_barrier_wait(end);
+	pthread_barrier_wait(end);
+	return NULL;
+}
+
+static void
+test_a_rotation_is_followed_by_a_look_at_all(void **state)
+{
+	pthread_barrier_t end;
+	void *spot[2] = { NULL, &end };
+	pthread_t thread;
+	unsigned pool;
+	bool gone = false;
+
+	assert_int_equal(strata_pool_create(0, &pool), 0);
+	assert_int_equal(threads(), 1);
+	pthread_barrier_init(&end, NULL, 2);
+	assert_int_equal(pthread_create(&thread, NULL, serve, spot), 0);
+	pthread_barrier_wait(&end);
+	assert_true(resident(spot[0]));
+	assert_int_equal(strata_pool_rotate(pool, NULL), 0);
+	for (unsigned i = 0; i < 10000 && !gone; i++) {
+		os_sleep_ns(1000000);
+		gone = !resident(spot[0]);
+	}
+	assert_true(gone);
+	pthread_barrier_wait(&end);
+	pthread_join(thread, NULL);
+	assert_true(wait_until_alone());
+	assert_int_equal(strata_pool_destroy(pool), 0);
+}
+
+/* One thread for however many rotations, or one more that is ending. */
+static void
+test_the_thread_ends(void **state)
+{
+	unsigned pool;
+
+	assert_int_equal(strata_pool_create(0, &pool), 0);
+	for (unsigned i = 0; i < 100; i++)
+		assert_int_equal(strata_pool_rotate(pool, NULL), 0);
+	assert_true(threads() < 10);
+	assert_true(wait_until_alone());
+	assert_int_equal(strata_pool_destroy(pool), 0);
+}
+
+static void
+test_a_fork_child_has_its_own(void **state)
+{
+	unsigned pool;
+	int status;
+	pid_t pid;
+
+	assert_int_equal(strata_pool_create(0, &pool), 0);
+	assert_int_equal(strata_pool_rotate(pool, NULL), 0);
+	pid = fork();
+	if (pid == 0) {
+		void *block = malloc(2 * SIZE);
+
+		memset(block, 1, 2 * SIZE);
+		free(block);
+		if (threads() != 1)
+			_exit(1);
+		if (strata_pool_rotate(pool, NULL) != 0)
+			_exit(2);
+		if (!wait_until_alone())
+			_exit(3);
+		_exit(resident(block) ? 4 : 0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+	assert_true(wait_until_alone());
+	assert_int_equal(strata_pool_destroy(pool), 0);
+}
+
+static void
+test_minus_one_makes_no_thread(void **state)
+{
+	ssize_t before = opt.pool_rest_ms;
+	unsigned pool;
+
+	opt.pool_rest_ms = -1;
+	assert_int_equal(strata_pool_create(0, &pool), 0);
+	assert_int_equal(strata_pool_rotate(pool, NULL), 0);
+	assert_int_equal(threads(), 1);
+	assert_int_equal(strata_pool_destroy(pool), 0);
+	opt.pool_rest_ms = before;
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_unused_pages_go_at_rest),
+		cmocka_unit_test(test_pages_of_an_arena_that_works_stay),
+		cmocka_unit_test(test_muzzy_pages_go_too),
+		cmocka_unit_test(test_what_never_decays_stays),
+		cmocka_unit_test(test_a_retired_arena_keeps_no_rest),
+		cmocka_unit_test(test_a_rotation_is_followed_by_a_look_at_all),
+		cmocka_unit_test(test_the_thread_ends),
+		cmocka_unit_test(test_a_fork_child_has_its_own),
+		cmocka_unit_test(test_minus_one_makes_no_thread),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
