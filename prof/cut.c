@@ -23,12 +23,12 @@
 #include "sampler.h"
 #include "util.h"
 
-enum { GENERATION_KEPT = 16 };	/* younger ones are never folded together */
-
 static struct lock lock = LOCK_INITIALIZER(RANK_PROF_CUT, "prof_cut");
 /* lock: */
 static uint32_t open_number;		/* 0: closed */
 static bool reset_while_open;
+
+static uint64_t fold_left;		/* atomic: bytes after the last fold */
 
 static const struct prof_host *host;
 
@@ -36,6 +36,7 @@ void
 cut_boot(const struct prof_host *prof_host)
 {
 	host = prof_host;
+	fold_left = 0;
 }
 
 int
@@ -199,14 +200,31 @@ cut_reset(void)
 	sampler_dropped_reset();
 }
 
+bool
+cut_fold_due(void)
+{
+	uint64_t in_use = profmem_in_use(), part = profmem_limit() / 16;
+	uint64_t left = __atomic_load_n(&fold_left, __ATOMIC_RELAXED);
+
+	/* what has been freed since is not grown anew; racing is harmless */
+	if (in_use < left)
+		__atomic_store_n(&fold_left, in_use, __ATOMIC_RELAXED);
+	return generation_current() > CUT_GENERATIONS_KEPT &&
+	    in_use >= part * CUT_FOLD_SHARE &&
+	    in_use >= left + part * CUT_FOLD_STEP;
+}
+
 void
 cut_fold_generations(void)
 {
 	uint32_t now = generation_current();
 
 	lock_acquire(&lock);
-	if (open_number == 0 && now > GENERATION_KEPT)
-		group_fold_generations(now - GENERATION_KEPT);
+	if (open_number == 0 && now > CUT_GENERATIONS_KEPT) {
+		group_fold_generations(now - CUT_GENERATIONS_KEPT);
+		__atomic_store_n(&fold_left, profmem_in_use(),
+		    __ATOMIC_RELAXED);
+	}
 	lock_release(&lock);
 }
 

@@ -15,6 +15,7 @@
 #ifndef STRATA_CUT_H
 #define STRATA_CUT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,7 +24,18 @@
 #include "prof.h"
 #include "lock.h"
 
-enum { CUT_BATCH = 256, CUT_SINCE_KEPT = 16 };
+enum {
+	CUT_BATCH = 256,
+	CUT_SINCE_KEPT = 16,
+	CUT_GENERATIONS_KEPT = 16,
+	/*
+	 * In sixteenths of the bound. A quarter: at two history does without,
+	 * at three new stacks do. One between two folds: a fold goes over the
+	 * bound at most, and over that once in so much that has come.
+	 */
+	CUT_FOLD_SHARE = 4,
+	CUT_FOLD_STEP = 1,
+};
 
 struct cut {
 	/* constant after cut_begin: */
@@ -74,7 +86,14 @@ void cut_end(struct cut *cut);
 /* Drops all totals and records (mallctl prof.reset); safe during a cut. */
 void cut_reset(void);
 
-/* Short of memory: folds the freed totals of old generations (group.h). */
+/*
+ * Folds the freed totals of all but the newest CUT_GENERATIONS_KEPT
+ * generations (group.h), unless a cut is open. It goes over all groups: not
+ * for a thread that allocates. It is due when the profiler's memory in use is
+ * beyond CUT_FOLD_SHARE of its bound, and by CUT_FOLD_STEP beyond what the
+ * last one left.
+ */
+bool cut_fold_due(void);
 void cut_fold_generations(void);
 
 void cut_boot(const struct prof_host *host);

@@ -222,7 +222,7 @@ typedef void group_change(struct shard *shard, struct group *group,
 static void
 change_all(group_change *change, uint32_t arg)
 {
-	enum { BATCH = 128 };
+	enum { BATCH = 32 };		/* some 100 us */
 
 	for (struct shard *shard = shards; shard < shards + SHARDS; shard++) {
 		size_t left;

@@ -326,7 +326,7 @@ take_sample(struct prof_thread *thread, const struct prof_alloc *alloc)
 		tell_begin(thread, alloc, stack, record->birth_ns);
 	stack_put(stack);		/* the group has its own */
 	if (record == NULL && profmem_limit_update())
-		cut_fold_generations();
+		trigger_fold();
 	return record;
 }
 
@@ -447,6 +447,13 @@ prof_dump(const char *filename, enum prof_trigger trigger)
 	error = dump_now(filename, trigger, NULL);
 	unguard(guarded);
 	return error;
+}
+
+void
+prof_generation_begun(void)
+{
+	if (is_started() && cut_fold_due())
+		trigger_fold();
 }
 
 /* --- switches and figures ------------------------------------------------- */

@@ -223,6 +223,12 @@ void prof_gdump_event(void);		/* mapped reached a new high */
 /* Dumps now, in this thread. filename NULL: the automatic name. 0 or errno. */
 int prof_dump(const char *filename, enum prof_trigger trigger);
 
+/*
+ * A generation has begun: the worker folds what is kept of old ones if that
+ * has become much. No locks held; returns at once.
+ */
+void prof_generation_begun(void);
+
 /* Switches and figures behind mallctl prof.*, thread.prof.*; thread-safe. */
 bool prof_enabled(void);		/* the master switch (opt.prof) */
 bool prof_active_get(void);

@@ -25,6 +25,7 @@ static struct lock lock =
     LOCK_INITIALIZER(RANK_PROF_LEAF, "prof_memory");
 /* lock: */
 static void *lists[NLISTS];
+static uint64_t waiting;		/* bytes in them */
 /* atomic: */
 static uint64_t limit;
 static uint64_t failures;
@@ -40,6 +41,8 @@ profmem_boot(size_t max_memory, const struct prof_host *prof_host)
 	host = prof_host;
 	limit_grows = max_memory == SIZE_MAX;
 	limit = limit_grows ? limit_least : max_memory;
+	__builtin_memset(lists, 0, sizeof lists);
+	waiting = 0;
 	base_init(&profmem_base, "strata-prof");
 	/* fork takes it before the allocator's locks: not among its bases */
 	lock_init(&profmem_base.lock, RANK_PROF_LEAF, "prof_base");
@@ -68,6 +71,17 @@ profmem_used(void)
 
 	base_stats(&profmem_base, &stats);
 	return stats.allocated;
+}
+
+uint64_t
+profmem_in_use(void)
+{
+	uint64_t used;
+
+	lock_acquire(&lock);
+	used = profmem_used() - waiting;
+	lock_release(&lock);
+	return used;
 }
 
 uint64_t
@@ -107,6 +121,7 @@ profmem_alloc(size_t size, enum profmem_share share)
 	piece = lists[list];
 	if (piece != NULL) {
 		lists[list] = *(void **)piece;
+		waiting -= rounded(size);
 	} else if (profmem_used() + rounded(size) <=
 	    profmem_limit() / 8 * share) {
 		piece = base_alloc(&profmem_base, rounded(size), STEP);
@@ -127,6 +142,7 @@ profmem_free(void *piece, size_t size)
 	lock_acquire(&lock);
 	*(void **)piece = lists[list];
 	lists[list] = piece;
+	waiting += rounded(size);
 	lock_release(&lock);
 }
 

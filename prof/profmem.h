@@ -33,6 +33,7 @@ void profmem_free(void *ptr, size_t size);
 extern struct base profmem_base;
 
 uint64_t profmem_used(void);		/* bytes in use or waiting for reuse */
+uint64_t profmem_in_use(void);		/* bytes without those that wait */
 uint64_t profmem_limit(void);
 uint64_t profmem_failures(void);
 /*

@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "ctlpub.h"
+#include "cut.h"
 #include "dump.h"
 #include "fmt.h"
 #include "generation.h"
@@ -31,6 +32,7 @@
 enum {
 	ASK_SIGNAL = 1, ASK_BYTES = 2, ASK_TIME = 4, ASK_GDUMP = 8,
 	ASK_REFRESH = 16,		/* only the ctl page */
+	ASK_FOLD = 32,			/* old generations */
 	REQUESTS = CTLPAGE_ACKS,	/* each gets its ack in one pass */
 	ROTATIONS = 8 * CTLPAGE_ACKS,	/* remembered longer than acks are */
 	CHECK_NS = 100 * 1000000,	/* between looks at the disposition */
@@ -416,6 +418,8 @@ serve(void)
 		    ctlpub_acked(CTL_SI_ID(requests[i])))
 			requests[i] = 0;
 	}
+	if (asked & ASK_FOLD)
+		cut_fold_generations();
 	serve_dumps(requests, asked & ASK_SIGNAL);
 	serve_others(requests);
 	serve_automatic(asked);
@@ -522,6 +526,14 @@ trigger_gdump(void)
 		return;
 	atomic_fetch_or(&trigger.asked, ASK_GDUMP);
 	wake_or_serve();
+}
+
+/* Without a task it waits for a thread's next event. */
+void
+trigger_fold(void)
+{
+	if (trigger.started)
+		ask(ASK_FOLD);
 }
 
 bool

@@ -45,6 +45,9 @@ void trigger_gdump(void);		/* mapped reached a new high */
  */
 void trigger_check(void);
 
+/* Has old generations folded (cut.h). No lock held; returns at once. */
+void trigger_fold(void);
+
 /* Sampling, R or the prefix changed: the ctl page is brought up to date. */
 void trigger_changed(void);
 

@@ -12,6 +12,7 @@
 #include "os.h"
 #include "pool_rest.h"
 #include "pool_scope.h"
+#include "prof.h"
 #include "thread.h"
 
 struct lock pools_lock = LOCK_INITIALIZER(RANK_ROTATION, "pools");
@@ -167,9 +168,11 @@ rotate(unsigned index, uint64_t *generation)
 	}
 	drop_empty_locked();
 	lock_release(&pools_lock);
-	if (error == 0)
-		pool_empty_caches(pool);
-	return error;
+	if (error != 0)
+		return error;
+	pool_empty_caches(pool);
+	prof_generation_begun();
+	return 0;
 }
 
 int
@@ -307,9 +310,11 @@ pool_advance_worker(void)
 {
 	uint64_t generation;
 
-	if (default_index == POOL_MAX ||
-	    rotate(default_index, &generation) != 0)
-		return generation_advance();
+	if (default_index != POOL_MAX &&
+	    rotate(default_index, &generation) == 0)
+		return (uint32_t)generation;
+	generation = generation_advance();
+	prof_generation_begun();
 	return (uint32_t)generation;
 }
 

@@ -489,6 +489,78 @@ test_the_living_keep_their_generation(void **state)
 	assert_int_equal(group_count(), 1);
 }
 
+/* 100 samples, the first of which lives for 50 generations. */
+static void
+live_through_a_generation(uint32_t turn)
+{
+	uint32_t generation = generation_advance();
+	uintptr_t n = turn % 50 + 1;
+
+	if (turn >= 50)
+		leave(n * 16);
+	assert_non_null(enter_in(n, generation, turn % 7, 16));
+	for (n = 100; n < 199; n++) {
+		assert_non_null(enter_in(n, generation, turn % 7, n * 16));
+		live_remove((void *)(n * 16), NULL, UINT64_MAX, NULL);
+	}
+}
+
+static void
+test_memory_does_not_grow_with_generations(void **state)
+{
+	enum { TURNS = 10000 };
+	unsigned folds = 0;
+	uint64_t used = 0, failures = profmem_failures();
+	struct tally t;
+
+	profmem_boot(16 << 20, &fake_host);
+	stack_boot();
+	group_boot();
+	live_boot(&fake_host);
+	cut_reset();
+	for (uint32_t turn = 0; turn < TURNS; turn++) {
+		live_through_a_generation(turn);
+		if (cut_fold_due()) {
+			cut_fold_generations();
+			assert_false(cut_fold_due());
+			folds++;
+		}
+		if (turn == TURNS / 10)
+			used = profmem_used();
+	}
+	assert_int_equal(profmem_used(), used);
+	/* a quarter and what one generation adds */
+	assert_true(used < (4 << 20) + (100 << 10));
+	/* 100 groups a generation, of 1 MiB at least in one go */
+	assert_in_range(folds, 1, TURNS / 50);
+	assert_int_equal(profmem_failures(), failures);
+	t = take_cut();
+	assert_int_equal(t.live, 50);
+	assert_int_equal(t.freed, 100 * TURNS - 50);
+	for (uintptr_t n = 1; n <= 50; n++)
+		leave(n * 16);
+}
+
+static void
+test_no_fold_while_a_cut_is_open(void **state)
+{
+	uint64_t groups;
+	struct cut cut;
+
+	for (uint32_t turn = 0; turn < 40; turn++)
+		live_through_a_generation(turn);
+	groups = group_count();
+	assert_int_equal(cut_begin(&cut), 0);
+	cut_fold_generations();
+	assert_int_equal(group_count(), groups);
+	read_cut(&cut);
+	cut_end(&cut);
+	cut_fold_generations();
+	assert_true(group_count() < groups);
+	for (uintptr_t n = 1; n <= 40; n++)
+		leave(n * 16);
+}
+
 static void
 test_folding_needs_no_memory(void **state)
 {
@@ -638,6 +710,8 @@ main(void)
 		T(test_folding_keeps_every_sum),
 		T(test_the_living_keep_their_generation),
 		T(test_folding_needs_no_memory),
+		T(test_memory_does_not_grow_with_generations),
+		T(test_no_fold_while_a_cut_is_open),
 		T(test_cuts_under_churn_lose_nothing),
 		T(test_the_bound_is_kept),
 	};

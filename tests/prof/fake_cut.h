@@ -120,6 +120,14 @@ cut_end(struct cut *cut)
 	atomic_store(&fake_open, 0);
 }
 
+static _Atomic unsigned fake_folds;
+
+void
+cut_fold_generations(void)
+{
+	atomic_fetch_add(&fake_folds, 1);
+}
+
 /* One program of two segments and one library that is gone. */
 static const struct module fake_modules[] = {
 	{ .start = 0x400000, .end = 0x480000, .path = "/bin/program",

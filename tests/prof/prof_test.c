@@ -28,6 +28,7 @@
 #include "os.h"
 #include "unwind.h"
 #include "util.h"
+#include "worker.h"
 
 static int
 setup(void **state)
@@ -239,6 +240,29 @@ test_generations_are_in_the_samples(void **state)
 	prof_sample_end(&fake_thread, (void *)0x1000, record);
 }
 
+static void
+test_new_generations_fold_old_ones(void **state)
+{
+	enum { TURNS = 1000 };
+	uint64_t dropped = prof_dropped_samples();
+
+	for (unsigned turn = 0; turn < TURNS; turn++) {
+		generation_advance();
+		prof_generation_begun();
+		assert_true(worker_wait(10000));
+		for (uintptr_t i = 1; i <= 100; i++) {
+			struct prof_alloc alloc = { .ptr = (void *)0x1000,
+			    .usable = 16 * i, .requested = 1 };
+
+			prof_sample_begin(&fake_thread, &alloc);
+			prof_sample_end(&fake_thread, alloc.ptr, NULL);
+		}
+	}
+	/* there is no room for as many groups as there have been */
+	assert_true(group_count() < 100 * TURNS / 4);
+	assert_int_equal(prof_dropped_samples(), dropped);
+}
+
 /* --- fork ----------------------------------------------------------------- */
 
 static atomic_bool stop;
@@ -330,6 +354,7 @@ main(void)
 		cmocka_unit_test(test_switches),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_generations_are_in_the_samples),
+		cmocka_unit_test(test_new_generations_fold_old_ones),
 		cmocka_unit_test(test_children_go_on),
 	};
 

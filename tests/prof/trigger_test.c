@@ -633,6 +633,26 @@ test_gdump(void **state)
 	in_child(gdump);
 }
 
+static void
+fold(void)
+{
+	struct prof_options options = options_here();
+
+	trigger_fold();			/* nobody to do it yet */
+	start(&options);
+	CHECK(fake_folds == 0);
+	trigger_fold();
+	while (fake_folds == 0)
+		os_yield();
+	CHECK(files("*") == 0);
+}
+
+static void
+test_the_worker_folds(void **state)
+{
+	in_child(fold);
+}
+
 /* --- exit ---------------------------------------------------------------- */
 
 static void
@@ -823,6 +843,7 @@ main(void)
 		cmocka_unit_test(test_interval_in_bytes),
 		cmocka_unit_test(test_interval_in_time),
 		cmocka_unit_test(test_gdump),
+		cmocka_unit_test(test_the_worker_folds),
 		cmocka_unit_test(test_final_dump_comes_last),
 		cmocka_unit_test(test_fork_child_has_its_own_page_and_dumps),
 		cmocka_unit_test(test_early_signal_in_a_fork_child),
