@@ -137,6 +137,6 @@ if [ "$quick" != --quick ]; then
 	threaded "xz -T2" 4 xz -T2 -1 --block-size=1MiB -kc lines
 	threaded "git repack" 4 git -C repo -c pack.threads=2 repack -q -a -d \
 		-f --window=250 --depth=250
-	threaded "larson, 2 threads" "" "$workload" larson 2 8000000
+	threaded "sharing, 2 threads" "" "$workload" sharing 2 8000000
 fi
 [ $over -eq 0 ]

@@ -1,13 +1,27 @@
 #!/bin/sh
 # run.sh - Strata beside Debian's allocators and glibc: what `make bench` runs.
 #
-#     SRCDIR=... BUILD=... [ROUNDS=5] [MEASURE=cpu|wall|rss] \
-#         bench/run.sh [NAME...]
+#     SRCDIR=... BUILD=... [ROUNDS=7] [SCALE=1000] [CONF=...] [OUT=DIR] \
+#         [ALLOCATORS='glibc jemalloc mimalloc tcmalloc strata'] \
+#         bench/run.sh [--quick] [NAME...]
 #
-# Each cell is the median over ROUNDS of the ratio to glibc in the same round
-# (below 1: less), with the 95 % confidence limits of that median; with fewer
-# than 6 rounds these are the smallest and the largest ratio. NAMEs select
-# workloads. Allocators that are not installed are left out, and said.
+# Every workload runs ROUNDS times under each allocator, interleaved
+# (paired.c); what is printed is the ratio of Strata to each peer within a
+# round: the median, and its 95 % confidence limits (with fewer than 6 rounds
+# the smallest and the largest). Below 1 is less time or memory. The fast paths
+# and some programs are run under callgrind besides, whose counts repeat to
+# well under 1 %.
+#
+# NAMEs select workloads; SCALE is in thousandths of the usual operations; CONF
+# is Strata's MALLOC_CONF (prof:true: what a profiled program pays); --quick
+# leaves out callgrind. Allocators and programs that are not installed are left
+# out, and said. OUT (obj/bench/results) gets
+#
+#     raw.csv           each run's wall and CPU time, peak RSS, page faults
+#     instructions.csv  callgrind's counts
+#     table.csv         medians, ratios and their limits
+#     table.txt         the same to read, and what became of the bars
+#     table.svg         the same as a chart
 
 set -u
 LC_ALL=C
@@ -15,85 +29,124 @@ export LC_ALL
 unset LD_PRELOAD MALLOC_CONF
 SRCDIR=$(cd "${SRCDIR:-.}" && pwd)
 BUILD=$(cd "${BUILD:-.}" && pwd)
-ROUNDS=${ROUNDS:-5}
-MEASURE=${MEASURE:-cpu}
+ROUNDS=${ROUNDS:-7}
+SCALE=${SCALE:-1000}
+CONF=${CONF:-}
+ALLOCATORS=${ALLOCATORS:-glibc jemalloc mimalloc tcmalloc strata}
+OUT=${OUT:-$BUILD/obj/bench/results}
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
+mkdir -p "$OUT" && OUT=$(cd "$OUT" && pwd) || exit 1
 paired=$BUILD/obj/bench/paired
 workload=$BUILD/obj/bench/workload
 lib=/usr/lib/$(gcc -dumpmachine)
 tmp=$(mktemp -d) || exit 1
 trap 'rm -rf "$tmp"' EXIT
 trap 'exit 1' HUP INT TERM
+cd "$tmp" || exit 1
 
-names=$*
-variants="-v glibc="
-header=glibc
-for pair in jemalloc=$lib/libjemalloc.so.2 mimalloc=$lib/libmimalloc.so.2.0 \
-	tcmalloc=$lib/libtcmalloc_minimal.so.4 \
-	strata=$BUILD/lib/libstrata.so.1; do
-	if [ -e "${pair#*=}" ]; then
-		variants="$variants -v $pair"
-		header="$header ${pair%%=*}"
-	else
-		echo "not installed, left out: ${pair#*=}"
-	fi
-done
-variants="$variants -v strata+prof=$BUILD/lib/libstrata.so.1=prof:true"
-header="$header strata+prof"
-
-# row NAME COMMAND...: one line of the table
-row() {
-	row_name=$1
+quick=no
+if [ "${1-}" = --quick ]; then
+	quick=yes
 	shift
-	case " $names " in
-	"  " | *" $row_name "*) ;;
-	*) return ;;
+fi
+names=$*
+
+# Each is preloaded, glibc too: programs that are linked with jemalloc (redis)
+# would run with that otherwise.
+path_of() {
+	case $1 in
+	glibc) echo libc.so.6 ;;
+	jemalloc) echo "$lib/libjemalloc.so.2" ;;
+	mimalloc) echo "$lib/libmimalloc.so.2.0" ;;
+	tcmalloc) echo "$lib/libtcmalloc_minimal.so.4" ;;
+	strata) echo "$BUILD/lib/libstrata.so.1" ;;
 	esac
-	# shellcheck disable=SC2086 # words
-	if ! "$paired" -n "$ROUNDS" -m "$MEASURE" $variants -- "$@" \
-		>"$tmp/row" 2>"$tmp/err"; then
-		printf '%-16s failed: %s\n' "$row_name" "$(tail -n 1 "$tmp/err")"
-		return
-	fi
-	awk -v name="$row_name" 'NR == 1 { printf "%-16s %7.2f", name, $5 }
-	NR > 1 { printf "  %5.2f %4.2f-%-5.2f", $2, $3, $4 }
-	END { print "" }' "$tmp/row"
 }
 
-case $MEASURE in
-cpu) unit='s user+sys' ;;
-wall) unit='s elapsed' ;;
-rss) unit='MiB peak' ;;
-*) echo "run.sh: MEASURE is cpu, wall or rss" >&2; exit 2 ;;
-esac
-echo "$ROUNDS interleaved rounds; glibc in $unit, the others relative to it:" \
-	"median, 95 % limits"
-# shellcheck disable=SC2086 # words
-set -- $header
-printf '%-16s %7s' workload "$1"
-shift
-printf '  %-16s' "$@"
-echo
+allocators=
+for name in $ALLOCATORS; do
+	path=$(path_of "$name")
+	if [ "$name" = glibc ] || [ -e "$path" ]; then
+		allocators="$allocators $name=$path"
+	else
+		echo "not installed, left out: $name ($path)"
+	fi
+done
 
-row pair-16 "$workload" pairs 16 20000000
-row pair-64 "$workload" pairs 64 20000000
-row pair-1024 "$workload" pairs 1024 20000000
-row pair-4096 "$workload" pairs 4096 10000000
-row pair-32768 "$workload" pairs 32768 5000000
-row pair-262144 "$workload" pairs 262144 500000
-row batch-64 "$workload" batch 64 1000 20000000
-row batch-1024 "$workload" batch 1024 1000 4000000
-row batch-4096 "$workload" batch 4096 1000 1000000
-row fifo-32768 "$workload" fifo 32768 100 1000000
-row mixed "$workload" mixed 5000000
-row larson-2 "$workload" larson 2 8000000
-row larson-8 "$workload" larson 8 8000000
-row prodcons-64 "$workload" prodcons 64 4000000
-row grow "$workload" grow 1000000
-row step "$workload" step 3000000
-row big "$workload" big 200
-row python3 python3 "$SRCDIR/tests/e2e/python_work.py" 1
-row python3-malloc env PYTHONMALLOC=malloc python3 \
-	"$SRCDIR/tests/e2e/python_work.py" 1
-cp "$SRCDIR/bench/workload.c" "$tmp/source.c"
-row gcc gcc -O2 -g -c -o "$tmp/source.o" "$tmp/source.c"
+variants=
+for pair in $allocators; do
+	[ "${pair%%=*}" != strata ] || pair=$pair${CONF:+=$CONF}
+	variants="$variants -v $pair"
+done
+
+# wanted NAME: whether it was asked for, or nothing was
+wanted() {
+	case " $names " in
+	"  " | *" $1 "*) ;;
+	*) return 1 ;;
+	esac
+}
+
+# n COUNT: so many operations at this SCALE
+n() {
+	echo $((($1 * SCALE + 999) / 1000))
+}
+
+# row GROUP NAME COMMAND...: its runs are added to raw.csv
+row() {
+	row_label=$1/$2
+	wanted "$2" || return 0
+	shift 2
+	if ! command -v "$1" >/dev/null; then
+		echo "not installed, left out: $1"
+		return 0
+	fi
+	echo "running $row_label" >&2
+	# shellcheck disable=SC2086 # words
+	"$paired" -n "$ROUNDS" -o "$OUT/raw.csv" -l "$row_label" $variants \
+		-- "$@" >/dev/null 2>row.err ||
+		echo "$row_label failed: $(tail -n 1 row.err)"
+}
+
+: >"$OUT/raw.csv"
+: >"$OUT/instructions.csv"
+for size in 16 64 256 1024; do
+	row pairs pair-$size "$workload" pairs $size "$(n 20000000)"
+done
+row pairs pair-4096 "$workload" pairs 4096 "$(n 10000000)"
+row pairs pair-32768 "$workload" pairs 32768 "$(n 5000000)"
+row pairs pair-262144 "$workload" pairs 262144 "$(n 2000000)"
+row batches batch-64 "$workload" batch 64 1000 "$(n 20000000)"
+row batches batch-256 "$workload" batch 256 1000 "$(n 8000000)"
+row batches batch-1024 "$workload" batch 1024 1000 "$(n 4000000)"
+row batches batch-4096 "$workload" batch 4096 1000 "$(n 1000000)"
+row batches fifo-32768 "$workload" fifo 32768 100 "$(n 10000000)"
+row mixed mixed "$workload" mixed "$(n 5000000)"
+row mixed lifetimes "$workload" lifetimes "$(n 5000000)"
+row mixed tree "$workload" tree "$(n 3000)"
+row threads prodcons-64 "$workload" prodcons 64 "$(n 4000000)"
+row threads prodcons-1024 "$workload" prodcons 1024 "$(n 2000000)"
+row threads handover "$workload" handover "$(n 3000000)"
+row threads larson-2 "$workload" larson 2 "$(n 8000000)"
+row threads larson-8 "$workload" larson 8 "$(n 8000000)"
+row threads sharing-8 "$workload" sharing 8 "$(n 8000000)"
+row threads crowd-4 "$workload" crowd 4 "$(n 10000000)"
+row threads crowd-32 "$workload" crowd 32 "$(n 10000000)"
+row large large-1 "$workload" large 1 1 "$(n 40000)"
+row large large-8 "$workload" large 8 8 "$(n 1000)"
+row large large-1-64 "$workload" large 1 64 "$(n 60)"
+row large grow "$workload" grow "$(n 2000000)"
+row large step "$workload" step "$(n 20000000)"
+row large wave "$workload" wave "$(n 2000000)"
+. "$SRCDIR/bench/programs.sh"
+[ $quick = yes ] || . "$SRCDIR/bench/instructions.sh"
+
+awk -f "$SRCDIR/bench/ratios.awk" "$OUT/raw.csv" >"$OUT/table.csv" &&
+	awk -v rounds="$ROUNDS" -v conf="$CONF" -f "$SRCDIR/bench/text.awk" \
+		"$OUT/table.csv" "$OUT/instructions.csv" >"$OUT/table.txt" &&
+	awk -f "$SRCDIR/bench/bars.awk" \
+		"$OUT/table.csv" "$OUT/instructions.csv" >>"$OUT/table.txt" &&
+	awk -f "$SRCDIR/bench/chart.awk" "$OUT/table.csv" >"$OUT/table.svg" ||
+	exit 1
+cat "$OUT/table.txt"
+echo "the runs, the table as CSV and a chart are in $OUT"
