@@ -37,7 +37,7 @@ group_boot(void)
 {
 	for (unsigned i = 0; i < SHARDS; i++) {
 		lock_init(&shards[i].lock, RANK_PROF_GROUP, "prof_group");
-		hash_init(&shards[i].table, &profmem_base);
+		hash_init(&shards[i].table, &profmem_tables);
 		list_init(&shards[i].groups);
 	}
 	ngroups = 0;
@@ -360,7 +360,7 @@ rename_locked(struct shard *shard, struct group *group,
 {
 	hash_remove(&shard->table, &group->node);
 	group->key = *key;
-	/* a table that has had nodes has buckets */
+	/* a table that has had nodes has buckets: no memory is asked for */
 	must(hash_insert(&shard->table, &group->node, hash) == 0);
 }
 

@@ -47,7 +47,7 @@ history_boot(const struct prof_options *options, const struct prof_host *host)
 {
 	system_names = options->sys_thread_name;
 	high_resolution = options->time_resolution == PROF_TIME_HIGH;
-	hash_init(&names, &profmem_base);
+	hash_init(&names, &profmem_tables);
 	list_init(&names_order);
 	recent_boot(options->recent_alloc_max);
 	freed_boot(options->free_stacks);

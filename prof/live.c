@@ -49,7 +49,7 @@ live_boot(const struct prof_host *prof_host)
 	host = prof_host;
 	for (unsigned i = 0; i < LIVE_SHARDS; i++) {
 		lock_init(&shards[i].lock, RANK_PROF_LIVE, "prof_live");
-		hash_init(&shards[i].table, &profmem_base);
+		hash_init(&shards[i].table, &profmem_tables);
 		list_init(&shards[i].records);
 		shards[i].limbo = NULL;
 	}

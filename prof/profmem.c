@@ -1,8 +1,8 @@
 /*
  * profmem.c - the profiler's memory (profmem.h).
  *
- *   size 1..512      33 lists, 16 bytes apart
- *   size 513..16 K   5 lists, powers of two
+ *   size 1..512     33 lists, 16 bytes apart
+ *   size 513..1 G   21 lists, powers of two; hash tables beyond 16 K
  *
  * A freed piece links to the next of its list by its first word.
  *
@@ -17,7 +17,7 @@
 #include "os.h"
 #include "util.h"
 
-enum { STEP = 16, LINEAR_MAX = 512, SIZE_MAX_LG = 14, NLISTS = 38 };
+enum { STEP = 16, LINEAR_MAX = 512, SIZE_MAX_LG = 30, NLISTS = 54 };
 
 struct base profmem_base;
 
@@ -114,12 +114,14 @@ void *
 profmem_alloc(size_t size, enum profmem_share share)
 {
 	unsigned list = list_of(size);
+	bool again = false;
 	void *piece;
 
 	assert(size > 0 && size <= (size_t)1 << SIZE_MAX_LG);
 	lock_acquire(&lock);
 	piece = lists[list];
 	if (piece != NULL) {
+		again = true;
 		lists[list] = *(void **)piece;
 		waiting -= rounded(size);
 	} else if (profmem_used() + rounded(size) <=
@@ -129,7 +131,7 @@ profmem_alloc(size_t size, enum profmem_share share)
 	lock_release(&lock);
 	if (piece == NULL)
 		__atomic_add_fetch(&failures, 1, __ATOMIC_RELAXED);
-	else
+	else if (again)
 		__builtin_memset(piece, 0, size);
 	return piece;
 }
@@ -145,6 +147,15 @@ profmem_free(void *piece, size_t size)
 	waiting += rounded(size);
 	lock_release(&lock);
 }
+
+static void *
+table_alloc(size_t size)
+{
+	return size > (size_t)1 << SIZE_MAX_LG ? NULL :
+	    profmem_alloc(size, PROFMEM_RECORDS);
+}
+
+const struct hash_memory profmem_tables = { table_alloc, profmem_free };
 
 uint64_t
 profmem_failures(void)

@@ -3,7 +3,9 @@
  *
  * All comes from one base of the profiler's own and is recycled by size.
  * Everything is counted; beyond the bound an allocation fails and its caller
- * does without.
+ * does without, a hash table without growing. Only what cannot grow (96 KiB for
+ * freed.c) and the list of modules, as long as the program makes it, are had
+ * beyond it.
  */
 #ifndef STRATA_PROFMEM_H
 #define STRATA_PROFMEM_H
@@ -13,6 +15,7 @@
 #include <stdint.h>
 
 #include "base.h"
+#include "hash.h"
 #include "prof.h"
 
 void profmem_boot(size_t max_memory, const struct prof_host *host);
@@ -29,7 +32,9 @@ enum profmem_share {
 /* Zeroed memory aligned to 16, or NULL. */
 void *profmem_alloc(size_t size, enum profmem_share share);
 void profmem_free(void *ptr, size_t size);
-/* For tables and for what is never freed: counted, not bounded. */
+/* Of the share of records. */
+extern const struct hash_memory profmem_tables;
+/* For what is never freed: counted, not bounded. */
 extern struct base profmem_base;
 
 uint64_t profmem_used(void);		/* bytes in use or waiting for reuse */

@@ -47,7 +47,7 @@ recent_boot(int64_t first_max)
 {
 	list_init(&order);
 	list_init(&walks);
-	hash_init(&in_use, &profmem_base);
+	hash_init(&in_use, &profmem_tables);
 	count = 0;
 	recent_max_set(first_max);
 }

@@ -36,7 +36,7 @@ stack_boot(void)
 {
 	for (unsigned i = 0; i < SHARDS; i++) {
 		lock_init(&shards[i].lock, RANK_PROF_STACK, "prof_stack");
-		hash_init(&shards[i].table, &profmem_base);
+		hash_init(&shards[i].table, &profmem_tables);
 	}
 	nstacks = 0;
 }

@@ -7,12 +7,15 @@
 
 #include "util.h"
 
-enum { NBUCKETS_MIN = 64 };	/* 512 bytes for a table that is used at all */
+enum {
+	NBUCKETS_MIN = 64,		/* 512 bytes for a table that is used */
+	TRIES = 8,			/* to grow, while the chains double */
+};
 
 void
-hash_init(struct hash *table, struct base *base)
+hash_init(struct hash *table, const struct hash_memory *memory)
 {
-	*table = (struct hash){ .base = base };
+	*table = (struct hash){ .memory = memory };
 }
 
 static struct hash_node **
@@ -41,8 +44,7 @@ grow(struct hash *table)
 	size_t n = table->nbuckets != 0 ? table->nbuckets * 2 : NBUCKETS_MIN;
 	struct hash bigger = *table;
 
-	bigger.buckets = base_alloc(table->base, n * sizeof *bigger.buckets,
-	    CACHELINE);
+	bigger.buckets = table->memory->alloc(n * sizeof *bigger.buckets);
 	if (bigger.buckets == NULL)
 		return ENOMEM;
 	bigger.nbuckets = n;
@@ -58,8 +60,19 @@ grow(struct hash *table)
 			node = next;
 		}
 	}
+	if (table->nbuckets != 0)
+		table->memory->free(table->buckets,
+		    table->nbuckets * sizeof *table->buckets);
 	*table = bigger;
 	return 0;
+}
+
+/* Where there was no memory a moment ago there mostly is none now. */
+static bool
+is_time_to_grow(const struct hash *table)
+{
+	return table->count >= table->nbuckets &&
+	    (table->count & (table->nbuckets / TRIES - 1)) == 0;
 }
 
 int
@@ -67,9 +80,10 @@ hash_insert(struct hash *table, struct hash_node *node, uint64_t hash)
 {
 	struct hash_node **at;
 
-	if (table->count >= table->nbuckets && grow(table) != 0 &&
-	    table->nbuckets == 0)
+	if (table->nbuckets == 0 && grow(table) != 0)
 		return ENOMEM;
+	if (is_time_to_grow(table))
+		(void)grow(table);
 	at = bucket_of(table, hash);
 	node->hash = hash;
 	node->next = *at;

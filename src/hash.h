@@ -3,9 +3,9 @@
  *
  *   buckets[hash & (nbuckets - 1)] -> node -> node
  *
- * The table does no locking: its owner does. Buckets come from a base and
- * are abandoned when the table doubles (their sum is less than the newest),
- * so a table's cost is at most twice its bucket array.
+ * The table does no locking: its owner does. What buckets are made of is the
+ * owner's too, and is given back when the table has doubled. One that cannot
+ * grow goes on with longer chains, and tries again now and then.
  */
 #ifndef STRATA_HASH_H
 #define STRATA_HASH_H
@@ -14,7 +14,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base.h"
+/* Of bucket arrays: a power of two of bytes, zeroed; NULL if there is none. */
+struct hash_memory {
+	void *(*alloc)(size_t size);
+	void (*free)(void *buckets, size_t size);
+};
 
 struct hash_node {
 	struct hash_node *next;
@@ -25,14 +29,14 @@ struct hash {
 	struct hash_node **buckets;
 	size_t nbuckets;		/* a power of two, or 0 before use */
 	size_t count;
-	struct base *base;
+	const struct hash_memory *memory;
 };
 
 /* Is node the one that key describes? The hashes are equal already. */
 typedef bool hash_equal(const struct hash_node *node, const void *key);
 
 /* Allocates nothing. */
-void hash_init(struct hash *table, struct base *base);
+void hash_init(struct hash *table, const struct hash_memory *memory);
 
 /* NULL if there is none. */
 struct hash_node *hash_find(const struct hash *table, uint64_t hash,
@@ -40,8 +44,7 @@ struct hash_node *hash_find(const struct hash *table, uint64_t hash,
 
 /*
  * Enters node under hash; duplicates are the caller's business. 0, or ENOMEM
- * if not even a first bucket array could be had (a table that cannot grow
- * goes on with longer chains).
+ * if not even a first bucket array could be had.
  */
 int hash_insert(struct hash *table, struct hash_node *node, uint64_t hash);
 

@@ -153,36 +153,101 @@ key_equal(const struct hash_node *node, const void *key)
 	    *(const uint64_t *)key;
 }
 
-static void
-test_hash_holds_what_is_in(void **state)
+static size_t buckets_max, buckets_now;
+
+static void *
+buckets_alloc(size_t size)
 {
-	struct base base;
-	struct hash table;
+	if (size > buckets_max)
+		return NULL;
+	buckets_now += size;
+	return calloc(1, size);
+}
+
+static void
+buckets_free(void *buckets, size_t size)
+{
+	buckets_now -= size;
+	free(buckets);
+}
+
+static const struct hash_memory memory = { buckets_alloc, buckets_free };
+
+static void
+hash_churn(struct hash *table)
+{
 	size_t seen = 0;
 
-	base_init(&base, "test");
-	hash_init(&table, &base);
+	hash_init(table, &memory);
 	memset(elements, 0, sizeof elements);
 	for (unsigned i = 0; i < N; i++)
 		elements[i].key = i * 4096;
 	for (unsigned step = 0; step < 20000; step++) {
 		struct element *e = &elements[core_below(N)];
-		struct hash_node *found = hash_find(&table,
+		struct hash_node *found = hash_find(table,
 		    hash_u64(e->key), key_equal, &e->key);
 
 		assert_ptr_equal(found, e->in ? &e->hash : NULL);
 		if (e->in)
-			hash_remove(&table, &e->hash);
+			hash_remove(table, &e->hash);
 		else
-			assert_int_equal(hash_insert(&table, &e->hash,
+			assert_int_equal(hash_insert(table, &e->hash,
 			    hash_u64(e->key)), 0);
 		e->in = !e->in;
 	}
-	for (struct hash_node *n = hash_first(&table); n != NULL;
-	    n = hash_next(&table, n), seen++)
+	for (struct hash_node *n = hash_first(table); n != NULL;
+	    n = hash_next(table, n), seen++)
 		assert_true(container_of(n, struct element, hash)->in);
-	assert_int_equal(seen, table.count);
-	assert_true(table.nbuckets >= seen);
+	assert_int_equal(seen, table->count);
+	assert_int_equal(buckets_now,
+	    table->nbuckets * sizeof *table->buckets);
+	buckets_free(table->buckets, buckets_now);
+}
+
+static void
+test_hash_holds_what_is_in(void **state)
+{
+	struct hash table;
+
+	buckets_max = SIZE_MAX;
+	hash_churn(&table);
+	assert_true(table.nbuckets >= table.count);
+}
+
+static void
+test_hash_goes_on_without_memory(void **state)
+{
+	struct element one, other;
+	struct hash table;
+
+	buckets_max = 512;
+	hash_churn(&table);
+	assert_int_equal(table.nbuckets, 64);
+	assert_true(table.count > 2 * 64);
+	buckets_max = 0;
+	hash_init(&table, &memory);
+	assert_int_equal(hash_insert(&table, &one.hash, 1), ENOMEM);
+	/* there is some again */
+	buckets_max = SIZE_MAX;
+	assert_int_equal(hash_insert(&table, &other.hash, 1), 0);
+	buckets_free(table.buckets, buckets_now);
+}
+
+/* A table that has been short of memory catches up. */
+static void
+test_hash_grows_late(void **state)
+{
+	struct hash table;
+
+	buckets_max = 512;
+	hash_init(&table, &memory);
+	for (unsigned i = 0; i < N; i++) {
+		if (i == N / 2)
+			buckets_max = SIZE_MAX;
+		hash_insert(&table, &elements[i].hash, hash_u64(i));
+	}
+	assert_true(table.nbuckets * 4 >= table.count);
+	buckets_free(table.buckets, buckets_now);
 }
 
 static void
@@ -207,6 +272,8 @@ main(void)
 		cmocka_unit_test(test_heap_gives_the_least),
 		cmocka_unit_test(test_heap_walk_of_a_chain),
 		cmocka_unit_test(test_hash_holds_what_is_in),
+		cmocka_unit_test(test_hash_goes_on_without_memory),
+		cmocka_unit_test(test_hash_grows_late),
 		cmocka_unit_test(test_hash_spreads_page_addresses),
 	};
 
