@@ -82,6 +82,9 @@ batch_flush_class(struct batch *batch, unsigned sizeclass)
 void
 batch_flush(struct batch *batch)
 {
+	if (!batch->written)
+		return;
+	batch->written = false;
 	for (unsigned i = 0; i < SC_NSMALL; i++)
 		batch_flush_class(batch, i);
 }

@@ -55,6 +55,8 @@ struct batch_ring {
 };
 
 struct batch {
+	/* owner thread: something was written since it last emptied all */
+	bool written;
 	struct batch_ring rings[SC_NSMALL];
 	_Atomic(void *) blocks[SC_NSMALL][BATCH_SLOTS];
 };
@@ -74,6 +76,7 @@ batch_push(struct batch *batch, unsigned sizeclass, void *ptr)
 	    memory_order_relaxed);
 
 	assert(tail < ring->full);
+	batch->written = true;
 	atomic_store_explicit(&batch->blocks[sizeclass][tail % BATCH_SLOTS],
 	    ptr, memory_order_relaxed);
 	/* Release: pairs with the acquire in ring_take. */
