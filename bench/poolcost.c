@@ -2,7 +2,8 @@
  * poolcost.c - what a pool costs a build and a teardown, with the page faults
  * and without.
  *
- *     LD_PRELOAD=libstrata.so.1 poolcost [MIB [ROUNDS]]
+ *     MALLOC_CONF=pool_rest_ms:-1 LD_PRELOAD=libstrata.so.1 \
+ *         poolcost [MIB [ROUNDS]]
  *
  *   pages stay    outside: built over what the last one left
  *                 inside:  the same, in a pool that is never rotated
@@ -12,7 +13,8 @@
  * The first pair is the allocator's own work. In the second both give MIB
  * (100) back to the system and fault them in again; the purge is a part of
  * the teardown. The four take turns in each of ROUNDS (15), so that a drift
- * of the machine meets them alike; the first round is not counted. Freed from
+ * of the machine meets them alike; the first round is not counted. While it is
+ * another's turn the pages that stay must not go: hence pool_rest_ms. Freed from
  * outside of any scope. Printed: median ms, and of inside / outside within a
  * round the median, lowest and highest.
  */

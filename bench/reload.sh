@@ -167,7 +167,8 @@ bars() {
 costs() {
 	echo "one thread, building and freeing in a pool against outside, by" \
 		"turns:"
-	if ! LD_PRELOAD=$strata "$BUILD/obj/bench/poolcost" >"$tmp/cost"; then
+	if ! MALLOC_CONF=pool_rest_ms:-1 LD_PRELOAD=$strata \
+		"$BUILD/obj/bench/poolcost" >"$tmp/cost"; then
 		bar "building and freeing, the same work" nan
 		return
 	fi
