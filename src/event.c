@@ -33,6 +33,13 @@ enum {
 	DECAY_MOST = 16 << 20,		/* bytes; 256 blocks of 64 KiB */
 	DECAY_ARENAS = 8,		/* others' that one event looks at */
 	DECAY_FAST_NS = 1000 * 1000,	/* a look sooner would see nothing */
+	/*
+	 * The rounds of a cache's gc go by bytes, which for large blocks are
+	 * few calls: 32 of 32 KiB. So they are at least GC_CALLS apart, while
+	 * that is not GC_STRETCH as many bytes.
+	 */
+	GC_CALLS = 256,
+	GC_STRETCH = 8,
 	PEAK_BYTES = 64 << 10,		/* jemalloc's, too */
 	TICK_SKIP = 7,			/* slow calls between clock reads */
 };
@@ -51,6 +58,23 @@ gc_interval(void)
 {
 	return opt.tcache_gc_incr_bytes > 0 ? opt.tcache_gc_incr_bytes :
 	    64 << 10;
+}
+
+/*
+ * From one round to the next, for a thread at whose round a block of size was
+ * made: the larger a block, the likelier it is that the round falls on it. The
+ * clock has no part in it: where blocks lie would depend on it.
+ */
+static uint64_t
+gc_distance(size_t size)
+{
+	uint64_t interval = gc_interval();
+	uint64_t most = interval < NEVER / GC_STRETCH ?
+	    interval * GC_STRETCH : interval;
+
+	if (size >= most / GC_CALLS)
+		return most;
+	return size * GC_CALLS > interval ? size * GC_CALLS : interval;
 }
 
 /*
@@ -73,7 +97,8 @@ next_event(const struct thread *thread, uint64_t now)
 	if (thread->exact)
 		return now + 1;
 	return min_u64(min_u64(min_u64(thread->gc_at, thread->decay_at),
-	    min_u64(thread->sample_at, thread->peak_at)), thread->stats_at);
+	    min_u64(thread->sample_at, thread->peak_at)),
+	    min_u64(thread->stats_at, thread->prof_at));
 }
 
 /*
@@ -110,7 +135,8 @@ draw_gap(struct thread *thread, uint64_t now)
 void
 event_thread_init(struct thread *thread)
 {
-	thread->event_last = 0;
+	thread->prof_last = 0;
+	thread->prof_at = NEVER;
 	thread->gc_at = gc_interval();
 	thread->peak_at = NEVER;
 	thread->stats_last = 0;
@@ -187,11 +213,17 @@ gdump_due(void)
 		}
 }
 
+/* Intervals are bytes, however far apart the rounds of gc are. */
 static void
-prof_due(struct thread *thread, uint64_t bytes)
+prof_due(struct thread *thread, uint64_t now)
 {
+	uint64_t bytes = now - thread->prof_last;
+
+	thread->prof_last = now;
+	thread->prof_at = NEVER;
 	if (!CONFIG_PROF || !prof_enabled())
 		return;
+	thread->prof_at = later(now, gc_interval());
 	prof_event(&thread->prof, bytes);
 	if (unlikely(prof_gdump_get()))
 		gdump_due();
@@ -386,17 +418,16 @@ event_peak_reset(struct thread *thread)
 /* Everything but sampling: at the same allocations whether sampling is on
  * or not. */
 static void
-gc_due(struct thread *thread, uint64_t now)
+gc_due(struct thread *thread, uint64_t now, size_t size)
 {
-	thread->gc_at = later(now, gc_interval());
+	thread->gc_at = later(now, gc_distance(size));
 	thread_follow(thread);
 	if (thread->tcache_enabled) {
 		tcache_gc(&thread->own_cache);
 		pool_gc(thread);
 	}
 	batch_flush(&thread->batch);
-	prof_due(thread, now - thread->event_last);
-	thread->event_last = now;
+	prof_due(thread, now);
 }
 
 void
@@ -417,7 +448,9 @@ event_run(struct thread *thread, const struct event_alloc *block)
 	if (now >= thread->decay_at)
 		decay_due_event(thread, now, sc_size(block->sizeclass));
 	if (now >= thread->gc_at)
-		gc_due(thread, now);
+		gc_due(thread, now, sc_size(block->sizeclass));
+	else if (now >= thread->prof_at)
+		prof_due(thread, now);
 	set_target(thread, now);
 	if (now >= thread->stats_at)
 		stats_due(thread, now);

@@ -29,8 +29,8 @@ fast_malloc(size_t size, void **out)
 
 	if (likely(size <= SC_LOOKUP_MAX))
 		sizeclass = sc_lookup[(size + 7) / 8];
-	else if (size <= SC_CACHEABLE_MAX)
-		sizeclass = sc_index_large(size);
+	else if (size <= SC_LOOKUP_KIB_MAX)
+		sizeclass = sc_lookup_kib[(size + 1023) / 1024];
 	else
 		return false;
 	bin = &thread_tls.cache->bins[sizeclass];

@@ -20,17 +20,22 @@ const size_t sc_sizes[SC_COUNT] = {
 	(size_t)5 << 60, (size_t)6 << 60, (size_t)7 << 60,
 };
 
-/* Four classes a doubling, beginning behind 8 << lg bytes. */
-#define LOOKUP4(lg, class)						\
-	[(8 << (lg)) / 8 + 1 ... (10 << (lg)) / 8] = (class),		\
-	[(10 << (lg)) / 8 + 1 ... (12 << (lg)) / 8] = (class) + 1,	\
-	[(12 << (lg)) / 8 + 1 ... (14 << (lg)) / 8] = (class) + 2,	\
-	[(14 << (lg)) / 8 + 1 ... (16 << (lg)) / 8] = (class) + 3
+/* Four classes a doubling, of u entries each, behind 4 * u. */
+#define LOOKUP4(u, class)						\
+	[4 * (u) + 1 ... 5 * (u)] = (class),				\
+	[5 * (u) + 1 ... 6 * (u)] = (class) + 1,			\
+	[6 * (u) + 1 ... 7 * (u)] = (class) + 2,			\
+	[7 * (u) + 1 ... 8 * (u)] = (class) + 3
 
 const uint8_t sc_lookup[SC_LOOKUP_MAX / 8 + 1] = {
 	[0 ... 1] = 0, [2] = 1, [3 ... 4] = 2, [5 ... 6] = 3, [7 ... 8] = 4,
-	LOOKUP4(3, 5), LOOKUP4(4, 9), LOOKUP4(5, 13), LOOKUP4(6, 17),
-	LOOKUP4(7, 21), LOOKUP4(8, 25),
+	LOOKUP4(2, 5), LOOKUP4(4, 9), LOOKUP4(8, 13), LOOKUP4(16, 17),
+	LOOKUP4(32, 21), LOOKUP4(64, 25),
+};
+
+const uint8_t sc_lookup_kib[SC_LOOKUP_KIB_MAX / 1024 + 1] = {
+	LOOKUP4(1, 29), LOOKUP4(2, 33), LOOKUP4(4, 37), LOOKUP4(8, 41),
+	LOOKUP4(16, 45), LOOKUP4(32, 49),
 };
 
 struct sc_slab sc_slabs[SC_NSMALL];

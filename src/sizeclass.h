@@ -23,6 +23,7 @@ enum {
 	SC_NCACHEABLE = 73,		/* thread caches may hold these */
 	SC_CACHEABLE_MAX = 8 << 20,
 	SC_LOOKUP_MAX = 4096,		/* sizes that have a table entry */
+	SC_LOOKUP_KIB_MAX = 256 << 10,	/* in the second; tcache_max's default */
 	SC_SMALL_MAX = 14 << 10,
 	SC_LARGE_MIN = 16 << 10,
 	SC_QUANTUM = 16,
@@ -43,6 +44,8 @@ struct sc_slab {
 extern const size_t sc_sizes[SC_COUNT];
 /* [(size + 7) / 8] -> class, for sizes up to SC_LOOKUP_MAX. */
 extern const uint8_t sc_lookup[SC_LOOKUP_MAX / 8 + 1];
+/* [(size + 1023) / 1024] -> class, for sizes above, to SC_LOOKUP_KIB_MAX. */
+extern const uint8_t sc_lookup_kib[SC_LOOKUP_KIB_MAX / 1024 + 1];
 /* constant after sc_boot */
 extern struct sc_slab sc_slabs[SC_NSMALL];
 
@@ -55,7 +58,7 @@ sc_size(unsigned sizeclass)
 	return sc_sizes[sizeclass];
 }
 
-/* The class of sizes above SC_LOOKUP_MAX; any above 64 would do. */
+/* The class of sizes above the tables'; any above 64 would do. */
 static inline unsigned
 sc_index_large(size_t size)
 {
@@ -70,6 +73,8 @@ sc_index(size_t size)
 {
 	if (size <= SC_LOOKUP_MAX)
 		return sc_lookup[(size + 7) / 8];
+	if (size <= SC_LOOKUP_KIB_MAX)
+		return sc_lookup_kib[(size + 1023) / 1024];
 	return sc_index_large(size);
 }
 

@@ -40,13 +40,14 @@ struct thread {
 	_Atomic uint64_t target;	/* allocated bytes at the next event */
 	_Atomic uint32_t event_seq;	/* odd while target changes */
 	/* owner thread: */
-	uint64_t sample_at;		/* allocated bytes, as the next eight */
+	uint64_t sample_at;		/* allocated bytes, as the next nine */
 	uint64_t gc_at;
 	uint64_t decay_at;
 	uint64_t peak_at;		/* never, until somebody asks */
 	uint64_t stats_at;		/* never without stats_interval */
 	uint64_t stats_last;		/* allocated when last counted for it */
-	uint64_t event_last;		/* allocated at the last gc */
+	uint64_t prof_at;
+	uint64_t prof_last;		/* allocated when prof was last told */
 	uint64_t decay_last;		/* and when decay was last looked at */
 	uint64_t decay_distance;	/* bytes between two such looks */
 	uint64_t decay_ns;		/* monotonic, of the last */

@@ -488,6 +488,37 @@ test_other_arenas_help_out(void **state)
 	free(large);
 }
 
+/* The furthest that a round of gc was ahead while bytes were allocated. */
+static uint64_t
+furthest_gc(size_t size, size_t bytes)
+{
+	struct thread *thread = thread_get();
+	uint64_t most = 0, ahead;
+
+	for (size_t i = 0; i < bytes / size; i++) {
+		free(malloc(size));
+		ahead = thread->gc_at - thread_allocated(thread);
+		most = ahead > most ? ahead : most;
+	}
+	return most;
+}
+
+static void
+test_rounds_of_gc_are_calls_apart(void **state)
+{
+	size_t least = opt.tcache_gc_incr_bytes;
+
+	(void)state;
+	furthest_gc(64, 16 * least);		/* what other tests have left */
+	assert_in_range(furthest_gc(64, 4 * least), least / 2, least);
+	assert_in_range(furthest_gc(16 << 10, 16 * least), 3 * least,
+	    4 * least);
+	assert_in_range(furthest_gc(256 << 10, 32 * least), 7 * least,
+	    8 * least);
+	furthest_gc(64, 8 * least);
+	assert_in_range(furthest_gc(64, 4 * least), least / 2, least);
+}
+
 int
 main(void)
 {
@@ -500,6 +531,7 @@ main(void)
 		cmocka_unit_test(test_large_calloc_of_used_pages_is_zero),
 		cmocka_unit_test(test_a_thread_takes_nothing_with_it),
 		cmocka_unit_test(test_other_arenas_help_out),
+		cmocka_unit_test(test_rounds_of_gc_are_calls_apart),
 		cmocka_unit_test(test_model_one_thread),
 		cmocka_unit_test(test_model_threads_that_pass_blocks),
 	};
