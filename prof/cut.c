@@ -23,6 +23,8 @@
 #include "sampler.h"
 #include "util.h"
 
+enum { FOLD_PAUSE_NS = 1000000 };	/* to wake up and take a lock */
+
 static struct lock lock = LOCK_INITIALIZER(RANK_PROF_CUT, "prof_cut");
 /* lock: */
 static uint32_t open_number;		/* 0: closed */
@@ -214,18 +216,35 @@ cut_fold_due(void)
 	    in_use >= left + part * CUT_FOLD_STEP;
 }
 
+/* A cut that is opened meanwhile ends it; the next fold goes on. */
+static bool
+fold_some(struct group_pass *pass, uint32_t below)
+{
+	bool more;
+
+	lock_acquire(&lock);
+	more = open_number == 0 && group_fold_generations(pass, below);
+	lock_release(&lock);
+	return more;
+}
+
 void
 cut_fold_generations(void)
 {
 	uint32_t now = generation_current();
+	struct group_pass pass = { 0 };
 
-	lock_acquire(&lock);
-	if (open_number == 0 && now > CUT_GENERATIONS_KEPT) {
-		group_fold_generations(now - CUT_GENERATIONS_KEPT);
-		__atomic_store_n(&fold_left, profmem_in_use(),
-		    __ATOMIC_RELAXED);
+	if (now <= CUT_GENERATIONS_KEPT)
+		return;
+	while (fold_some(&pass, now - CUT_GENERATIONS_KEPT)) {
+		/* a fork, with the gate closed: it would not get the lock */
+		if (atomic_load_explicit(&lock.waiters,
+		    memory_order_relaxed) != 0)
+			os_sleep_ns(FOLD_PAUSE_NS);
 	}
-	lock_release(&lock);
+	if (pass.shard == 0 && pass.left == 0)
+		return;			/* a cut is open: nothing was done */
+	__atomic_store_n(&fold_left, profmem_in_use(), __ATOMIC_RELAXED);
 }
 
 void

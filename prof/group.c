@@ -215,34 +215,43 @@ typedef void group_change(struct shard *shard, struct group *group,
     uint32_t arg);
 
 /*
- * Changes all groups, BATCH of them under one lock hold. What is done goes to
- * the end of the list, so that the place is found again whatever happens
- * between two holds.
+ * Changes the next BATCH groups under one lock hold; false at the end. What is
+ * done goes to the end of the list, so that the place is found again whatever
+ * happens between two holds.
  */
-static void
-change_all(group_change *change, uint32_t arg)
+static bool
+change_some(struct group_pass *pass, group_change *change, uint32_t arg)
 {
 	enum { BATCH = 32 };		/* some 100 us */
+	struct shard *shard = &shards[pass->shard];
 
-	for (struct shard *shard = shards; shard < shards + SHARDS; shard++) {
-		size_t left;
+	if (pass->shard == SHARDS)
+		return false;
+	lock_acquire(&shard->lock);
+	/* between two holds others may have been freed */
+	if (pass->left == 0 || pass->left > shard->table.count)
+		pass->left = shard->table.count;
+	for (int n = 0; n < BATCH && pass->left > 0; n++, pass->left--) {
+		struct group *group = list_first(&shard->groups, struct group,
+		    list);
 
-		lock_acquire(&shard->lock);
-		left = shard->table.count;
-		for (size_t n = 1; n <= left; n++) {
-			struct group *group = list_first(&shard->groups,
-			    struct group, list);
-
-			list_remove(&group->list);
-			list_push_back(&shard->groups, &group->list);
-			change(shard, group, arg);
-			if (n % BATCH == 0) {
-				lock_release(&shard->lock);
-				lock_acquire(&shard->lock);
-			}
-		}
-		lock_release(&shard->lock);
+		list_remove(&group->list);
+		list_push_back(&shard->groups, &group->list);
+		change(shard, group, arg);
 	}
+	if (pass->left == 0)
+		pass->shard++;
+	lock_release(&shard->lock);
+	return true;
+}
+
+static void
+change_all(group_change *change)
+{
+	struct group_pass pass = { 0 };
+
+	while (change_some(&pass, change, 0))
+		continue;
 }
 
 static void
@@ -277,13 +286,13 @@ clear_main(struct shard *shard, struct group *group, uint32_t arg)
 void
 group_fold_late(void)
 {
-	change_all(add_late, 0);
+	change_all(add_late);
 }
 
 void
 group_clear_main(void)
 {
-	change_all(clear_main, 0);
+	change_all(clear_main);
 }
 
 void
@@ -391,13 +400,11 @@ fold_generation(struct shard *shard, struct group *group, uint32_t folded)
 	free_if_empty_locked(shard, group);
 }
 
-uint64_t
-group_fold_generations(uint32_t below)
+bool
+group_fold_generations(struct group_pass *pass, uint32_t below)
 {
-	uint64_t before = group_count();
-
-	change_all(fold_generation, (below - 1) | GENERATION_FOLD);
-	return before > group_count() ? before - group_count() : 0;
+	return change_some(pass, fold_generation,
+	    (below - 1) | GENERATION_FOLD);
 }
 
 /* --- the walk ------------------------------------------------------------- */

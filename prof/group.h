@@ -96,11 +96,16 @@ bool group_walk(struct group_cursor *cursor, size_t max,
 
 /*
  * Freed totals of generations below `below` go to one group for all of them
- * (GENERATION_FOLD), whatever the arena; returns how many groups that freed.
- * Without memory it does what it can, and no sum changes: then a lifetime may
- * go to another's cell. Not during a walk.
+ * (GENERATION_FOLD), whatever the arena. Does a few groups at a time; false at
+ * the end. pass starts as zeroes. In between anything may happen, but during a
+ * walk it must not be called. Without memory it does what it can, and no sum
+ * changes: then a lifetime may go to another's cell.
  */
-uint64_t group_fold_generations(uint32_t below);
+struct group_pass {
+	uint32_t shard;
+	size_t left;			/* groups of it; 0: not begun */
+};
+bool group_fold_generations(struct group_pass *pass, uint32_t below);
 
 uint64_t group_count(void);
 

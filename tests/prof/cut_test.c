@@ -383,6 +383,15 @@ test_old_generations_fold(void **state)
 	assert_int_equal(group_count(), 18);
 }
 
+static void
+fold_below(uint32_t generation)
+{
+	struct group_pass pass = { 0 };
+
+	while (group_fold_generations(&pass, generation))
+		continue;
+}
+
 /* A record at n of one of four stacks, born in a generation and an arena. */
 static struct live *
 enter_in(uintptr_t n, uint32_t generation, uint32_t arena, uint64_t usable)
@@ -447,14 +456,14 @@ test_folding_keeps_every_sum(void **state)
 	}
 	read_freed_by(&before);
 	for (uint32_t below = 7; below <= 47; below += 8) {
-		group_fold_generations(below);
+		fold_below(below);
 		read_freed_by(&after);
 		assert_memory_equal(&before, &after, sizeof before);
 		live_check();
 	}
 	for (uintptr_t n = 1; n <= 20000; n++)
 		live_remove((void *)(n * 16), NULL, 0, NULL);
-	group_fold_generations(47);
+	fold_below(47);
 	/* 4 stacks, 3 sizes; nothing keeps a group of its own any more */
 	assert_int_equal(group_count(), 12);
 }
@@ -471,7 +480,7 @@ test_the_living_keep_their_generation(void **state)
 	enter_in(12, 4, 6, 16);
 	leave(8 * 16);
 	leave(12 * 16);
-	group_fold_generations(10);
+	fold_below(10);
 	assert_int_equal(group_count(), 2);
 	assert_int_equal(cut_begin(&cut), 0);
 	assert_int_equal(cut_live(&cut, live, CUT_BATCH), 1);
@@ -485,7 +494,7 @@ test_the_living_keep_their_generation(void **state)
 	/* its end goes to its group, and from there to the folded one */
 	leave(4 * 16);
 	assert_int_equal(group_count(), 2);
-	group_fold_generations(10);
+	fold_below(10);
 	assert_int_equal(group_count(), 1);
 }
 
@@ -577,7 +586,7 @@ test_folding_needs_no_memory(void **state)
 	}
 	assert_true(n > 1000);
 	used = profmem_used();
-	assert_int_equal(group_fold_generations(n + 1), n - 1);
+	fold_below(n + 1);
 	assert_int_equal(group_count(), 1);
 	assert_int_equal(profmem_used(), used);
 	assert_int_equal(take_cut().freed, n);
@@ -655,7 +664,7 @@ churn(void *arg)
 }
 
 static void
-test_cuts_under_churn_lose_nothing(void **state)
+test_cuts_and_folds_under_churn_lose_nothing(void **state)
 {
 	static struct worker workers[WORKERS];
 	uint64_t born = 0, dead = 0, last_total = 0;
@@ -666,7 +675,10 @@ test_cuts_under_churn_lose_nothing(void **state)
 		workers[i].seed = i;
 		pthread_create(&workers[i].thread, NULL, churn, &workers[i]);
 	}
+	while (generation_current() <= CUT_GENERATIONS_KEPT + 1)
+		generation_advance();
 	for (int i = 0; i < 40; i++) {
+		cut_fold_generations();
 		t = take_cut();
 		assert_int_equal(t.live_requested, t.live * 100);
 		assert_int_equal(t.freed_requested, t.freed * 100);
@@ -711,7 +723,7 @@ main(void)
 		T(test_folding_needs_no_memory),
 		T(test_memory_does_not_grow_with_generations),
 		T(test_no_fold_while_a_cut_is_open),
-		T(test_cuts_under_churn_lose_nothing),
+		T(test_cuts_and_folds_under_churn_lose_nothing),
 		T(test_the_bound_is_kept),
 	};
 
