@@ -4,7 +4,7 @@
 #     SRCDIR=... BUILD=... [OUT=DIR] bench/reload.sh [--demo] [OPTION...]
 #
 # Runs the load of reload.c with 1, 2 and 8 threads under each allocator, with
-# what each has of rotation; --demo: few reloads, one thread, no poolcost.
+# what each has of rotation; --demo: few reloads, one thread, none by turns.
 # OPTIONs go to reload (-x: strays that share their sizes with the
 # configuration). Prints a table and what becomes of each bar; leaves CSV files
 # and charts (SVG) in OUT.
@@ -18,6 +18,8 @@
 # build, free  median ms of the last readings' reloads; a pool's pages went
 #              back and are faulted in again, those outside mostly stayed, so
 #              poolcost.c compares the same work at the end
+# requests     a second, of all threads; a pool's are compared with those
+#              without in runs by turns at the end
 
 set -u
 LC_ALL=C
@@ -154,12 +156,40 @@ bars() {
 		"$(of strata-pool 5) <= $(of strata 5)"
 	bar "free $(of strata-pool 6) ms, outside $(of strata 6)" \
 		"$(of strata-pool 6) <= $(of strata 6)"
-	bar "requests/s $(of strata-pool 7), without pools $(of strata 7)" \
-		"$(of strata-pool 7) >= $(of strata 7)"
 	for peer in $rotated; do
 		other=$(of "$peer" 7)
 		[ "$other" = nan ] || bar "requests/s above $peer's $other" \
 			"$(of strata-pool 7) > $other"
+	done
+}
+
+# served THREADS ROTATION: requests/s, in the median of 12 reloads
+served() {
+	LD_PRELOAD=$strata "$reload" -r "$2" -t "$1" -n 12 -k 12 -w 0 |
+		awk -F, 'END { print $8 }'
+}
+
+# pairs THREADS: requests/s in a pool over those without, 9 times by turns, for
+# single runs differ by more than a pool does. Prints median, lowest, highest.
+pairs() {
+	for pair in 1 2 3 4 5 6 7 8 9; do
+		if [ $((pair % 2)) = 1 ]; then
+			without=$(served "$1" none) with=$(served "$1" pool)
+		else
+			with=$(served "$1" pool) without=$(served "$1" none)
+		fi
+		echo "$with $without"
+	done | awk '$2 > 0 { printf "%.3f\n", $1 / $2 }' | sort -n |
+		awk '{ ratio[NR] = $1 }
+		END { print NR == 9 ? ratio[5] " " ratio[1] " " ratio[9] : "nan" }'
+}
+
+requests() {
+	echo "requests/s in a pool against without, by turns, median and range:"
+	for t in $threads; do
+		# shellcheck disable=SC2046 # words
+		set -- $(pairs "$t")
+		bar "threads: $t: $1 (${2-}-${3-}), at least 1" "$1 >= 1"
 	done
 }
 
@@ -216,6 +246,6 @@ for t in $threads; do
 		>"$OUT/active-$t.svg"
 	echo
 done
-[ -n "$short" ] || costs
+[ -n "$short" ] || { requests; costs; }
 [ -z "$short" ] || echo "a short run: the bars are meant for 100 of 100 MiB"
 [ "$OUT" = "$tmp" ] || echo "CSV and charts are in $OUT"
