@@ -30,7 +30,9 @@ static struct lock lock = LOCK_INITIALIZER(RANK_PROF_CUT, "prof_cut");
 static uint32_t open_number;		/* 0: closed */
 static bool reset_while_open;
 
-static uint64_t fold_left;		/* atomic: bytes after the last fold */
+/* atomic: */
+static uint64_t fold_left;		/* bytes after the last fold */
+static bool fold_arenas;		/* sums by arena have been too many */
 
 static const struct prof_host *host;
 
@@ -39,6 +41,7 @@ cut_boot(const struct prof_host *prof_host)
 {
 	host = prof_host;
 	fold_left = 0;
+	fold_arenas = false;
 }
 
 int
@@ -199,6 +202,7 @@ cut_reset(void)
 	reset_while_open = open_number != 0;
 	live_reset(clear_all);
 	lock_release(&lock);
+	__atomic_store_n(&fold_arenas, false, __ATOMIC_RELAXED);
 	sampler_dropped_reset();
 }
 
@@ -218,32 +222,43 @@ cut_fold_due(void)
 
 /* A cut that is opened meanwhile ends it; the next fold goes on. */
 static bool
-fold_some(struct group_pass *pass, uint32_t below)
+fold_some(struct group_fold *fold)
 {
 	bool more;
 
 	lock_acquire(&lock);
-	more = open_number == 0 && group_fold_generations(pass, below);
+	more = open_number == 0 && group_fold_generations(fold);
 	lock_release(&lock);
 	return more;
+}
+
+/* False if a cut is open: nothing was done. */
+static bool
+fold_below(uint32_t generation)
+{
+	struct group_fold fold = { .below = generation,
+		.arenas = __atomic_load_n(&fold_arenas, __ATOMIC_RELAXED) };
+
+	while (fold_some(&fold)) {
+		/* a fork, with the gate closed: it would not get the lock */
+		if (atomic_load_explicit(&lock.waiters,
+		    memory_order_relaxed) != 0)
+			os_sleep_ns(FOLD_PAUSE_NS);
+	}
+	return fold.shard > 0 || fold.left > 0;
 }
 
 void
 cut_fold_generations(void)
 {
 	uint32_t now = generation_current();
-	struct group_pass pass = { 0 };
 
-	if (now <= CUT_GENERATIONS_KEPT)
+	if (now <= CUT_GENERATIONS_KEPT ||
+	    !fold_below(now - CUT_GENERATIONS_KEPT))
 		return;
-	while (fold_some(&pass, now - CUT_GENERATIONS_KEPT)) {
-		/* a fork, with the gate closed: it would not get the lock */
-		if (atomic_load_explicit(&lock.waiters,
-		    memory_order_relaxed) != 0)
-			os_sleep_ns(FOLD_PAUSE_NS);
-	}
-	if (pass.shard == 0 && pass.left == 0)
-		return;			/* a cut is open: nothing was done */
+	if (profmem_in_use() >= profmem_limit() / 16 * CUT_FOLD_SHARE &&
+	    !__atomic_exchange_n(&fold_arenas, true, __ATOMIC_RELAXED))
+		fold_below(now - CUT_GENERATIONS_KEPT);
 	__atomic_store_n(&fold_left, profmem_in_use(), __ATOMIC_RELAXED);
 }
 

@@ -88,10 +88,11 @@ void cut_reset(void);
 
 /*
  * Folds the freed totals of all but the newest CUT_GENERATIONS_KEPT
- * generations (group.h), unless a cut is open. It goes over all groups, a few
- * under one lock hold: not for a thread that allocates. It is due when the profiler's memory in use is
- * beyond CUT_FOLD_SHARE of its bound, and by CUT_FOLD_STEP beyond what the
- * last one left.
+ * generations (group.h), unless a cut is open: by arena, or where one by arena
+ * has not been enough, of all arenas. It goes over all groups, a few under one
+ * lock hold: not for a thread that allocates. It is due when the profiler's
+ * memory in use is beyond CUT_FOLD_SHARE of its bound, and by CUT_FOLD_STEP
+ * beyond what the last one left.
  */
 bool cut_fold_due(void);
 void cut_fold_generations(void);

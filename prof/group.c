@@ -212,7 +212,7 @@ free_if_empty_locked(struct shard *shard, struct group *group)
 
 /* What is to be done to a group; it may free that group, and no other. */
 typedef void group_change(struct shard *shard, struct group *group,
-    uint32_t arg);
+    const struct group_fold *how);
 
 /*
  * Changes the next BATCH groups under one lock hold; false at the end. What is
@@ -220,27 +220,27 @@ typedef void group_change(struct shard *shard, struct group *group,
  * happens between two holds.
  */
 static bool
-change_some(struct group_pass *pass, group_change *change, uint32_t arg)
+change_some(struct group_fold *at, group_change *change)
 {
 	enum { BATCH = 32 };		/* some 100 us */
-	struct shard *shard = &shards[pass->shard];
+	struct shard *shard = &shards[at->shard];
 
-	if (pass->shard == SHARDS)
+	if (at->shard == SHARDS)
 		return false;
 	lock_acquire(&shard->lock);
 	/* between two holds others may have been freed */
-	if (pass->left == 0 || pass->left > shard->table.count)
-		pass->left = shard->table.count;
-	for (int n = 0; n < BATCH && pass->left > 0; n++, pass->left--) {
+	if (at->left == 0 || at->left > shard->table.count)
+		at->left = shard->table.count;
+	for (int n = 0; n < BATCH && at->left > 0; n++, at->left--) {
 		struct group *group = list_first(&shard->groups, struct group,
 		    list);
 
 		list_remove(&group->list);
 		list_push_back(&shard->groups, &group->list);
-		change(shard, group, arg);
+		change(shard, group, at);
 	}
-	if (pass->left == 0)
-		pass->shard++;
+	if (at->left == 0)
+		at->shard++;
 	lock_release(&shard->lock);
 	return true;
 }
@@ -248,14 +248,15 @@ change_some(struct group_pass *pass, group_change *change, uint32_t arg)
 static void
 change_all(group_change *change)
 {
-	struct group_pass pass = { 0 };
+	struct group_fold at = { 0 };
 
-	while (change_some(&pass, change, 0))
+	while (change_some(&at, change))
 		continue;
 }
 
 static void
-add_late(struct shard *shard, struct group *group, uint32_t arg)
+add_late(struct shard *shard, struct group *group,
+    const struct group_fold *how)
 {
 	struct group_cell *cell;
 
@@ -277,7 +278,8 @@ clear_half(struct group *group, unsigned half)
 }
 
 static void
-clear_main(struct shard *shard, struct group *group, uint32_t arg)
+clear_main(struct shard *shard, struct group *group,
+    const struct group_fold *how)
 {
 	clear_half(group, CELL_MAIN);
 	free_if_empty_locked(shard, group);
@@ -375,20 +377,23 @@ rename_locked(struct shard *shard, struct group *group,
 
 /* A group that still has live records stays, and only its totals go. */
 static void
-fold_generation(struct shard *shard, struct group *group, uint32_t folded)
+fold_generation(struct shard *shard, struct group *group,
+    const struct group_fold *how)
 {
 	struct group_key key = group->key;
 	struct group *to;
 	uint64_t hash;
 
 	trim_cells_locked(group);
-	if (key.generation == folded || (key.generation & ~GENERATION_FOLD) >
-	    (folded & ~GENERATION_FOLD))
+	if ((key.generation & ~GENERATION_FOLD) >= how->below)
 		return;
-	key.generation = folded;
-	key.arena = GROUP_NO_ARENA;
+	key.generation = (how->below - 1) | GENERATION_FOLD;
+	if (how->arenas)
+		key.arena = GROUP_NO_ARENA;
 	hash = hash_of(&key);
 	to = find_locked(shard, &key, hash);
+	if (to == group)
+		return;
 	if (to == NULL && group->live == 0) {
 		rename_locked(shard, group, &key, hash);
 		return;
@@ -401,10 +406,9 @@ fold_generation(struct shard *shard, struct group *group, uint32_t folded)
 }
 
 bool
-group_fold_generations(struct group_pass *pass, uint32_t below)
+group_fold_generations(struct group_fold *fold)
 {
-	return change_some(pass, fold_generation,
-	    (below - 1) | GENERATION_FOLD);
+	return change_some(fold, fold_generation);
 }
 
 /* --- the walk ------------------------------------------------------------- */

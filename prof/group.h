@@ -25,7 +25,7 @@
 
 /* A generation that stands for all up to (generation & ~GENERATION_FOLD). */
 #define GENERATION_FOLD	0x80000000u
-/* Such a group is of whichever arenas. */
+/* Such a group may be of whichever arenas. */
 #define GROUP_NO_ARENA	UINT32_MAX
 
 struct group_key {
@@ -96,16 +96,19 @@ bool group_walk(struct group_cursor *cursor, size_t max,
 
 /*
  * Freed totals of generations below `below` go to one group for all of them
- * (GENERATION_FOLD), whatever the arena. Does a few groups at a time; false at
- * the end. pass starts as zeroes. In between anything may happen, but during a
- * walk it must not be called. Without memory it does what it can, and no sum
- * changes: then a lifetime may go to another's cell.
+ * (GENERATION_FOLD); arenas: one for all arenas too. Does a few groups at a
+ * time; false at the end. In between anything may happen, but during a walk it
+ * must not be called. Without memory it does what it can, and no sum changes:
+ * then a lifetime may go to another's cell.
  */
-struct group_pass {
+struct group_fold {
+	uint32_t below;
+	bool arenas;
+	/* group.c's; zeroes at first: */
 	uint32_t shard;
 	size_t left;			/* groups of it; 0: not begun */
 };
-bool group_fold_generations(struct group_pass *pass, uint32_t below);
+bool group_fold_generations(struct group_fold *fold);
 
 uint64_t group_count(void);
 

@@ -384,11 +384,11 @@ test_old_generations_fold(void **state)
 }
 
 static void
-fold_below(uint32_t generation)
+fold_below(uint32_t generation, bool arenas)
 {
-	struct group_pass pass = { 0 };
+	struct group_fold fold = { .below = generation, .arenas = arenas };
 
-	while (group_fold_generations(&pass, generation))
+	while (group_fold_generations(&fold))
 		continue;
 }
 
@@ -456,15 +456,17 @@ test_folding_keeps_every_sum(void **state)
 	}
 	read_freed_by(&before);
 	for (uint32_t below = 7; below <= 47; below += 8) {
-		fold_below(below);
+		fold_below(below, below > 30);
 		read_freed_by(&after);
 		assert_memory_equal(&before, &after, sizeof before);
 		live_check();
 	}
 	for (uintptr_t n = 1; n <= 20000; n++)
 		live_remove((void *)(n * 16), NULL, 0, NULL);
-	fold_below(47);
-	/* 4 stacks, 3 sizes; nothing keeps a group of its own any more */
+	fold_below(48, false);
+	/* 4 stacks, 3 sizes, 5 arenas and what was of them all before */
+	assert_int_equal(group_count(), 6 * 12);
+	fold_below(48, true);
 	assert_int_equal(group_count(), 12);
 }
 
@@ -480,7 +482,7 @@ test_the_living_keep_their_generation(void **state)
 	enter_in(12, 4, 6, 16);
 	leave(8 * 16);
 	leave(12 * 16);
-	fold_below(10);
+	fold_below(10, true);
 	assert_int_equal(group_count(), 2);
 	assert_int_equal(cut_begin(&cut), 0);
 	assert_int_equal(cut_live(&cut, live, CUT_BATCH), 1);
@@ -494,22 +496,23 @@ test_the_living_keep_their_generation(void **state)
 	/* its end goes to its group, and from there to the folded one */
 	leave(4 * 16);
 	assert_int_equal(group_count(), 2);
-	fold_below(10);
+	fold_below(10, true);
 	assert_int_equal(group_count(), 1);
 }
 
 /* 100 samples, the first of which lives for 50 generations. */
 static void
-live_through_a_generation(uint32_t turn)
+live_through_a_generation(uint32_t turn, uint32_t narenas)
 {
 	uint32_t generation = generation_advance();
 	uintptr_t n = turn % 50 + 1;
 
 	if (turn >= 50)
 		leave(n * 16);
-	assert_non_null(enter_in(n, generation, turn % 7, 16));
+	assert_non_null(enter_in(n, generation, turn % narenas, 16));
 	for (n = 100; n < 199; n++) {
-		assert_non_null(enter_in(n, generation, turn % 7, n * 16));
+		assert_non_null(enter_in(n, generation, turn % narenas,
+		    n * 16));
 		live_remove((void *)(n * 16), NULL, UINT64_MAX, NULL);
 	}
 }
@@ -528,7 +531,7 @@ test_memory_does_not_grow_with_generations(void **state)
 	live_boot(&fake_host);
 	cut_reset();
 	for (uint32_t turn = 0; turn < TURNS; turn++) {
-		live_through_a_generation(turn);
+		live_through_a_generation(turn, 7);
 		if (cut_fold_due()) {
 			cut_fold_generations();
 			assert_false(cut_fold_due());
@@ -557,7 +560,7 @@ test_no_fold_while_a_cut_is_open(void **state)
 	struct cut cut;
 
 	for (uint32_t turn = 0; turn < 40; turn++)
-		live_through_a_generation(turn);
+		live_through_a_generation(turn, 7);
 	groups = group_count();
 	assert_int_equal(cut_begin(&cut), 0);
 	cut_fold_generations();
@@ -567,6 +570,46 @@ test_no_fold_while_a_cut_is_open(void **state)
 	cut_fold_generations();
 	assert_true(group_count() < groups);
 	for (uintptr_t n = 1; n <= 40; n++)
+		leave(n * 16);
+}
+
+static size_t
+freed_rows_of_arenas(void)
+{
+	struct cut_freed rows[CUT_BATCH];
+	struct cut cut;
+	size_t n, found = 0;
+
+	assert_int_equal(cut_begin(&cut), 0);
+	while ((n = cut_freed(&cut, rows, CUT_BATCH)) > 0)
+		for (size_t i = 0; i < n; i++)
+			found += rows[i].group->key.arena != GROUP_NO_ARENA;
+	cut_end(&cut);
+	return found;
+}
+
+static void
+test_arenas_fold_where_generations_are_not_enough(void **state)
+{
+	uint32_t turn;
+
+	for (turn = 0; turn < 60; turn++)
+		live_through_a_generation(turn, 7);
+	cut_fold_generations();
+	/* 99 sites: sums by arena, and the generations that are left */
+	assert_in_range(freed_rows_of_arenas(), 99 * (7 + 16), 100 * (7 + 17));
+	profmem_boot(4 << 20, &fake_host);
+	stack_boot();
+	group_boot();
+	live_boot(&fake_host);
+	for (turn = 0; turn < 1000; turn++) {
+		live_through_a_generation(turn, 1000);
+		if (cut_fold_due())
+			cut_fold_generations();
+	}
+	cut_fold_generations();
+	assert_in_range(freed_rows_of_arenas(), 99 * 16, 100 * 17);
+	for (uintptr_t n = 1; n <= 50; n++)
 		leave(n * 16);
 }
 
@@ -586,7 +629,7 @@ test_folding_needs_no_memory(void **state)
 	}
 	assert_true(n > 1000);
 	used = profmem_used();
-	fold_below(n + 1);
+	fold_below(n + 1, true);
 	assert_int_equal(group_count(), 1);
 	assert_int_equal(profmem_used(), used);
 	assert_int_equal(take_cut().freed, n);
@@ -720,6 +763,7 @@ main(void)
 		T(test_old_generations_fold),
 		T(test_folding_keeps_every_sum),
 		T(test_the_living_keep_their_generation),
+		T(test_arenas_fold_where_generations_are_not_enough),
 		T(test_folding_needs_no_memory),
 		T(test_memory_does_not_grow_with_generations),
 		T(test_no_fold_while_a_cut_is_open),
