@@ -8,10 +8,12 @@
  *           environment -> generations of threads -> rounds -> steps
  *
  *   round:  each player makes, resizes, frees, passes blocks; binds itself to
- *           arenas, switches its cache, purges, sets decay times
+ *           arenas, switches its cache, purges, sets decay times; enters,
+ *           leaves and rotates pools
  *           all flush; barrier: nothing is cached, nobody runs
  *           the first walks the metadata, compares every arena's allocated
- *           bytes with the reference's, resets or destroys an arena
+ *           bytes with the reference's, resets or destroys an arena, destroys
+ *           a pool and makes another
  *
  * Meanwhile the process forks, and the children walk the metadata as the fork
  * found it. With faults the kernel refuses at random what players ask for.
@@ -19,7 +21,9 @@
  * SEED repeats a run (with several threads: its requests, not their order);
  * MODEL_SCALE multiplies the steps. Proof: each of these is caught by a run or
  * two: a region handed out twice, slabs a byte off, zeroes not written, a
- * wrong cache domain, a block flushed to the wrong bin, counts not kept.
+ * wrong cache domain, a block flushed to the wrong bin, counts not kept; of
+ * pools a cache not bound to the current arena, lost at a leave, a rotation or
+ * the thread's end, an outer scope's that is parked, an arena never dropped.
  */
 #define _GNU_SOURCE
 #include "core.h"
@@ -37,6 +41,7 @@ enum {
 	PLAYERS_MAX = 128,
 	ROUNDS = 6,			/* of a generation of threads */
 	NFORKS = 2,			/* in a generation */
+	NLAST = 200,			/* steps after the last round */
 };
 
 static struct player players[PLAYERS_MAX];
@@ -157,6 +162,40 @@ something_else(struct player *player)
 	may_fail = false;
 }
 
+/* In scopes about half of the time, and some of them deep. */
+static void
+go_elsewhere(struct player *player)
+{
+	struct scopes *scopes = &player->scopes;
+	unsigned pool = model_pools[below(player, NPOOLS)];
+	bool inside;
+
+	switch (below(player, 20)) {
+	case 0:
+		begin_faults(player);
+		if (!scopes_rotate(scopes, pool, may_fail))
+			atomic_fetch_add(&nfailed, 1);
+		break;
+	case 1:
+		(void)strata_generation_advance();
+		break;
+	case 2:			/* perhaps not the innermost */
+		scopes_leave(scopes, pool);
+		break;
+	case 3: case 4: case 5: case 6: case 7: case 8: case 9: case 10:
+		begin_faults(player);
+		inside = scopes_enter(scopes, pool);
+		may_fail = false;
+		if (inside && nplayers == 1)
+			scopes_check_current(scopes);
+		return;
+	default:
+		if (scopes->depth > 0)
+			scopes_leave(scopes, scopes_innermost(scopes));
+	}
+	may_fail = false;
+}
+
 static unsigned long
 scale(void)
 {
@@ -174,6 +213,8 @@ step(struct player *player)
 
 	if (chance(player, 400))
 		something_else(player);
+	else if (chance(player, 100))
+		go_elsewhere(player);
 	else if (block->ptr == NULL)
 		make_block(player, block);
 	else if (chance(player, 4))
@@ -257,6 +298,7 @@ check_heap(void)
 			    (unsigned long long)expected[i]);
 	}
 	arena_check(arena_internal());
+	pools_check(expected);
 	thread_totals(&totals);
 	if (totals.allocated - totals.deallocated != sum)
 		ref_die("%llu bytes live, not %llu", (unsigned long long)
@@ -299,6 +341,32 @@ reset_arena(struct player *player)
 }
 
 static void
+renew_pool(struct player *player)
+{
+	unsigned which = (unsigned)below(player, NPOOLS);
+	bool inside = false;
+
+	for (unsigned i = 0; i < nplayers; i++)
+		for (unsigned k = 0; k < players[i].scopes.depth; k++)
+			inside |= players[i].scopes.pools[k] ==
+			    model_pools[which];
+	pools_renew(which, inside, 2 + (unsigned)below(player, 5));
+}
+
+static void
+drop_letters(struct player *player)
+{
+	for (unsigned i = 0; i < NLETTERS; i++) {
+		struct ref_block *letter = atomic_exchange(&letters[i], NULL);
+
+		if (letter == NULL)
+			continue;
+		drop_block(player, letter);
+		free(letter);
+	}
+}
+
+static void
 lead(struct player *player)
 {
 	memset(expected, 0, sizeof expected);
@@ -311,19 +379,14 @@ lead(struct player *player)
 			expect_letter(letters[i]);
 	check_heap();
 	/* Letters would have to be forgotten as well: they are read first. */
-	for (unsigned i = 0; i < NLETTERS; i++) {
-		struct ref_block *letter = atomic_exchange(&letters[i], NULL);
-
-		if (letter == NULL)
-			continue;
-		drop_block(player, letter);
-		free(letter);
-	}
+	drop_letters(player);
 	thread_tcache_flush(thread_get());
 	for (unsigned i = 0; i < NCACHES; i++)
 		(void)tcaches_flush(player->caches[i]);
 	if (chance(player, 2))
 		reset_arena(player);
+	if (chance(player, 2))
+		renew_pool(player);
 }
 
 static void
@@ -332,6 +395,8 @@ flush(struct player *player)
 	struct thread *thread = thread_get();
 
 	tcache_check(&thread->own_cache);
+	if (thread->pool.depth > 0 && player->cached)
+		tcache_check(thread->cache);
 	thread_tcache_flush(thread);
 	for (unsigned i = 0; i < NCACHES; i++) {
 		tcache_check(tcaches_get(player->caches[i]));
@@ -346,6 +411,8 @@ play(void *arg)
 
 	player->cached = opt.tcache;
 	player->bound = NO_ARENA;
+	/* Who was here before it ended inside, perhaps. */
+	player->scopes = (struct scopes){ 0 };
 	for (unsigned i = 0; i < NCACHES; i++)
 		player->caches[i] = new_number("tcache.create");
 	for (unsigned round = 0; round < ROUNDS; round++) {
@@ -357,10 +424,29 @@ play(void *arg)
 			lead(player);
 		pthread_barrier_wait(&barrier);
 	}
+	/* So that the thread ends with something in its caches. */
+	for (unsigned i = 0; i < NLAST; i++)
+		step(player);
 	for (unsigned i = 0; i < NCACHES; i++)
 		ctl("tcache.destroy", NULL, NULL, &player->caches[i],
 		    sizeof player->caches[i]);
 	return NULL;
+}
+
+/* All sizes, in no pool and in each that the leader has not just destroyed. */
+static void
+use_pools(void)
+{
+	for (unsigned i = 0; i <= NPOOLS; i++) {
+		bool inside = i < NPOOLS &&
+		    strata_pool_rotate(model_pools[i], NULL) == 0 &&
+		    strata_pool_enter(model_pools[i]) == 0;
+
+		for (size_t size = 1; size < 3 << 20; size += size / 2 + 1)
+			free(memset(malloc(size), 1, size));
+		if (inside && strata_pool_leave(model_pools[i]) != 0)
+			ref_die("a child cannot leave a pool");
+	}
 }
 
 /*
@@ -377,8 +463,7 @@ fork_one(void)
 		for (unsigned i = 0; i < arenas_count(); i++)
 			if (arena_get(i, false) != NULL)
 				arena_check(arena_get(i, false));
-		for (size_t size = 1; size < 3 << 20; size += size / 2 + 1)
-			free(memset(malloc(size), 1, size));
+		use_pools();
 		_exit(0);
 	}
 	if (waitpid(pid, &status, 0) != pid || status != 0)
@@ -407,9 +492,11 @@ end_of_game(void)
 			if (players[i].blocks[k].ptr != NULL)
 				drop_block(&players[i],
 				    &players[i].blocks[k]);
+	drop_letters(&players[0]);
 	thread_tcache_flush(thread_get());
 	memset(expected, 0, sizeof expected);
 	check_heap();
+	pools_end(shared_arenas, NSHARED);
 }
 
 /* In the process with the options: steps of all threads together. */
@@ -431,6 +518,8 @@ play_all(unsigned threads, unsigned long steps)
 	pthread_barrier_init(&barrier, NULL, threads);
 	for (unsigned i = 0; i < NSHARED; i++)
 		shared_arenas[i] = new_number("arenas.create");
+	for (unsigned i = 0; i < NPOOLS; i++)
+		model_pools[i] = pools_new(2 + i);
 	for (unsigned i = 0; i < threads; i++) {
 		players[i].random = core_random();
 		players[i].steps = (unsigned)per_round;
@@ -487,6 +576,9 @@ static const struct game games[] = {
 	{ FAST ",tcache_max:8388608,tcache_nslots_small_min:2,"
 	    "tcache_nslots_small_max:4", 2, 150000, 0 },
 	{ FAST ",background_thread:true,dirty_decay_ms:1", 3, 150000, 0 },
+	{ FAST ",default_pool:3", 3, 150000, 0 },
+	{ FAST ",default_pool:2,prof:true,lg_prof_sample:6,prof_prefix:",
+	    2, 50000, 0 },
 	{ FAST ",dirty_decay_ms:0,narenas:1", 2, 150000, 2 },
 	{ FAST ",tcache:false,muzzy_decay_ms:1,dirty_decay_ms:1,retain:false",
 	    2, 150000, 2 },

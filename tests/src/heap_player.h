@@ -10,6 +10,7 @@
 
 #include "core.h"
 
+#include "heap_pools.h"
 #include "names.h"
 #include "refheap.h"
 
@@ -28,6 +29,7 @@ struct player {
 	bool cached;			/* thread.tcache.enabled */
 	unsigned bound;			/* manual arena, or NO_ARENA */
 	unsigned caches[NCACHES];
+	struct scopes scopes;
 	struct ref_block blocks[NBLOCKS];
 };
 
@@ -35,7 +37,8 @@ struct player {
 struct way {
 	size_t size, align;
 	bool zero;
-	unsigned arena;			/* whose it must be, or ... */
+	unsigned pool;			/* whose it must be, else ... */
+	unsigned arena;			/* whose, or ... */
 	bool or_automatic;		/* of any automatic arena */
 	int flags;
 };
@@ -162,13 +165,22 @@ draw_align(struct player *player)
 	return (size_t)1 << lg;
 }
 
+/* What malloc does: the innermost scope's, else of the player's arena. */
+static struct way
+plain_way(const struct player *player)
+{
+	return (struct way){ .arena = player->bound,
+	    .pool = scopes_innermost(&player->scopes) };
+}
+
 static struct way
 draw_way(struct player *player)
 {
-	struct way way = { .size = draw_size(player), .arena =
-	    player->bound };
+	struct way way = plain_way(player);
 	unsigned at = shared_arenas[below(player, NSHARED)];
+	unsigned pool = model_pools[below(player, NPOOLS)];
 
+	way.size = draw_size(player);
 	way.size += way.size == 0;	/* undefined for mallocx */
 	if (chance(player, 3)) {
 		way.align = draw_align(player);
@@ -192,25 +204,38 @@ draw_way(struct player *player)
 		if (chance(player, 2))
 			way.flags |= MALLOCX_TCACHE_NONE;
 		way.arena = at;
-		break;
+		way.pool = NO_POOL;
+		return way;
 	default:
 		break;
+	}
+	if (chance(player, 4) && scopes_have_room(&player->scopes, pool)) {
+		way.flags |= MALLOCX_POOL(pool);
+		way.pool = pool;
 	}
 	return way;
 }
 
 /* --- what is got ---------------------------------------------------------- */
 
-/* A manual arena hands out its own, all others automatic ones' memory. */
+/*
+ * A pool and a manual arena hand out their own, all others automatic ones'
+ * memory, or the default pool's.
+ */
 static void
 check_arena(const struct ref_block *block, const struct way *way)
 {
-	bool automatic = arena_domain(arena_get(block->arena, false)) == 0;
+	const struct arena *arena = arena_get(block->arena, false);
+	bool automatic = arena_domain(arena) == 0 || pool_default_has(arena);
 
-	if (block->arena != way->arena && !(automatic &&
-	    (way->or_automatic || way->arena == NO_ARENA)))
-		ref_die("%p is of arena %u, not %u", (void *)block->ptr,
-		    block->arena, way->arena);
+	if (automatic && (way->or_automatic || (way->pool == NO_POOL &&
+	    way->arena == NO_ARENA)))
+		return;
+	if (way->pool != NO_POOL ? !pool_holds(way->pool, block->arena) :
+	    block->arena != way->arena)
+		ref_die("%p is of arena %u, not of pool %d, arena %d",
+		    (void *)block->ptr, block->arena, (int)way->pool,
+		    (int)way->arena);
 }
 
 /* block->ptr, requested and align are set; the rest is found out. */
@@ -368,7 +393,7 @@ make_by_new(struct player *player, struct ref_block *block)
 static void
 make_block(struct player *player, struct ref_block *block)
 {
-	struct way way = { .arena = player->bound };
+	struct way way = plain_way(player);
 
 	*block = (struct ref_block){ .requested = draw_size(player) };
 	begin_faults(player);
@@ -598,10 +623,12 @@ resize_by_move(struct player *player, struct ref_block *block)
 		block->align = way.align;
 		block->ptr = rallocx(block->ptr, way.size, way.flags);
 	} else {
-		way = (struct way){ .size = way.size, .arena =
-		    player->bound };
+		size_t size = way.size;
+
+		way = plain_way(player);
+		way.size = size;
 		block->align = 0;
-		block->ptr = resize_by_libc(player, block, way.size);
+		block->ptr = resize_by_libc(player, block, size);
 	}
 	if (end_faults(block->ptr)) {
 		ref_check(&old, old.ptr, old.usable);
