@@ -370,9 +370,15 @@ filter_apply(struct model *model, const struct filter *filter,
 	}
 	match_frames(&m);
 	m.out = model_new_like(model);
-	for (uint32_t i = 0; i < model->nrows; i++)
+	for (uint32_t i = 0; i < model->nrows; i++) {
+		const struct model_labels *labels = &model->rows[i].labels;
+
 		if (row_passes(&m, &model->rows[i]))
 			add_row(&m, &model->rows[i]);
+		else if (m.arena.given && labels->arena == NULL &&
+		    labels->generation != NULL)
+			m.out->arenas_left_out = true;
+	}
 	old = *model;
 	*model = *m.out;
 	*m.out = old;

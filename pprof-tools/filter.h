@@ -10,6 +10,10 @@
  * A frame matches by function, source file, or module file name; regular
  * expressions are POSIX extended ones, unanchored. Inlined frames count
  * singly. A row that loses all its frames is dropped.
+ *
+ * Where the profiler has summed up what old generations of all arenas freed,
+ * the sum is of none: a choice of arenas leaves it out and tells so in the
+ * model's arenas_left_out.
  */
 #ifndef STRATA_FILTER_H
 #define STRATA_FILTER_H

@@ -262,8 +262,8 @@ write_text(const struct gen_series *series, uint32_t n, FILE *out)
 	    "generation\n", dump->current, gen_retired(dump) > 0 ?
 	    gen_retired(dump) : 0);
 	if (dump->folded > 0)
-		fprintf(out, "what generations up to %" PRId64 " freed is one "
-		    "sum: their share is not known\n", dump->folded);
+		fprintf(out, "what generations up to %" PRId64 " freed is "
+		    "known as one sum\n", dump->folded);
 	fputc('\n', out);
 	print_sites(dump, n, out, color);
 	print_generations(dump, out, color);

@@ -39,7 +39,7 @@ label_generation(const char *label)
 	return digits == NULL ? 0 : strtoll(digits, NULL, 10);
 }
 
-/* One cell a row; folded rows only tell how far they reach. */
+/* One cell a row; folded rows, of freed blocks, are their site's. */
 static void
 cells_of_rows(struct gen_dump *dump, uint32_t inuse, uint32_t alloc)
 {
@@ -53,6 +53,9 @@ cells_of_rows(struct gen_dump *dump, uint32_t inuse, uint32_t alloc)
 
 		if (is_folded(row->labels.generation)) {
 			dump->folded = g > dump->folded ? g : dump->folded;
+			if (dump->base->row_site[i] != MODEL_NONE)
+				dump->sites[dump->base->row_site[i]].allocated
+				    += site_row_value(row, alloc);
 			continue;
 		}
 		if (dump->base->row_site[i] == MODEL_NONE)
@@ -85,9 +88,23 @@ merge_cells(struct gen_dump *dump)
 		dump->cells[n - 1].allocated += cell->allocated;
 	}
 	dump->ncells = n;
-	for (uint32_t i = 0; i < n; i++)
-		if (dump->cells[i].generation <= dump->folded)
+}
+
+/*
+ * What is folded is retired, so what a site allocated in all retired ones is
+ * known; of one generation's it is not, and nothing if --arena left it out.
+ */
+static void
+forget_folded(struct gen_dump *dump)
+{
+	bool incomplete = dump->model->arenas_left_out ||
+	    dump->folded > gen_retired(dump);
+
+	for (uint32_t i = 0; i < dump->ncells; i++)
+		if (incomplete || dump->cells[i].generation <= dump->folded)
 			dump->cells[i].allocated = NAN;
+	for (uint32_t i = 0; incomplete && i < dump->nsites; i++)
+		dump->sites[i].allocated = dump->sites[i].half_life = NAN;
 }
 
 static void
@@ -380,6 +397,7 @@ gen_build(const struct model *model, enum sites_by by, uint32_t reloads)
 		find_growth(dump, site, gen_window(dump, reloads));
 	}
 	find_half_lives(dump, by);
+	forget_folded(dump);
 	sort_sites(dump);
 	return dump;
 }

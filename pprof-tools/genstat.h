@@ -42,14 +42,14 @@ struct gen_cell {
 	uint32_t site;			/* index into sites */
 	int64_t generation;		/* 0: the row says none */
 	struct estimate bytes, objects;	/* alive */
-	double allocated;		/* bytes; NAN: in part folded */
+	double allocated;		/* bytes; NAN: folded with others' */
 };
 
 struct gen_site {
 	const char *name;		/* of base */
 	struct estimate bytes, objects;	/* alive, of all generations */
 	struct estimate stray, stray_objects;	/* of retired ones */
-	double allocated;		/* bytes in retired ones, ever */
+	double allocated;		/* bytes in retired ones, ever; NAN */
 	double half_life;		/* ns; INFINITY, or NAN */
 	int64_t oldest, newest;		/* with strays; 0 none */
 	uint32_t retired_in;		/* number of them with strays */

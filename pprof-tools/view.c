@@ -67,9 +67,12 @@ apply_filter(const struct cli_args *args, struct model *model)
 	};
 	struct model_error error = { "", 0, "" };
 
-	if (filter_apply(model, &filter, &error) == 0)
-		return EXIT_FINE;
-	return cli_usage_error(args, "%s", error.reason);
+	if (filter_apply(model, &filter, &error) != 0)
+		return cli_usage_error(args, "%s", error.reason);
+	if (model->arenas_left_out)
+		fputs("strata: --arena leaves out what old generations have "
+		    "freed, which is known as a sum of all arenas\n", stderr);
+	return EXIT_FINE;
 }
 
 static int

@@ -279,26 +279,51 @@ test_chance_is_students(void **state)
 	assert_true(gen_chance(INFINITY, 3) == 0);
 }
 
+static double
+number_of(const json_t *object, const char *name)
+{
+	return json_number_value(json_object_get(object, name));
+}
+
 static void
-test_folded_generations_have_no_share(void **state)
+test_folded_generations_have_one_share(void **state)
 {
 	struct fixture f;
-	json_t *root, *site;
+	struct output output;
+	json_t *root, *site, *generation;
 
 	fixture_init(&f, PERIOD);
 	fixture_comment(&f, "generation: 30");
 	fixture_row(&f, &(struct fixture_row){ .path = "main;leak",
-	    .bytes = 64, .samples = 10, .live = true,
-	    .generation = "generation 5" });
+	    .bytes = 64, .samples = 10, .live = true, .age_ns = 4000,
+	    .arena = "arena 3", .generation = "generation 5" });
 	fixture_row(&f, &(struct fixture_row){ .path = "main;leak",
-	    .bytes = 64, .samples = 100, .generation = "generation <= 14" });
+	    .bytes = 64, .samples = 100, .lifetime_ns = 2000,
+	    .generation = "generation <= 14" });
 	fixture_write(&f, FILE_A);
 	root = json_of(FILE_A);
 	site = json_array_get(json_object_get(root, "sites"), 0);
 	assert_int_equal(json_integer_value(json_object_get(root,
 	    "folded_up_to")), 14);
+	/* 10 of 110 are alive */
+	assert_true(fabs(number_of(site, "stray_bytes") * 11 /
+	    number_of(site, "retired_allocated") - 1) < 0.001);
+	assert_true(number_of(site, "half_life_ns") > 0);
+	generation = json_array_get(json_object_get(site, "generations"), 0);
+	assert_true(json_is_null(json_object_get(generation, "allocated")));
+	json_decref(root);
+	/* the sum is of no arena: of one nothing is known */
+	output = command_run(&cmd_generations,
+	    "--no-symbols -f json --arena 3 " FILE_A);
+	assert_int_equal(output.status, EXIT_FINE);
+	assert_non_null(strstr(output.err, "a sum of all arenas"));
+	root = json_loads(output.out, 0, NULL);
+	output_free(&output);
+	site = json_array_get(json_object_get(root, "sites"), 0);
+	assert_true(number_of(site, "stray_bytes") > 0);
 	assert_true(json_is_null(json_object_get(site,
 	    "retired_allocated")));
+	assert_true(json_is_null(json_object_get(site, "half_life_ns")));
 	json_decref(root);
 }
 
@@ -404,7 +429,7 @@ main(void)
 		cmocka_unit_test(test_an_outlier_is_no_growth),
 		cmocka_unit_test(test_the_least_growth_is_found),
 		cmocka_unit_test(test_chance_is_students),
-		cmocka_unit_test(test_folded_generations_have_no_share),
+		cmocka_unit_test(test_folded_generations_have_one_share),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_diff_of_two_generations),
 		cmocka_unit_test(test_the_last_number_there_is),
