@@ -16,10 +16,13 @@ enum {
 	/*
 	 * What jemalloc's fixed slots add up to is 2.9 MiB a thread, of which
 	 * an average thread fills a fifth. BYTES_OWN is less than that; with
-	 * what is lent a thread may keep 1000 blocks of 1 KiB.
+	 * what is lent a thread may keep 1000 blocks of 4 KiB, or a set of
+	 * blocks of 16 B to 32 KiB that comes and goes at random (5 MiB): with
+	 * 2 MiB those took half as many instructions again. All threads
+	 * together have no more for it.
 	 */
 	BYTES_OWN = 384 << 10,
-	BYTES_MAX = 2 << 20,
+	BYTES_MAX = 5 << 20,
 	BYTES_SHARED = 8 << 20,
 	BYTES_LOAN = 128 << 10,		/* the least that is lent */
 	CAPACITY_MIN = 8,

@@ -86,11 +86,10 @@ test_fills_come_in_address_order(void **state)
 }
 
 static void
-test_a_batch_stays_in_the_cache(void **state)
+check_batch_stays(unsigned class)
 {
 	static void *blocks[1000];
 	struct arena *arena = arena_get(0, true);
-	unsigned class = sc_index(256);
 	struct bin_stats before, after;
 	struct lock_stats ignored;
 
@@ -111,6 +110,19 @@ test_a_batch_stays_in_the_cache(void **state)
 }
 
 static void
+test_a_batch_stays_in_the_cache(void **state)
+{
+	check_batch_stays(sc_index(256));
+}
+
+/* A slab of it is one region; 4 MiB are near the whole budget. */
+static void
+test_a_batch_of_pages_stays_in_the_cache(void **state)
+{
+	check_batch_stays(sc_index(4096));
+}
+
+static void
 test_the_budget_bounds_the_whole(void **state)
 {
 	static void *blocks[3000];
@@ -125,7 +137,7 @@ test_the_budget_bounds_the_whole(void **state)
 		tcache_check(&cache);
 		assert_true(count(class) <= tcache_slots(class));
 	}
-	assert_in_range(tcache_bytes(&cache), 1 << 20, 5 << 19);
+	assert_in_range(tcache_bytes(&cache), 4 << 20, 11 << 19);
 }
 
 /* Many caches share what one alone could have; all give it back. */
@@ -283,6 +295,7 @@ main(void)
 		WITH_CACHE(test_the_last_freed_is_the_next_used),
 		WITH_CACHE(test_fills_come_in_address_order),
 		WITH_CACHE(test_a_batch_stays_in_the_cache),
+		WITH_CACHE(test_a_batch_of_pages_stays_in_the_cache),
 		WITH_CACHE(test_the_budget_bounds_the_whole),
 		WITH_CACHE(test_many_caches_share_the_budget),
 		WITH_CACHE(test_what_is_idle_goes),
