@@ -1,10 +1,13 @@
 /*
- * survivors.c - a program of 100 generations that knows what outlives them.
+ * survivors.c - a program of GENERATIONS that knows what outlives them.
  *
  * Each generation builds a configuration of 1000 blocks, frees the one before
  * and leaves 1 % of as many bytes behind from stray_new(). A table is built
  * at start-up; a cache of 500 entries replaces its oldest. Prints the bytes of
- * strays alive that were born in generations up to 98.
+ * strays alive that were born in generations up to the last but two, and what
+ * configurations took in those.
+ *
+ * Usage: survivors [GENERATIONS], 100 if not given
  */
 #include <malloc.h>
 #include <stddef.h>
@@ -16,10 +19,10 @@
 int mallctl(const char *, void *, size_t *, void *, size_t)
     __attribute__((weak));
 
-enum { GENERATIONS = 100, BLOCKS = 1000, CACHE = 500 };
+enum { GENERATIONS_MAX = 2000, BLOCKS = 1000, CACHE = 500 };
 
 static void *config[2][BLOCKS], *cache[CACHE], *table[2000];
-static void *volatile strays[GENERATIONS + 1][BLOCKS / 100];
+static void *volatile strays[GENERATIONS_MAX + 1][BLOCKS / 100];
 
 static __attribute__((noinline)) void *
 stray_new(size_t size)
@@ -71,27 +74,29 @@ generation(int g)
 }
 
 int
-main(void)
+main(int argc, char **argv)
 {
+	int generations = argc > 1 ? atoi(argv[1]) : 100;
 	uint64_t next = 0;
 	size_t alive = 0;
 
-	if (mallctl == NULL)
+	if (mallctl == NULL || generations > GENERATIONS_MAX)
 		return 2;
 	for (int i = 0; i < 2000; i++)
 		table[i] = table_new(2048);
-	for (int g = 1; g <= GENERATIONS; g++) {
+	for (int g = 1; g <= generations; g++) {
 		generation(g);
-		if (g < GENERATIONS && mallctl("prof.generation", NULL, NULL,
+		if (g < generations && mallctl("prof.generation", NULL, NULL,
 		    &next, sizeof next) != 0)
 			return 2;
 	}
-	for (int g = 1; g <= GENERATIONS - 2; g++)
+	for (int g = 1; g <= generations - 2; g++)
 		for (int i = 0; i < BLOCKS / 100; i++)
 			alive += malloc_usable_size(strays[g][i]);
 	if (mallctl("prof.dump", NULL, NULL, &(const char *){ "s.pb" },
 	    sizeof(char *)) != 0)
 		return 2;
-	printf("%zu\n", alive);
+	printf("%zu %zu\n", alive, (size_t)(generations - 2) * BLOCKS *
+	    malloc_usable_size(config[0][0]));
 	return 0;
 }
