@@ -25,7 +25,8 @@ struct making {
 	struct tcache *cache;		/* NULL: none */
 	unsigned sizeclass;
 	size_t align;			/* 0, or more than the class gives */
-	bool zeroed;
+	bool zero;			/* it shall read as zero */
+	bool zeroed;			/* it does */
 };
 
 static struct tcache *
@@ -107,7 +108,7 @@ take(struct making *making)
 	if (making->sizeclass < SC_NSMALL)
 		return take_small(making);
 	return arena_alloc(making->arena, making->sizeclass, making->align,
-	    &making->zeroed);
+	    making->zero ? &making->zeroed : NULL);
 }
 
 /* Slabs may have a region; unused pages can be counted. */
@@ -139,7 +140,8 @@ take_elsewhere(struct making *making)
 		if (arena != NULL && arena != making->arena &&
 		    may_have(arena, making->sizeclass))
 			ptr = arena_alloc(arena, making->sizeclass,
-			    making->align, &making->zeroed);
+			    making->align, making->zero ?
+			    &making->zeroed : NULL);
 	}
 	return ptr;
 }
@@ -167,11 +169,11 @@ charge(struct thread *thread, void *ptr, size_t requested, unsigned sizeclass)
 }
 
 static void
-fill_contents(const struct making *making, void *ptr, bool zero)
+fill_contents(const struct making *making, void *ptr)
 {
 	size_t usable = sc_size(making->sizeclass);
 
-	if (zero || opt.zero) {
+	if (making->zero) {
 		if (!making->zeroed)
 			memset(ptr, 0, usable);
 	} else if (opt.junk_alloc) {
@@ -215,6 +217,7 @@ alloc_new(const struct alloc_request *request)
 	if (request->align > CACHELINE &&
 	    request->align > arena_class_align(making.sizeclass))
 		making.align = request->align;
+	making.zero = request->zero || opt.zero;
 	making.thread = thread_get();
 	choose_source(&making, request->place);
 	ptr = take(&making);
@@ -223,7 +226,7 @@ alloc_new(const struct alloc_request *request)
 		ptr = take_elsewhere(&making);
 	if (ptr == NULL)
 		return out_of_memory();
-	fill_contents(&making, ptr, request->zero);
+	fill_contents(&making, ptr);
 	charge(making.thread, ptr, request->size, making.sizeclass);
 	return ptr;
 }

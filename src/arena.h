@@ -157,8 +157,9 @@ unsigned arena_small_fill(struct arena *arena, struct bin *bin, void **out,
 /*
  * One block of any class, straight from the arena, a small one from the first
  * shard. align: a power of two, or 0 for what every block of the class has;
- * of a small class it must be one that the class meets. *zeroed (may be NULL):
- * whether it reads as zero. NULL if there is no memory.
+ * of a small class it must be one that the class meets. *zeroed: whether
+ * it reads as zero; NULL if the contents do not matter, so that fresh pages
+ * need not be looked for. NULL if there is no memory.
  */
 void *arena_alloc(struct arena *arena, unsigned sizeclass, size_t align,
     bool *zeroed);

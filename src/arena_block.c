@@ -110,8 +110,11 @@ static void *
 large_alloc(struct arena *arena, unsigned sizeclass, size_t align,
     bool *zeroed)
 {
-	struct extent *extent = pages_alloc(&arena->pages,
-	    large_size(sizeclass), align > os_page ? align : os_page);
+	size_t size = large_size(sizeclass);
+	size_t start = align > os_page ? align : os_page;
+	struct extent *extent = zeroed == NULL ?
+	    pages_alloc_any(&arena->pages, size, start) :
+	    pages_alloc(&arena->pages, size, start);
 
 	if (extent == NULL)
 		return NULL;

@@ -223,6 +223,38 @@ ecache_take_at(struct ecache *ecache, const char *addr, size_t size)
 	return extent;
 }
 
+static struct extent *
+find_largest_locked(const struct ecache *ecache, size_t least, size_t limit)
+{
+	struct extent *largest = NULL;
+
+	for (size_t i = bitmap_next(ecache->nonempty, ECACHE_NHEAPS,
+	    heap_for(least)); i < ECACHE_NHEAPS && sc_sizes[i / 2] < limit;
+	    i = bitmap_next(ecache->nonempty, ECACHE_NHEAPS, i + 1)) {
+		struct extent *extent = container_of(heap_first(
+		    &ecache->heaps[i]), struct extent, heap);
+
+		if (extent->size < limit)
+			largest = extent;
+	}
+	return largest;
+}
+
+struct extent *
+ecache_take_largest(struct ecache *ecache, size_t least, size_t limit)
+{
+	struct extent *extent;
+
+	if (ecache_bytes(ecache) < least)
+		return NULL;
+	lock_acquire(&ecache->lock);
+	extent = find_largest_locked(ecache, least, limit);
+	if (extent != NULL)
+		remove_locked(ecache, extent);
+	lock_release(&ecache->lock);
+	return extent;
+}
+
 /* The tail goes: what is reused next lies at the front. */
 static struct extent *
 cut_tail_locked(struct ecache *ecache, struct extent *extent, size_t size)

@@ -64,6 +64,13 @@ struct extent *ecache_take_at(struct ecache *ecache, const char *addr,
     size_t size);
 
 /*
+ * Of the largest class, whole and in limbo: at least least bytes and less
+ * than limit. NULL if there is none.
+ */
+struct extent *ecache_take_largest(struct ecache *ecache, size_t least,
+    size_t limit);
+
+/*
  * From what is unused the longest, a run of at most size bytes (rounded up to
  * ECACHE_PURGE_UNIT or pages); NULL if there is nothing. A large extent is thus
  * purged bit by bit, as its decay says, and what may stay of it is there for

@@ -9,6 +9,7 @@
 #include "os.h"
 #include "pages_hooked.h"
 #include "pages_map.h"
+#include "pages_resize.h"
 
 enum {
 	GROW_MIN = PAGES_MAP_ALIGN,
@@ -109,6 +110,21 @@ pages_map_for(struct pages *pages, size_t size, size_t align)
 			ecache_put(&pages->caches[EXTENT_RETAINED], extra);
 	}
 	return addr;
+}
+
+struct extent *
+pages_map_behind(struct pages *pages, char *end, size_t size)
+{
+	struct pages_source source = { pages->own_window, pages_dss(pages) };
+	char *addr = pages_map_next(&source, end, size);
+	struct extent *extent;
+
+	if (addr == NULL)
+		return NULL;
+	extent = extent_of(pages, addr, size);
+	if (extent == NULL)
+		os_unmap(addr, size);
+	return extent;
 }
 
 static struct extent *
@@ -220,6 +236,18 @@ grow(struct pages *pages, size_t size, size_t align)
 	return extent;
 }
 
+static struct extent *
+activate(struct pages *pages, struct extent *extent)
+{
+	if (extent == NULL)
+		return NULL;
+	extent_set_state(extent, EXTENT_ACTIVE);
+	atomic_fetch_add_explicit(&pages->npages, extent->size / os_page,
+	    memory_order_relaxed);
+	atomic_store_explicit(&pages->used, true, memory_order_relaxed);
+	return extent;
+}
+
 struct extent *
 pages_alloc(struct pages *pages, size_t size, size_t align)
 {
@@ -230,13 +258,21 @@ pages_alloc(struct pages *pages, size_t size, size_t align)
 		extent = take(pages, (enum extent_state)i, size, align);
 	if (extent == NULL)
 		extent = grow(pages, size, align);
-	if (extent == NULL)
-		return NULL;
-	extent_set_state(extent, EXTENT_ACTIVE);
-	atomic_fetch_add_explicit(&pages->npages, extent->size / os_page,
-	    memory_order_relaxed);
-	atomic_store_explicit(&pages->used, true, memory_order_relaxed);
-	return extent;
+	return activate(pages, extent);
+}
+
+struct extent *
+pages_alloc_any(struct pages *pages, size_t size, size_t align)
+{
+	struct extent *extent = NULL;
+
+	if (size >= PAGES_JOIN_MIN && align <= os_page) {
+		extent = take(pages, EXTENT_DIRTY, size, align);
+		if (extent == NULL)
+			extent = pages_join(pages, size);
+	}
+	return extent != NULL ? activate(pages, extent) :
+	    pages_alloc(pages, size, align);
 }
 
 /*
@@ -462,75 +498,6 @@ pages_free(struct pages *pages, struct extent *extent)
 		purge_all(pages, EXTENT_DIRTY);
 	if (unlikely(pages_retired(pages)))
 		retired_freed(pages);
-}
-
-/* What lies behind extent, from whichever cache, joined with it. */
-static struct extent *
-take_tail(struct pages *pages, struct extent *extent, size_t size)
-{
-	struct extent *tail = NULL;
-	enum extent_state state = 0;
-
-	for (; state < EXTENT_NCACHES && tail == NULL; state++)
-		tail = ecache_take_at(&pages->caches[state],
-		    extent_end(extent), size);
-	if (tail != NULL && !extent_joinable(extent, tail)) {
-		ecache_put(&pages->caches[state - 1], tail);
-		return NULL;
-	}
-	return tail;
-}
-
-/* The hook may refuse; then the tail is in its cache again. */
-static struct extent *
-take_tail_hooked(struct pages *pages, extent_hooks_t *hooks,
-    struct extent *extent, size_t size)
-{
-	struct extent *tail = NULL;
-	enum extent_state state = 0;
-
-	for (; state < EXTENT_NCACHES && tail == NULL; state++)
-		tail = pages_hooked_take_after(pages, hooks, state, extent,
-		    size);
-	if (tail == NULL || pages_hooks_merge(hooks, extent, tail))
-		return tail;
-	ecache_put_whole(&pages->caches[state - 1], tail, true);
-	return NULL;
-}
-
-int
-pages_expand(struct pages *pages, struct extent *extent, size_t size,
-    bool *zeroed)
-{
-	extent_hooks_t *hooks = pages_hooks(pages);
-	size_t more = size - extent->size;
-	struct extent *tail;
-
-	assert(size > extent->size && size % os_page == 0);
-	tail = likely(hooks == NULL) ? take_tail(pages, extent, more) :
-	    take_tail_hooked(pages, hooks, extent, more);
-	if (tail == NULL)
-		return ENOMEM;
-	*zeroed = tail->zeroed;
-	extent_merge(&pages->pool, extent, tail);
-	atomic_fetch_add_explicit(&pages->npages, more / os_page,
-	    memory_order_relaxed);
-	return 0;
-}
-
-int
-pages_shrink(struct pages *pages, struct extent *extent, size_t size)
-{
-	extent_hooks_t *hooks = pages_hooks(pages);
-	struct extent *tail = likely(hooks == NULL) ?
-	    extent_split(&pages->pool, extent, size) :
-	    pages_hooked_split(pages, hooks, extent, size);
-
-	if (tail == NULL)
-		return ENOMEM;
-	extent_set_state(tail, EXTENT_ACTIVE);
-	pages_free(pages, tail);
-	return 0;
 }
 
 void

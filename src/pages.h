@@ -61,6 +61,11 @@ void pages_init(struct pages *pages, unsigned arena, bool own_window);
  * whether it reads as zero. NULL if there is no memory.
  */
 struct extent *pages_alloc(struct pages *pages, size_t size, size_t align);
+/*
+ * The same for contents that need not be zero: a large extent may be a dirty
+ * run joined with the fresh pages next to it, see pages_resize.h.
+ */
+struct extent *pages_alloc_any(struct pages *pages, size_t size, size_t align);
 
 /* The entries that made it a block or slab are gone or overwritten. */
 void pages_free(struct pages *pages, struct extent *extent);
@@ -142,6 +147,11 @@ void pages_dss_default_set(enum option_dss dss);
 
 /* Address space as the arena would map it; what is left over it keeps. */
 char *pages_map_for(struct pages *pages, size_t size, size_t align);
+/*
+ * An extent in limbo for fresh pages at exactly end; NULL if they are not the
+ * next to be had. size is a page's multiple.
+ */
+struct extent *pages_map_behind(struct pages *pages, char *end, size_t size);
 static inline uint64_t
 pages_next_serial(struct pages *pages)
 {

@@ -118,6 +118,18 @@ pages_map(const struct pages_source *source, size_t size, size_t align,
 }
 
 char *
+pages_map_next(const struct pages_source *source, char *at, size_t size)
+{
+	uintptr_t next = (uintptr_t)at;
+
+	if (!source->own_window || source->dss == DSS_PRIMARY ||
+	    !atomic_compare_exchange_strong_explicit(&window_next, &next,
+	    next + size, memory_order_relaxed, memory_order_relaxed))
+		return NULL;
+	return pages_map_at(at, size);
+}
+
+char *
 pages_map_at(char *at, size_t size)
 {
 	char *addr = os_map(at, size);

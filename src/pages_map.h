@@ -30,6 +30,13 @@ struct pages_source {
 char *pages_map(const struct pages_source *source, size_t size, size_t align,
     struct dss_gap *gap);
 
+/*
+ * At exactly addr if the window's next mapping begins there, so that none of
+ * another thread's is expected there; else NULL.
+ */
+char *pages_map_next(const struct pages_source *source, char *addr,
+    size_t size);
+
 /* At exactly addr, or NULL. */
 char *pages_map_at(char *addr, size_t size);
 
