@@ -14,9 +14,9 @@
  * (100) back to the system and fault them in again; the purge is a part of
  * the teardown. The four take turns in each of ROUNDS (15), so that a drift
  * of the machine meets them alike; the first round is not counted. While it is
- * another's turn the pages that stay must not go: hence pool_rest_ms. Freed from
- * outside of any scope. Printed: median ms, and of inside / outside within a
- * round the median, lowest and highest.
+ * another's turn the pages that stay must not go: hence pool_rest_ms. All is
+ * freed from outside of any scope. Printed: median ms, and of inside / outside
+ * within a round the median, lowest and highest.
  */
 #include <dlfcn.h>
 #include <math.h>
