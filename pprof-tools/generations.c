@@ -249,6 +249,21 @@ print_generations(const struct gen_dump *dump, FILE *out, bool color)
 	grid_free(grid);
 }
 
+/* What is retired by its number and yet is not. */
+static void
+print_pools(const struct gen_dump *dump, FILE *out)
+{
+	for (uint32_t i = 0; i < dump->ncells; i++)
+		if (dump->cells[i].current &&
+		    dump->cells[i].generation <= gen_retired(dump)) {
+			fprintf(out, "no strays: what was born in the current "
+			    "generation of a pool, however old (%s)\n",
+			    dump->model->exact.pools);
+			return;
+		}
+}
+
+
 static void
 write_text(const struct gen_series *series, uint32_t n, FILE *out)
 {
@@ -261,6 +276,7 @@ write_text(const struct gen_series *series, uint32_t n, FILE *out)
 	    "(a leak, or never freed yet); stray: freed later;\nonce: of one "
 	    "generation\n", dump->current, gen_retired(dump) > 0 ?
 	    gen_retired(dump) : 0);
+	print_pools(dump, out);
 	if (dump->folded > 0)
 		fprintf(out, "what generations up to %" PRId64 " freed is "
 		    "known as one sum\n", dump->folded);

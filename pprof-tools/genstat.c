@@ -19,8 +19,9 @@ compare_cells(const void *a, const void *b)
 
 	if (x->site != y->site)
 		return x->site < y->site ? -1 : 1;
-	return (x->generation > y->generation) -
-	    (x->generation < y->generation);
+	if (x->generation != y->generation)
+		return x->generation < y->generation ? -1 : 1;
+	return x->current - y->current;
 }
 
 /* "generation <= 84": freed totals of all up to it. */
@@ -39,12 +40,57 @@ label_generation(const char *label)
 	return digits == NULL ? 0 : strtoll(digits, NULL, 10);
 }
 
+/* --- current generations of pools ---------------------------------------- */
+
+enum { POOLS_MAX = 128 };		/* a profile names no more */
+
+struct pool_now {
+	int64_t arena, generation;
+};
+
+/* Of the comment "pools: 9:14 10:4"; how many. What is damaged ends it. */
+static size_t
+read_pools(const char *text, struct pool_now *out)
+{
+	size_t n = 0;
+	char *end;
+
+	while (text != NULL && n < POOLS_MAX) {
+		out[n].arena = strtoll(text, &end, 10);
+		if (end == text || *end != ':')
+			break;
+		text = end + 1;
+		out[n].generation = strtoll(text, &end, 10);
+		if (end == text || (*end != ' ' && *end != '\0'))
+			break;
+		n++;
+		text = *end == ' ' ? end + 1 : NULL;
+	}
+	return n;
+}
+
+static bool
+is_current(const struct pool_now *pools, size_t n,
+    const struct model_labels *labels)
+{
+	int64_t arena = model_label_number(labels->arena);
+	int64_t generation = label_generation(labels->generation);
+
+	for (size_t i = 0; i < n; i++)
+		if (pools[i].arena == arena &&
+		    pools[i].generation == generation)
+			return true;
+	return false;
+}
+
 /* One cell a row; folded rows, of freed blocks, are their site's. */
 static void
 cells_of_rows(struct gen_dump *dump, uint32_t inuse, uint32_t alloc)
 {
 	const struct model *model = dump->model;
 	uint32_t objects = model_objects_type(model, inuse);
+	struct pool_now pools[POOLS_MAX];
+	size_t npools = read_pools(model->exact.pools, pools);
 
 	dump->cells = xcalloc((size_t)model->nrows + 1, sizeof *dump->cells);
 	for (uint32_t i = 0; i < model->nrows; i++) {
@@ -63,6 +109,7 @@ cells_of_rows(struct gen_dump *dump, uint32_t inuse, uint32_t alloc)
 		dump->cells[dump->ncells++] = (struct gen_cell){
 			.site = dump->base->row_site[i],
 			.generation = g,
+			.current = is_current(pools, npools, &row->labels),
 			.bytes = site_row_estimate(model, row, inuse),
 			.objects = site_row_estimate(model, row, objects),
 			.allocated = site_row_value(row, alloc),
@@ -221,7 +268,8 @@ mean_alive(const struct gen_cell *cells, uint32_t n, int64_t first,
 	double sampling = 0;
 
 	for (uint32_t i = 0; i < n; i++) {
-		if (cells[i].generation < first || cells[i].generation > last)
+		if (cells[i].generation < first ||
+		    cells[i].generation > last || cells[i].current)
 			continue;
 		sum += cells[i].bytes.value;
 		squares += cells[i].bytes.value * cells[i].bytes.value;
@@ -291,7 +339,7 @@ gen_change(const struct gen_dump *earlier, const struct gen_dump *later,
 	change.unknown = change.unknown || before->stray.unknown;
 	/* A generation's births end with it: these are in both dumps. */
 	for (uint32_t i = 0; i < n; i++)
-		if (cells[i].generation > 0 &&
+		if (cells[i].generation > 0 && !cells[i].current &&
 		    cells[i].generation <= gen_retired(earlier))
 			change.variance -= 2 * cells[i].bytes.variance;
 	change.variance = change.variance > 0 ? change.variance : 0;
@@ -307,7 +355,8 @@ add_cell(const struct gen_dump *dump, const struct gen_cell *cell)
 
 	estimate_add(&site->bytes, &cell->bytes);
 	estimate_add(&site->objects, &cell->objects);
-	if (cell->generation < 1 || cell->generation > gen_retired(dump))
+	if (cell->generation < 1 || cell->generation > gen_retired(dump) ||
+	    cell->current)
 		return;
 	site->allocated += cell->allocated;
 	if (cell->bytes.value <= 0)

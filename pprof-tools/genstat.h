@@ -7,7 +7,9 @@
  *
  * A stray is a block alive whose generation is retired: older than the
  * current and the previous one. Start-up (generation 1) is retired too, but
- * a site that has strays of one generation only did something once.
+ * a site that has strays of one generation only did something once. Pools take
+ * their numbers from the one count, so that of a pool's current generation may
+ * be old; what was born in it is no stray.
  *
  * Growth: were the strays of a site freed after some generations, the older
  * half of the retired ones would hold none. The mean of what each of them
@@ -41,6 +43,7 @@ enum gen_kind {
 struct gen_cell {
 	uint32_t site;			/* index into sites */
 	int64_t generation;		/* 0: the row says none */
+	bool current;			/* of a pool's current one */
 	struct estimate bytes, objects;	/* alive */
 	double allocated;		/* bytes; NAN: folded with others' */
 };

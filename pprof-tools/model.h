@@ -107,6 +107,7 @@ struct model_row {
  */
 struct model_exact {
 	const char *version, *command, *trigger;
+	const char *pools;		/* "9:14 10:4", arena:generation */
 	int64_t pid, sequence, generation, period;
 	int64_t start_time_unix, time_unix_ns;
 	int64_t live, allocated, active, resident, mapped, retained, metadata;

@@ -53,6 +53,7 @@ static const struct exact_key exact_keys[] = {
 	NUMBER("before_profiling_bytes", before_profiling, ADD),
 	NUMBER("profiler_bytes", profiler, ADD),
 	NUMBER("generation", generation, LARGEST),
+	STRING("pools", pools),
 	NUMBER("period", period, KEEP_FIRST),
 };
 

@@ -53,6 +53,8 @@ cut_begin(struct cut *out)
 	*out = (struct cut){ .number = 0 };
 	/* no lock may be held for these; the difference is microseconds */
 	host->totals(&out->totals);
+	if (host->pools != NULL)
+		out->npools = host->pools(out->pools, PROF_POOLS_MAX);
 	lock_acquire(&lock);
 	if (open_number == 0) {
 		live_cut_open(&moment);

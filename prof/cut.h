@@ -50,6 +50,8 @@ struct cut {
 	uint64_t before_profiling;	/* bytes */
 	uint64_t profiler_bytes;
 	struct prof_totals totals;
+	struct prof_pool pools[PROF_POOLS_MAX];
+	size_t npools;
 	/* cut.c's: */
 	struct live_cursor live;
 	struct group_cursor freed;

@@ -161,6 +161,22 @@ collect_profiler(struct facts *facts, struct scratch *scratch,
 		fact_number(facts, scratch, table[i].key, table[i].value);
 }
 
+/* "9:14 10:4": in arena 9 generation 14 is current; nothing without pools. */
+static void
+collect_pools(struct facts *facts, struct scratch *scratch,
+    const struct cut *cut)
+{
+	char text[PROF_POOLS_MAX * sizeof "4294967295:4294967295"];
+	size_t used = 0;
+
+	for (size_t i = 0; i < cut->npools; i++)
+		used += fmt_buf(text + used, sizeof text - used, "%s%u:%u",
+		    i == 0 ? "" : " ", cut->pools[i].arena,
+		    cut->pools[i].generation);
+	if (used > 0)
+		fact_string(facts, scratch, "pools", text);
+}
+
 void
 facts_collect(struct facts *out, struct report *report,
     enum prof_trigger trigger, const char *version, uint64_t start_ns)
@@ -179,5 +195,6 @@ facts_collect(struct facts *out, struct report *report,
 	fact_number(out, scratch, "sequence", report->cut.number);
 	collect_totals(out, scratch, &report->cut.totals);
 	collect_profiler(out, scratch, &report->cut);
+	collect_pools(out, scratch, &report->cut);
 	fact_string(out, scratch, "weights", "unbiased");
 }

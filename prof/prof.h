@@ -87,6 +87,18 @@ struct prof_totals {
 	uint64_t thread_deallocated;
 };
 
+/* Where a pool's current generation is. */
+struct prof_pool {
+	uint32_t arena;			/* its index */
+	uint32_t generation;
+};
+
+/*
+ * Pools whose current generation a profile names, 1 KiB of them. Of more the
+ * profile says less: what others hold is then as old as its number.
+ */
+enum { PROF_POOLS_MAX = 128 };
+
 /* The slab that holds a small region, read without locks. */
 struct prof_slab {
 	uint32_t nregs_used;		/* cached ones included, >= 1 */
@@ -103,6 +115,11 @@ struct prof_thread;
 struct prof_host {
 	/* No lock held. From any thread and from the worker task. */
 	void (*totals)(struct prof_totals *out);
+	/*
+	 * At most max of those that there are; how many. No lock held. NULL:
+	 * there are none.
+	 */
+	size_t (*pools)(struct prof_pool *out, size_t max);
 	/* The record's shard lock is held: ptr is allocated. False: large. */
 	bool (*slab)(const void *ptr, struct prof_slab *out);
 	/* Bytes of a size class (index as in struct prof_alloc). */

@@ -57,6 +57,17 @@ host_totals(struct prof_totals *out)
 	};
 }
 
+static size_t
+host_pools(struct prof_pool *out, size_t max)
+{
+	size_t n = 0;
+
+	for (unsigned i = 0; i < pools_count() && n < max; i++)
+		if (pool_glance(i, &out[n].arena, &out[n].generation))
+			n++;
+	return n;
+}
+
 static bool
 host_slab(const void *ptr, struct prof_slab *out)
 {
@@ -77,6 +88,7 @@ host_class_size(unsigned sizeclass)
 
 static const struct prof_host host = {
 	.totals = host_totals,
+	.pools = host_pools,
 	.slab = host_slab,
 	.class_size = host_class_size,
 	.guard_enter = thread_guard_enter,

@@ -380,6 +380,20 @@ pool_destroy(unsigned index)
 
 /* --- statistics ----------------------------------------------------------- */
 
+bool
+pool_glance(unsigned index, unsigned *arena, uint32_t *generation)
+{
+	struct pool *pool = pool_get(index);
+	struct arena *current = pool == NULL ? NULL : pool_current(pool);
+
+	if (current == NULL)
+		return false;
+	*arena = current->index;
+	*generation = atomic_load_explicit(&current->generation,
+	    memory_order_relaxed);
+	return true;
+}
+
 int
 pool_facts_read(unsigned index, struct pool_facts *out)
 {

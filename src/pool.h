@@ -119,6 +119,12 @@ void pool_thread_end(struct thread *thread);
 void pool_caches_sum(const struct arena *arena, uint64_t *bytes,
     uint64_t *pinned);
 
+/*
+ * Without a lock, at some moment: the arena that is current and the generation
+ * that began in it last. false: there is no such pool.
+ */
+bool pool_glance(unsigned index, unsigned *arena, uint32_t *generation);
+
 struct pool_facts {
 	uint64_t generation;
 	unsigned narenas, narenas_max;

@@ -49,6 +49,8 @@ for run in "0 1048576 1" "12 1048576 1" "12 1048576 2" "12 1048576 3" \
 	set -- $run
 	what="lg_prof_sample:$1, seed $3"
 	check "100 rotations, $what" rotations "$1" "$2" kept "$3"
+	check "the profile names the pool's generation, $what" \
+		grep -aq "pools: [0-9]*:$(jq .generation count)" s2.pb
 	check "the planted site is first, $what" names stray_new
 	check "its bytes are true, $what" true_to_count
 	[ "$1" != 0 ] || check "those of each generation too" true_by_generation

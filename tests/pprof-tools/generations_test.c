@@ -151,6 +151,69 @@ test_strays_are_of_retired_generations(void **state)
 	json_decref(root);
 }
 
+/*
+ * A pool that is rotated seldom: generation 4 is current in its arena, 9. What
+ * was born then in another arena, or before in the same, is a stray.
+ */
+static void
+test_a_pools_current_generation_is_no_stray(void **state)
+{
+	struct fixture_row row = { .path = "main;index", .bytes = 64,
+	    .samples = 9000, .live = true, .age_ns = 1000000000,
+	    .arena = "arena 9", .generation = "generation 4" };
+	struct fixture f;
+	json_t *root, *site;
+
+	fixture_init(&f, PERIOD);
+	fixture_comment(&f, "generation: 40");
+	fixture_comment(&f, "pools: 7:40 9:4");
+	fixture_row(&f, &row);
+	row.path = "main;other";
+	row.samples = 60;
+	row.arena = "arena 1";
+	fixture_row(&f, &row);
+	row.path = "main;before";
+	row.samples = 30;
+	row.arena = "arena 9";
+	row.generation = "generation 3";
+	fixture_row(&f, &row);
+	fixture_write(&f, FILE_A);
+	root = json_of(FILE_A);
+	assert_string_equal(site_text(root, 0, "site"), "other");
+	assert_string_equal(site_text(root, 1, "site"), "before");
+	assert_string_equal(site_text(root, 2, "site"), "index");
+	site = json_array_get(json_object_get(root, "sites"), 2);
+	assert_true(json_real_value(json_object_get(site, "bytes")) > 1e5);
+	assert_true(json_is_number(json_object_get(site, "stray_bytes")));
+	assert_true(json_number_value(json_object_get(site,
+	    "stray_bytes")) == 0);
+	json_decref(root);
+}
+
+static void
+test_damaged_pools_are_none(void **state)
+{
+	static const char *const texts[] = { "pools: ", "pools: 9",
+	    "pools: 9:", "pools: x:4", "pools: 9:4x", "pools: 9 4" };
+
+	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+		struct fixture f;
+		json_t *root;
+
+		fixture_init(&f, PERIOD);
+		fixture_comment(&f, "generation: 40");
+		fixture_comment(&f, texts[i]);
+		fixture_row(&f, &(struct fixture_row){ .path = "main;index",
+		    .bytes = 64, .samples = 9000, .live = true,
+		    .age_ns = 1000000000, .arena = "arena 9",
+		    .generation = "generation 4" });
+		fixture_write(&f, FILE_A);
+		root = json_of(FILE_A);
+		assert_string_equal(site_text(root, 0, "kind"), "once");
+		json_decref(root);
+	}
+}
+
 static void
 test_a_leak_is_growth(void **state)
 {
@@ -423,6 +486,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_to_move_comes_first),
 		cmocka_unit_test(test_strays_are_of_retired_generations),
+		cmocka_unit_test(test_a_pools_current_generation_is_no_stray),
+		cmocka_unit_test(test_damaged_pools_are_none),
 		cmocka_unit_test(test_a_leak_is_growth),
 		cmocka_unit_test(test_strays_freed_later_are_no_growth),
 		cmocka_unit_test(test_a_series_tells_long_lived_from_growing),

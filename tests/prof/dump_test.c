@@ -550,6 +550,13 @@ test_comments(void **state)
 
 	fake_cut.totals.live = 987654321;
 	dump_native("comments");
+	assert_string_equal(comment("pools"), "(none)");
+	fake_cut.pools[0] = (struct prof_pool){ 9, 14 };
+	fake_cut.pools[1] = (struct prof_pool){ 10, 4294967295 };
+	fake_cut.npools = 2;
+	dump_native("comments");
+	assert_string_equal(comment("pools"), "9:14 10:4294967295");
+	fake_cut.npools = 0;
 	snprintf(pid, sizeof pid, "%d", getpid());
 	for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
 		assert_string_not_equal(comment(keys[i]), "(none)");

@@ -320,6 +320,25 @@ test_rotation_takes_the_emptiest(void **state)
 }
 
 static void
+test_a_glance_tells_what_is_current(void **state)
+{
+	unsigned other, arena;
+	uint32_t generation;
+	uint64_t now = rotate();
+
+	assert_true(pool_glance(pool, &arena, &generation));
+	assert_int_equal(arena, current_arena());
+	assert_int_equal(generation, now);
+	assert_int_equal(strata_pool_create(0, &other), 0);
+	assert_true(pool_glance(pool, &arena, &generation));
+	assert_int_equal(generation, now);
+	assert_true(pool_glance(other, &arena, &generation));
+	assert_int_equal(generation, now + 1);
+	assert_int_equal(strata_pool_destroy(other), 0);
+	assert_false(pool_glance(other, &arena, &generation));
+}
+
+static void
 test_a_dead_generation_leaves_no_pages(void **state)
 {
 	struct pool_stats stats;
@@ -535,6 +554,7 @@ main(void)
 		WITH_POOL(test_scopes_nest),
 		WITH_POOL(test_scopes_have_a_depth),
 		WITH_POOL(test_rotation_takes_the_emptiest),
+		WITH_POOL(test_a_glance_tells_what_is_current),
 		WITH_POOL(test_a_dead_generation_leaves_no_pages),
 		WITH_POOL(test_a_rotation_empties_caches_of_idle_threads),
 		WITH_POOL(test_a_thread_may_end_in_a_scope),
