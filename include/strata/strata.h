@@ -188,7 +188,7 @@ int strata_pool_create(unsigned narenas, unsigned *pool);
  * current; *generation (if not NULL) is its number, which the process counts:
  * see strata_generation. From now on unused pages of the arena that was
  * current go back to the system at once. Threads inside a scope go on in the
- * new generation at their next fill of a cache, or within the bytes of
+ * new generation at their next fill of a cache, or within eight times
  * tcache_gc_incr_bytes.
  * ENOENT no such pool; EAGAIN no arena number is free; ENOMEM.
  */
