@@ -134,11 +134,11 @@ read_pages(struct arena *arena, struct arena_stats *out)
 		out->decay[i].nmadvise = load(&decay->nmadvise);
 		out->decay[i].purged = load(&decay->purged);
 	}
-	lock_acquire(&pages->pool.lock);
-	out->extent_avail = pages->pool.nfree;
-	out->extent_bytes = (pages->pool.nfree + pages->pool.nused) *
-	    pages->pool.size;
-	lock_release(&pages->pool.lock);
+	lock_acquire(&pages->store.lock);
+	out->extent_avail = pages->store.nfree;
+	out->extent_bytes = (pages->store.nfree + pages->store.nused) *
+	    EXTENT_ALIGN;
+	lock_release(&pages->store.lock);
 }
 
 static void
@@ -147,7 +147,7 @@ read_locks(struct arena *arena, struct arena_stats *out)
 	struct pages *pages = &arena->pages;
 
 	lock_stats_read(&arena->large_lock, &out->locks.large);
-	lock_stats_read(&pages->pool.lock, &out->locks.extent_avail);
+	lock_stats_read(&pages->store.lock, &out->locks.extent_avail);
 	lock_stats_read(&pages->caches[EXTENT_DIRTY].lock,
 	    &out->locks.extents_dirty);
 	lock_stats_read(&pages->caches[EXTENT_MUZZY].lock,
@@ -257,7 +257,7 @@ arena_stats_reset_locks(struct arena *arena)
 	for (unsigned i = 0; i < bin_first[SC_NSMALL]; i++)
 		lock_stats_reset(&arena->bins[i].lock);
 	lock_stats_reset(&arena->large_lock);
-	lock_stats_reset(&pages->pool.lock);
+	lock_stats_reset(&pages->store.lock);
 	lock_stats_reset(&pages->grow_lock);
 	for (unsigned i = 0; i < EXTENT_NCACHES; i++)
 		lock_stats_reset(&pages->caches[i].lock);

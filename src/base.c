@@ -129,6 +129,14 @@ base_alloc(struct base *base, size_t size, size_t align)
 }
 
 void
+base_count(struct base *base, ptrdiff_t bytes)
+{
+	lock_acquire(&base->lock);
+	base->allocated += (size_t)bytes;
+	lock_release(&base->lock);
+}
+
+void
 base_stats(struct base *base, struct base_stats *out)
 {
 	lock_acquire(&base->lock);

@@ -57,6 +57,9 @@ void base_init(struct base *base, const char *name);
 /* Zeroed, aligned (a power of two); NULL if the system has none. */
 void *base_alloc(struct base *base, size_t size, size_t align);
 
+/* More, or fewer, of what base_alloc gave have pages: for the accounts. */
+void base_count(struct base *base, ptrdiff_t bytes);
+
 /*
  * From here on. auto: for chunks of 2 MiB, which a base makes once it has
  * filled the smaller ones, about 2 MiB in all; not for pieces with a mapping

@@ -57,8 +57,8 @@ bin_init_all(struct bin *bins, unsigned domain)
 static struct extent *
 slab_new(struct bin *bin, struct pages *pages)
 {
-	struct extent *slab = pages_alloc(pages,
-	    sc_slabs[bin->sizeclass].slab_size, os_page);
+	struct extent *slab = pages_alloc_slab(pages,
+	    sc_slabs[bin->sizeclass].slab_size, bin->sizeclass);
 
 	if (slab == NULL)
 		return NULL;

@@ -10,14 +10,14 @@
 
 void
 ecache_init(struct ecache *ecache, unsigned arena, enum extent_state state,
-    struct base_pool *pool, const char *name)
+    struct extent_store *store, const char *name)
 {
 	memset(ecache, 0, sizeof *ecache);
 	lock_init(&ecache->lock, RANK_ECACHE, name);
 	list_init(&ecache->lru);
 	ecache->arena = arena;
 	ecache->state = state;
-	ecache->pool = pool;
+	ecache->store = store;
 }
 
 static void
@@ -106,13 +106,13 @@ coalesce_locked(struct ecache *ecache, struct extent *extent)
 	if (other != NULL && other->addr == extent_end(extent) &&
 	    extent_joinable(extent, other)) {
 		remove_locked(ecache, other);
-		extent_merge(ecache->pool, extent, other);
+		extent_merge(ecache->store, extent, other);
 	}
 	other = member_at_locked(ecache, extent->addr - PM_GRANULE);
 	if (other != NULL && extent_end(other) == extent->addr &&
 	    extent_joinable(other, extent)) {
 		remove_locked(ecache, other);
-		extent_merge(ecache->pool, other, extent);
+		extent_merge(ecache->store, other, extent);
 		extent = other;
 	}
 	return extent;
@@ -153,6 +153,21 @@ find_locked(const struct ecache *ecache, size_t size, unsigned lg_max_fit)
 	    container_of(best, struct extent, heap);
 }
 
+/* Size bytes from the front of extent, in limbo; as cut_locked else. */
+static struct extent *
+cut_front_locked(struct ecache *ecache, struct extent *extent, size_t size,
+    unsigned kind)
+{
+	bool all = extent->size == size;
+	struct extent *front = extent_cut(ecache->store, extent, size, kind);
+
+	if (front == NULL)
+		insert_locked(ecache, coalesce_locked(ecache, extent));
+	else if (!all)
+		insert_locked(ecache, extent);
+	return front;
+}
+
 /*
  * Cuts extent, in limbo, to exactly size bytes at addr within it and gives
  * the rest back. NULL (all given back) if there is no memory for structs.
@@ -164,7 +179,7 @@ cut_locked(struct ecache *ecache, struct extent *extent, char *addr,
 	struct extent *rest;
 
 	if (addr > extent->addr) {
-		rest = extent_split(ecache->pool, extent,
+		rest = extent_split(ecache->store, extent,
 		    (size_t)(addr - extent->addr));
 		insert_locked(ecache, extent);
 		if (rest == NULL)
@@ -172,7 +187,7 @@ cut_locked(struct ecache *ecache, struct extent *extent, char *addr,
 		extent = rest;
 	}
 	if (extent->size > size) {
-		rest = extent_split(ecache->pool, extent, size);
+		rest = extent_split(ecache->store, extent, size);
 		if (rest == NULL) {
 			insert_locked(ecache,
 			    coalesce_locked(ecache, extent));
@@ -180,6 +195,25 @@ cut_locked(struct ecache *ecache, struct extent *extent, char *addr,
 		}
 		insert_locked(ecache, rest);
 	}
+	return extent;
+}
+
+struct extent *
+ecache_take_slab(struct ecache *ecache, size_t size, unsigned lg_max_fit,
+    unsigned kind)
+{
+	struct extent *extent;
+
+	assert(size <= SC_LARGE_MAX);
+	if (ecache_bytes(ecache) < size)
+		return NULL;
+	lock_acquire(&ecache->lock);
+	extent = find_locked(ecache, size, lg_max_fit);
+	if (extent != NULL) {
+		remove_locked(ecache, extent);
+		extent = cut_front_locked(ecache, extent, size, kind);
+	}
+	lock_release(&ecache->lock);
 	return extent;
 }
 
@@ -259,7 +293,7 @@ ecache_take_largest(struct ecache *ecache, size_t least, size_t limit)
 static struct extent *
 cut_tail_locked(struct ecache *ecache, struct extent *extent, size_t size)
 {
-	struct extent *tail = extent_split(ecache->pool, extent,
+	struct extent *tail = extent_split(ecache->store, extent,
 	    extent->size - size);
 
 	if (tail == NULL)

@@ -38,7 +38,7 @@ struct ecache {
 	/* lock for writing, atomic for reading: */
 	_Atomic size_t bytes;
 	/* constant after init: */
-	struct base_pool *pool;		/* of extent structs */
+	struct extent_store *store;
 	unsigned arena;
 	enum extent_state state;
 };
@@ -46,7 +46,7 @@ struct ecache {
 enum { ECACHE_ANY_FIT = 64 };
 
 void ecache_init(struct ecache *ecache, unsigned arena,
-    enum extent_state state, struct base_pool *pool, const char *name);
+    enum extent_state state, struct extent_store *store, const char *name);
 
 /* Takes in an extent that is in limbo. */
 void ecache_put(struct ecache *ecache, struct extent *extent);
@@ -58,6 +58,10 @@ void ecache_put(struct ecache *ecache, struct extent *extent);
  */
 struct extent *ecache_take(struct ecache *ecache, size_t size, size_t align,
     unsigned lg_max_fit);
+
+/* The same for a slab, in a struct of kind (extent_store.h). */
+struct extent *ecache_take_slab(struct ecache *ecache, size_t size,
+    unsigned lg_max_fit, unsigned kind);
 
 /* Exactly size bytes that begin at addr, in limbo, or NULL. */
 struct extent *ecache_take_at(struct ecache *ecache, const char *addr,

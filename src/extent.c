@@ -23,11 +23,19 @@ extent_less(const struct heap_node *a, const struct heap_node *b)
 	return x->addr < y->addr;
 }
 
-struct extent *
-extent_new(struct base_pool *pool, unsigned arena, char *addr, size_t size,
-    uint64_t serial, bool zeroed)
+/* A run of memory, less the struct. */
+struct run {
+	char *addr;
+	size_t size;
+	uint64_t serial;
+	bool zeroed;
+};
+
+static struct extent *
+new_of_kind(struct extent_store *store, unsigned arena, struct run run,
+    unsigned kind)
 {
-	struct extent *extent = base_pool_get(pool);
+	struct extent *extent = extent_store_get(store, kind);
 
 	if (extent == NULL)
 		return NULL;
@@ -38,12 +46,12 @@ extent_new(struct base_pool *pool, unsigned arena, char *addr, size_t size,
 	 */
 	atomic_store_explicit(&extent->tag, extent_tag(arena, EXTENT_LIMBO),
 	    memory_order_relaxed);
-	extent->addr = addr;
-	extent->size = size;
-	extent->serial = serial;
+	extent->addr = run.addr;
+	extent->size = run.size;
+	extent->serial = run.serial;
 	extent->sizeclass = 0;
 	extent->slab = false;
-	extent->zeroed = zeroed;
+	extent->zeroed = run.zeroed;
 	extent->tracked = false;
 	extent->fixed = false;
 	extent->decommitted = false;
@@ -54,13 +62,22 @@ extent_new(struct base_pool *pool, unsigned arena, char *addr, size_t size,
 }
 
 struct extent *
-extent_split(struct base_pool *pool, struct extent *extent, size_t size)
+extent_new(struct extent_store *store, unsigned arena, char *addr, size_t size,
+    uint64_t serial, bool zeroed)
+{
+	struct run run = { addr, size, serial, zeroed };
+
+	return new_of_kind(store, arena, run, EXTENT_KIND_ANY);
+}
+
+struct extent *
+extent_split(struct extent_store *store, struct extent *extent, size_t size)
 {
 	struct extent *rest;
 
 	assert(size > 0 && size < extent->size);
 	assert(size % os_page == 0);
-	rest = extent_new(pool, extent_arena(extent), extent->addr + size,
+	rest = extent_new(store, extent_arena(extent), extent->addr + size,
 	    extent->size - size, extent->serial, extent->zeroed);
 	if (rest == NULL)
 		return NULL;
@@ -70,8 +87,40 @@ extent_split(struct base_pool *pool, struct extent *extent, size_t size)
 	return rest;
 }
 
+struct extent *
+extent_cut(struct extent_store *store, struct extent *extent, size_t size,
+    unsigned kind)
+{
+	struct run run = { extent->addr, size, extent->serial,
+	    extent->zeroed };
+	struct extent *front;
+
+	assert(size > 0 && size <= extent->size);
+	assert(size % os_page == 0);
+	front = new_of_kind(store, extent_arena(extent), run, kind);
+	if (front == NULL)
+		return NULL;
+	front->fixed = extent->fixed;
+	front->decommitted = extent->decommitted;
+	extent->addr += size;
+	extent->size -= size;
+	if (extent->size == 0)
+		extent_store_put(store, extent);
+	return front;
+}
+
+struct extent *
+extent_rehouse(struct extent_store *store, struct extent *extent)
+{
+	struct extent *other = extent_store_kind_of(store, extent) ==
+	    EXTENT_KIND_ANY ? NULL : extent_cut(store, extent, extent->size,
+	    EXTENT_KIND_ANY);
+
+	return other != NULL ? other : extent;
+}
+
 void
-extent_merge(struct base_pool *pool, struct extent *front,
+extent_merge(struct extent_store *store, struct extent *front,
     struct extent *back)
 {
 	assert(extent_end(front) == back->addr);
@@ -82,7 +131,7 @@ extent_merge(struct base_pool *pool, struct extent *front,
 	front->zeroed = front->zeroed && back->zeroed;
 	/* Inside a run nothing may look like the block that back was. */
 	pagemap_set(back->addr, pagemap_entry(front, 0, PM_INACTIVE));
-	base_pool_put(pool, back);
+	extent_store_put(store, back);
 }
 
 static void

@@ -8,8 +8,8 @@
  * Addresses and sizes are multiples of os_page; two extents never overlap.
  * An extent belongs to one arena for life; runs of different arenas or
  * states never merge. The structs are recycled, never unmapped: a stale
- * pagemap entry leads to some extent, whose tag and bounds tell whether it is
- * the one that was looked for.
+ * pagemap entry leads to some extent, or to zeros, whose tag and bounds tell
+ * whether it is the one that was looked for.
  */
 #ifndef STRATA_EXTENT_H
 #define STRATA_EXTENT_H
@@ -19,7 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base.h"
+#include "extent_store.h"
 #include "heap.h"
 #include "list.h"
 #include "pagemap.h"
@@ -123,18 +123,32 @@ extent_joinable(const struct extent *a, const struct extent *b)
 bool extent_less(const struct heap_node *a, const struct heap_node *b);
 
 /* A struct in limbo for a run of arena; NULL if there is no memory. */
-struct extent *extent_new(struct base_pool *pool, unsigned arena, char *addr,
+struct extent *extent_new(struct extent_store *store, unsigned arena, char *addr,
     size_t size, uint64_t serial, bool zeroed);
 
 /*
  * Cuts extent (in limbo) at size bytes: it keeps the front, the result, in
  * limbo too, is the rest. NULL if there is no memory; nothing has changed.
  */
-struct extent *extent_split(struct base_pool *pool, struct extent *extent,
+struct extent *extent_split(struct extent_store *store, struct extent *extent,
     size_t size);
 
+/*
+ * Cuts off the front, size bytes or all of extent, whose struct then goes, in
+ * a struct of kind, the result; extent keeps the rest. As extent_split else.
+ */
+struct extent *extent_cut(struct extent_store *store, struct extent *extent,
+    size_t size, unsigned kind);
+
+/*
+ * The same run, in limbo, in a struct that no slab's kind is pinned by, if it
+ * is not in such a one and there is memory.
+ */
+struct extent *extent_rehouse(struct extent_store *store,
+    struct extent *extent);
+
 /* Joins back, which begins where front ends, into front; back's struct goes. */
-void extent_merge(struct base_pool *pool, struct extent *front,
+void extent_merge(struct extent_store *store, struct extent *front,
     struct extent *back);
 
 /* Writes the first and last entry, as inactive. */

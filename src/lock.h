@@ -46,7 +46,7 @@ enum lock_rank {
 	RANK_ECACHE,		/* ecache.c: dirty, muzzy, retained */
 	RANK_SAMPLE,		/* slab.c: sample bitmaps, striped */
 	RANK_PAGEMAP,		/* pagemap.c: new leaves */
-	RANK_POOL,		/* base.c: free lists of fixed-size pieces */
+	RANK_POOL,		/* base.c: fixed-size pieces; extent_store.c */
 	RANK_BASE,		/* base.c */
 	RANK_COUNT
 };

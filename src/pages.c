@@ -50,12 +50,10 @@ pages_init(struct pages *pages, unsigned arena, bool own_window)
 	    "extents_muzzy", "extents_retained" };
 	uint64_t now = os_now_ns();
 
-	base_pool_init(&pages->pool, &base_meta, sizeof(struct extent),
-	    EXTENT_ALIGN);
-	pages->pool.lock.name = "extent_avail";
+	extent_store_init(&pages->store, &base_meta);
 	for (unsigned i = 0; i < EXTENT_NCACHES; i++)
 		ecache_init(&pages->caches[i], arena, (enum extent_state)i,
-		    &pages->pool, names[i]);
+		    &pages->store, names[i]);
 	decay_init(&pages->decays[EXTENT_DIRTY], opt.dirty_decay_ms, now,
 	    "decay_dirty");
 	decay_init(&pages->decays[EXTENT_MUZZY], opt.muzzy_decay_ms, now,
@@ -85,7 +83,7 @@ static struct extent *
 extent_of(struct pages *pages, char *addr, size_t size)
 {
 	struct extent *extent = pagemap_reserve(addr, size) != 0 ? NULL :
-	    extent_new(&pages->pool, pages->arena, addr, size,
+	    extent_new(&pages->store, pages->arena, addr, size,
 	    pages_next_serial(pages), true);
 
 	if (extent == NULL)
@@ -173,7 +171,7 @@ grow_locked(struct pages *pages, size_t size, size_t align)
 		return NULL;
 	if (extent->size == size)
 		return extent;
-	rest = extent_split(&pages->pool, extent, size);
+	rest = extent_split(&pages->store, extent, size);
 	if (rest != NULL)
 		ecache_put(&pages->caches[EXTENT_RETAINED], rest);
 	return extent;	/* if it could not be cut: larger than asked for */
@@ -191,6 +189,13 @@ put(struct pages *pages, struct extent *extent, enum extent_state state)
 		ecache_put(&pages->caches[state], extent);
 }
 
+static unsigned
+lg_max_fit(enum extent_state state)
+{
+	return state == EXTENT_RETAINED ? ECACHE_ANY_FIT :
+	    (unsigned)opt.lg_extent_max_active_fit;
+}
+
 static struct extent *
 take(struct pages *pages, enum extent_state state, size_t size, size_t align)
 {
@@ -199,8 +204,7 @@ take(struct pages *pages, enum extent_state state, size_t size, size_t align)
 	if (unlikely(hooks != NULL))
 		return pages_hooked_take(pages, hooks, state, size, align);
 	return ecache_take(&pages->caches[state], size, align,
-	    state == EXTENT_RETAINED ? ECACHE_ANY_FIT :
-	    (unsigned)opt.lg_extent_max_active_fit);
+	    lg_max_fit(state));
 }
 
 /* By the program's hook, without the lock. */
@@ -261,6 +265,22 @@ pages_alloc(struct pages *pages, size_t size, size_t align)
 	return activate(pages, extent);
 }
 
+/* What is new address space, once in a while, has a struct of any kind. */
+struct extent *
+pages_alloc_slab(struct pages *pages, size_t size, unsigned sizeclass)
+{
+	unsigned kind = extent_store_kind(&pages->store, sizeclass);
+	struct extent *extent = NULL;
+
+	if (kind == EXTENT_KIND_ANY || pages_hooks(pages) != NULL)
+		return pages_alloc(pages, size, os_page);
+	for (unsigned i = 0; i < EXTENT_NCACHES && extent == NULL; i++)
+		extent = ecache_take_slab(&pages->caches[i], size,
+		    lg_max_fit((enum extent_state)i), kind);
+	return extent != NULL ? activate(pages, extent) :
+	    pages_alloc(pages, size, os_page);
+}
+
 struct extent *
 pages_alloc_any(struct pages *pages, size_t size, size_t align)
 {
@@ -290,7 +310,7 @@ unmap(struct pages *pages, struct extent *extent)
 		return false;
 	atomic_fetch_sub_explicit(&pages->address_space, extent->size,
 	    memory_order_relaxed);
-	base_pool_put(&pages->pool, extent);
+	extent_store_put(&pages->store, extent);
 	return true;
 }
 
@@ -325,6 +345,7 @@ retire(struct pages *pages, struct extent *extent, enum extent_state state)
 	extent->zeroed = os_purge(extent->addr, size) == 0;
 	if (extent->zeroed)
 		count_released(pages, size);
+	extent = extent_rehouse(&pages->store, extent);
 	ecache_put(&pages->caches[EXTENT_RETAINED], extent);
 }
 
@@ -670,6 +691,7 @@ pages_renew(struct pages *pages, extent_hooks_t *hooks)
 		pages_hooked_destroy(pages, pages_hooks_get(pages));
 	}
 	pages_hooks_set(pages, hooks);
+	extent_store_sort(&pages->store, false);
 	pages_retire(pages, false);
 	atomic_store_explicit(&pages->releases, 0, memory_order_relaxed);
 	atomic_store_explicit(&pages->released, 0, memory_order_relaxed);
@@ -726,6 +748,7 @@ pages_check(struct pages *pages)
 {
 	for (unsigned i = 0; i < EXTENT_NCACHES; i++)
 		ecache_check(&pages->caches[i]);
+	extent_store_check(&pages->store);
 }
 
 void
@@ -745,7 +768,7 @@ pages_each_lock(struct pages *pages, enum lock_rank rank,
 			op(&pages->caches[i].lock);
 		break;
 	case RANK_POOL:
-		op(&pages->pool.lock);
+		op(&pages->store.lock);
 		break;
 	default:
 		break;

@@ -26,7 +26,7 @@ enum { PAGES_NDECAYS = 2 };		/* EXTENT_DIRTY, EXTENT_MUZZY */
 struct pages {
 	struct ecache caches[EXTENT_NCACHES];
 	struct decay decays[PAGES_NDECAYS];
-	struct base_pool pool;		/* of extent structs */
+	struct extent_store store;
 	struct lock grow_lock;
 	/* grow_lock: */
 	size_t grow_next;		/* bytes of the next mapping */
@@ -66,6 +66,10 @@ struct extent *pages_alloc(struct pages *pages, size_t size, size_t align);
  * run joined with the fresh pages next to it, see pages_resize.h.
  */
 struct extent *pages_alloc_any(struct pages *pages, size_t size, size_t align);
+
+/* The same for a slab of a size class, at any page. */
+struct extent *pages_alloc_slab(struct pages *pages, size_t size,
+    unsigned sizeclass);
 
 /* The entries that made it a block or slab are gone or overwritten. */
 void pages_free(struct pages *pages, struct extent *extent);

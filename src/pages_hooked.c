@@ -11,11 +11,11 @@ struct extent *
 pages_hooked_split(struct pages *pages, extent_hooks_t *hooks,
     struct extent *extent, size_t size)
 {
-	struct extent *rest = extent_split(&pages->pool, extent, size);
+	struct extent *rest = extent_split(&pages->store, extent, size);
 
 	if (rest == NULL || pages_hooks_split(hooks, extent, rest))
 		return rest;
-	extent_merge(&pages->pool, extent, rest);
+	extent_merge(&pages->store, extent, rest);
 	return NULL;
 }
 
@@ -25,7 +25,7 @@ pages_hooked_merge(struct pages *pages, extent_hooks_t *hooks,
 {
 	if (!pages_hooks_merge(hooks, front, back))
 		return false;
-	extent_merge(&pages->pool, front, back);
+	extent_merge(&pages->store, front, back);
 	return true;
 }
 
@@ -165,7 +165,7 @@ map_extent(struct pages *pages, extent_hooks_t *hooks, size_t size,
 	in_hand.decommitted = !committed;
 	atomic_init(&in_hand.tag, extent_tag(pages->arena, EXTENT_LIMBO));
 	if (pagemap_reserve(addr, size) == 0 && commit(hooks, &in_hand))
-		extent = extent_new(&pages->pool, pages->arena, addr, size,
+		extent = extent_new(&pages->store, pages->arena, addr, size,
 		    pages_next_serial(pages), zeroed);
 	if (extent == NULL) {
 		(void)pages_hooks_dalloc(hooks, &in_hand);
@@ -217,7 +217,7 @@ forget(struct pages *pages, struct extent *extent)
 {
 	atomic_fetch_sub_explicit(&pages->address_space, extent->size,
 	    memory_order_relaxed);
-	base_pool_put(&pages->pool, extent);
+	extent_store_put(&pages->store, extent);
 }
 
 void

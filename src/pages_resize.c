@@ -66,7 +66,7 @@ pages_expand(struct pages *pages, struct extent *extent, size_t size,
 	if (tail == NULL)
 		return ENOMEM;
 	*zeroed = tail->zeroed;
-	extent_merge(&pages->pool, extent, tail);
+	extent_merge(&pages->store, extent, tail);
 	atomic_fetch_add_explicit(&pages->npages, more / os_page,
 	    memory_order_relaxed);
 	return 0;
@@ -77,7 +77,7 @@ pages_shrink(struct pages *pages, struct extent *extent, size_t size)
 {
 	extent_hooks_t *hooks = pages_hooks(pages);
 	struct extent *tail = likely(hooks == NULL) ?
-	    extent_split(&pages->pool, extent, size) :
+	    extent_split(&pages->store, extent, size) :
 	    pages_hooked_split(pages, hooks, extent, size);
 
 	if (tail == NULL)
@@ -100,7 +100,7 @@ take_front(struct pages *pages, struct extent *extent, size_t size)
 	if (before == NULL || before->size == size)
 		return before;
 	if (before->size > size)
-		front = extent_split(&pages->pool, before, before->size -
+		front = extent_split(&pages->store, before, before->size -
 		    size);
 	ecache_put(retained, before);
 	return front;
@@ -113,7 +113,7 @@ join_front(struct pages *pages, struct extent **run, size_t size)
 
 	if (front == NULL)
 		return false;
-	extent_merge(&pages->pool, front, *run);
+	extent_merge(&pages->store, front, *run);
 	*run = front;
 	return true;
 }
@@ -125,7 +125,7 @@ join_tail(struct pages *pages, struct extent *run, size_t size)
 
 	if (tail == NULL)
 		return false;
-	extent_merge(&pages->pool, run, tail);
+	extent_merge(&pages->store, run, tail);
 	return true;
 }
 

@@ -87,6 +87,7 @@ open_locked(struct pool *pool, struct arena **out)
 	fmt_buf(name, sizeof name, "pool %u, arena %u", pool->index,
 	    pool->narenas);
 	arena_name_set(*out, name);
+	extent_store_sort(&(*out)->pages.store, true);
 	pool->arenas[pool->narenas++] = index;
 	return 0;
 }

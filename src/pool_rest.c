@@ -62,10 +62,13 @@ pool_rest_look(struct pages *pages, uint64_t now)
 		return true;
 	}
 	if (ecache_bytes(&pages->caches[EXTENT_DIRTY]) == 0 &&
-	    ecache_bytes(&pages->caches[EXTENT_MUZZY]) == 0)
+	    ecache_bytes(&pages->caches[EXTENT_MUZZY]) == 0 &&
+	    !extent_store_idle(&pages->store))
 		return false;
-	if (now - pages->used_ns >= rest_ns())
+	if (now - pages->used_ns >= rest_ns()) {
 		pages_purge(pages);
+		extent_store_trim(&pages->store);
+	}
 	return true;
 }
 

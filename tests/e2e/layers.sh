@@ -16,7 +16,7 @@ layer() {
 	util.* | os.* | fmt.* | names.h) echo 0 ;;
 	lock.* | base.* | generation.*) echo 1 ;;
 	list.h | bitmap.h | heap.* | hash.* | elfslot.*) echo 2 ;;
-	options.* | sizeclass.* | extent.* | pagemap.* | slab.* | bin.* | \
+	options.* | sizeclass.* | extent.* | extent_store.* | pagemap.* | slab.* | bin.* | \
 	    ecache.* | decay.* | pages.* | pages_*.* | dss.* | arena.* | arena_*.* | tcache.* | \
 	    tcaches.* | batch.*)
 		echo 3a ;;

@@ -8,7 +8,7 @@
 
 enum { ARENA = 77, NPAGES = 512 };
 
-static struct base_pool pool;
+static struct extent_store store;
 static char *area;		/* NPAGES pages that nobody else uses */
 
 static size_t
@@ -20,7 +20,7 @@ pages(size_t n)
 static struct extent *
 run_of(size_t first, size_t n, uint64_t serial)
 {
-	struct extent *extent = extent_new(&pool, ARENA, area + pages(first),
+	struct extent *extent = extent_new(&store, ARENA, area + pages(first),
 	    pages(n), serial, false);
 
 	assert_non_null(extent);
@@ -30,7 +30,7 @@ run_of(size_t first, size_t n, uint64_t serial)
 static void
 setup_cache(struct ecache *cache)
 {
-	ecache_init(cache, ARENA, EXTENT_DIRTY, &pool, "test");
+	ecache_init(cache, ARENA, EXTENT_DIRTY, &store, "test");
 }
 
 static void
@@ -75,7 +75,7 @@ test_other_states_do_not_join(void **state)
 	static struct ecache dirty, muzzy;
 
 	setup_cache(&dirty);
-	ecache_init(&muzzy, ARENA, EXTENT_MUZZY, &pool, "test");
+	ecache_init(&muzzy, ARENA, EXTENT_MUZZY, &store, "test");
 	ecache_put(&dirty, run_of(0, 4, 1));
 	ecache_put(&muzzy, run_of(4, 4, 1));
 	ecache_check(&dirty);
@@ -295,8 +295,7 @@ main(void)
 
 	core_boot();
 	core_seed();
-	base_pool_init(&pool, &base_meta, sizeof(struct extent),
-	    EXTENT_ALIGN);
+	extent_store_init(&store, &base_meta);
 	area = os_map(NULL, pages(NPAGES));
 	if (area == NULL || pagemap_reserve(area, pages(NPAGES)) != 0)
 		return 1;

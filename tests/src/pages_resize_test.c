@@ -62,7 +62,7 @@ space_of(const struct pages *pages)
 static struct extent *
 cut(struct pages *pages, struct extent *extent, size_t size)
 {
-	struct extent *rest = extent_split(&pages->pool, extent, size);
+	struct extent *rest = extent_split(&pages->store, extent, size);
 
 	assert_non_null(rest);
 	extent_set_state(rest, EXTENT_ACTIVE);

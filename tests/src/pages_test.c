@@ -258,7 +258,7 @@ test_fixed_pages_join_only_their_like(void **state)
 {
 	struct pages *pages = fresh();
 	struct extent *all = pages_alloc(pages, 8 * os_page, os_page);
-	struct extent *tail = extent_split(&pages->pool, all, 4 * os_page);
+	struct extent *tail = extent_split(&pages->store, all, 4 * os_page);
 
 	extent_set_state(tail, EXTENT_ACTIVE);
 	tail->fixed = true;
