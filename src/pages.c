@@ -383,15 +383,20 @@ count_purge(struct decay *decay, uint64_t calls, uint64_t bytes)
 
 /*
  * What is to be purged next, of due bytes. With hooks it stays in one piece,
- * as it does with jemalloc.
+ * as it does with jemalloc. A stride takes what is worth a call: the rest may
+ * yet be joined with what is freed next. Of 100 MiB in blocks of 16 bytes to
+ * 512 KiB three quarters of the runs were smaller, with a fifth of the bytes.
  */
 static struct extent *
-take_oldest(struct pages *pages, enum extent_state state, size_t due)
+take_due(struct pages *pages, enum extent_state state, size_t due, bool stride)
 {
 	if (due < os_page)
 		return NULL;
 	if (unlikely(pages_hooks(pages) != NULL))
 		return ecache_take_oldest_whole(&pages->caches[state]);
+	if (stride)
+		return ecache_take_whole(&pages->caches[state],
+		    ECACHE_PURGE_UNIT, os_page);
 	return ecache_take_oldest(&pages->caches[state], due);
 }
 
@@ -401,7 +406,8 @@ take_oldest(struct pages *pages, enum extent_state state, size_t due)
  * With hooks the lock is dropped meanwhile.
  */
 static void
-purge_bytes_locked(struct pages *pages, enum extent_state state, size_t due)
+purge_due_locked(struct pages *pages, enum extent_state state, size_t due,
+    bool stride)
 {
 	struct ecache *cache = &pages->caches[state];
 	struct decay *decay = &pages->decays[state];
@@ -413,7 +419,7 @@ purge_bytes_locked(struct pages *pages, enum extent_state state, size_t due)
 	if (unlock)
 		lock_release(&decay->lock);
 	while (bytes < due &&
-	    (extent = take_oldest(pages, state, due - bytes)) != NULL) {
+	    (extent = take_due(pages, state, due - bytes, stride)) != NULL) {
 		bytes += extent->size;
 		calls++;
 		purge_one(pages, extent, state);
@@ -423,6 +429,9 @@ purge_bytes_locked(struct pages *pages, enum extent_state state, size_t due)
 	decay_purged_locked(decay, bytes, ecache_bytes(cache));
 	if (calls > 0)
 		count_purge(decay, calls, bytes);
+	if (state == EXTENT_DIRTY)
+		atomic_store_explicit(&pages->passed_over,
+		    stride ? ecache_bytes(cache) : 0, memory_order_relaxed);
 }
 
 static void
@@ -433,7 +442,7 @@ purge_all(struct pages *pages, enum extent_state state)
 	if (ecache_bytes(&pages->caches[state]) == 0)
 		return;
 	lock_acquire(&decay->lock);
-	purge_bytes_locked(pages, state, SIZE_MAX);
+	purge_due_locked(pages, state, SIZE_MAX, false);
 	lock_release(&decay->lock);
 }
 
@@ -456,6 +465,8 @@ retired_freed(struct pages *pages)
 	struct decay *decay = &pages->decays[EXTENT_DIRTY];
 	size_t dirty = ecache_bytes(&pages->caches[EXTENT_DIRTY]);
 	size_t active = pages_active(pages);
+	size_t passed_over = atomic_load_explicit(&pages->passed_over,
+	    memory_order_relaxed);
 
 	if (active == 0) {
 		if (atomic_exchange_explicit(&pages->unreleased, false,
@@ -463,9 +474,10 @@ retired_freed(struct pages *pages)
 			atomic_fetch_add_explicit(&pages->releases, 1,
 			    memory_order_relaxed);
 		pages_purge(pages);
-	} else if (dirty >= RETIRED_STRIDE &&
-	    dirty >= active / RETIRED_SHARE && lock_try(&decay->lock)) {
-		purge_bytes_locked(pages, EXTENT_DIRTY, dirty);
+	} else if (dirty >= passed_over + RETIRED_STRIDE &&
+	    dirty >= passed_over + active / RETIRED_SHARE &&
+	    lock_try(&decay->lock)) {
+		purge_due_locked(pages, EXTENT_DIRTY, dirty, true);
 		lock_release(&decay->lock);
 	}
 }
@@ -541,7 +553,7 @@ advance_locked(struct pages *pages, enum extent_state state, uint64_t now)
 	    cached);
 
 	if (cached > keep)
-		purge_bytes_locked(pages, state, cached - keep);
+		purge_due_locked(pages, state, cached - keep, false);
 }
 
 void
@@ -611,7 +623,7 @@ decay_reset_locked(struct pages *pages, enum extent_state state, uint64_t now)
 	decay_set_locked(&pages->decays[state], ms, now,
 	    ecache_bytes(&pages->caches[state]));
 	if (ms == DECAY_NOW)
-		purge_bytes_locked(pages, state, SIZE_MAX);
+		purge_due_locked(pages, state, SIZE_MAX, false);
 }
 
 /* A purging thread sleeps as long as the old time said. */
@@ -654,6 +666,8 @@ pages_retire(struct pages *pages, bool retired)
 		lock_release(&pages->decays[i].lock);
 	}
 	if (retired) {
+		atomic_store_explicit(&pages->passed_over, 0,
+		    memory_order_relaxed);
 		/*
 		 * Pairs with the put of a free: if that came first, its pages
 		 * are seen here as inactive; else it sees the flag.

@@ -38,6 +38,7 @@ struct pages {
 	_Atomic(struct extent_hooks_s *) hooks;	/* NULL: none */
 	_Atomic bool retired;		/* pages_retire */
 	_Atomic bool unreleased;	/* retired, and not yet empty since */
+	_Atomic size_t passed_over;	/* bytes that its last stride left */
 	_Atomic ssize_t own_ms[PAGES_NDECAYS];	/* settings, if not retired */
 	_Atomic uint64_t releases;	/* retirements that it got empty in */
 	_Atomic uint64_t released;	/* bytes purged while retired */

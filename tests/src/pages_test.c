@@ -352,6 +352,71 @@ test_retired_pages_go_in_strides(void **state)
 	}
 }
 
+/* Runs of SIZE / 4 that adjoin: frees each other one, beginning with first. */
+static void
+free_each_other(struct pages *pages, struct extent **extents, unsigned first)
+{
+	for (unsigned i = first; i < 4 * NBLOCKS; i += 2)
+		pages_free(pages, extents[i]);
+}
+
+static void
+fill_small(struct pages *pages, struct extent **extents)
+{
+	for (unsigned i = 0; i < 4 * NBLOCKS; i++) {
+		extents[i] = pages_alloc(pages, SIZE / 4, os_page);
+		assert_non_null(extents[i]);
+		memset(extents[i]->addr, 1, SIZE / 4);
+	}
+}
+
+static size_t
+dirty_of(const struct pages *pages)
+{
+	return ecache_bytes(&pages->caches[EXTENT_DIRTY]);
+}
+
+static void
+test_a_stride_waits_for_small_runs_to_be_joined(void **state)
+{
+	struct pages *pages = fresh_decaying(10000, 0);
+	struct extent *extents[4 * NBLOCKS];
+	const struct decay *decay = &pages->decays[EXTENT_DIRTY];
+
+	fill_small(pages, extents);
+	pages_retire(pages, true);
+	free_each_other(pages, extents, 1);
+	assert_int_equal(dirty_of(pages), NBLOCKS * SIZE / 2);
+	assert_int_equal(atomic_load(&decay->nmadvise), 0);
+	free_each_other(pages, extents, 2);
+	assert_true(dirty_of(pages) < 3 << 20);
+	assert_in_range(atomic_load(&decay->nmadvise), 1, NBLOCKS / 4);
+	pages_free(pages, extents[0]);
+	assert_int_equal(dirty_of(pages), 0);
+	pages_check(pages);
+}
+
+static void
+test_small_runs_that_are_not_joined_go_soon(void **state)
+{
+	struct pages *pages = fresh_decaying(10000, 0);
+	struct extent *extents[4 * NBLOCKS];
+	struct extent *large = pages_alloc(pages, 2 << 20, os_page);
+
+	assert_non_null(large);
+	fill_small(pages, extents);
+	pages_retire(pages, true);
+	free_each_other(pages, extents, 1);
+	assert_int_equal(dirty_of(pages), NBLOCKS * SIZE / 2);
+	pages_tick(pages, os_now_ns() + 1000000);
+	pages_tick(pages, os_now_ns() + 300 * 1000000);
+	assert_int_equal(dirty_of(pages), 0);
+	/* Now they hold no stride back. */
+	pages_free(pages, large);
+	assert_int_equal(dirty_of(pages), 0);
+	pages_check(pages);
+}
+
 static void
 test_what_is_less_than_a_stride_goes_soon(void **state)
 {
@@ -524,6 +589,9 @@ main(void)
 		cmocka_unit_test(test_secondary_dss_steps_in_for_mmap),
 		cmocka_unit_test(test_fixed_pages_join_only_their_like),
 		cmocka_unit_test(test_retired_pages_go_in_strides),
+		cmocka_unit_test(
+		    test_a_stride_waits_for_small_runs_to_be_joined),
+		cmocka_unit_test(test_small_runs_that_are_not_joined_go_soon),
 		cmocka_unit_test(test_what_is_less_than_a_stride_goes_soon),
 		cmocka_unit_test(test_retiring_purges_what_is_unused),
 		cmocka_unit_test(test_a_current_arena_has_its_own_times),
