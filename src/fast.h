@@ -1,9 +1,9 @@
 /*
- * fast.h - the two fast paths, inline in every function that allocates or
- * frees.
+ * fast.h - the fast paths, inline in every function that allocates or frees.
  *
  *   malloc  class by table -> bin of the thread's cache -> countdown -> pop
  *   free    entry by pagemap -> the cache's domain, not sampled -> push
+ *   realloc nothing if the class stays, else both
  *
  * Neither takes a lock, divides, or writes memory that another thread reads
  * but for its own counters. Both fail, before they write, in the const
@@ -69,6 +69,21 @@ fast_free(void *ptr)
 	    atomic_load_explicit(&thread->deallocated, memory_order_relaxed) +
 	    sc_sizes[sizeclass], memory_order_relaxed);
 	return true;
+}
+
+/*
+ * Whether ptr is a small block of our own cache's, not sampled, as one of size
+ * bytes would be. *sizeclass is ptr's.
+ */
+static inline bool
+fast_is_small(const void *ptr, size_t size, unsigned *sizeclass)
+{
+	uint64_t entry = pagemap_get(ptr);
+
+	*sizeclass = pagemap_sizeclass(entry);
+	return likely(size - 1 < SC_SMALL_MAX) &&
+	    likely((entry & PM_KEY) == thread_tls.cache->key) &&
+	    likely(*sizeclass < SC_NSMALL);
 }
 
 #endif

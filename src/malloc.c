@@ -85,8 +85,8 @@ realloc_to_nothing(void *ptr)
 	}
 }
 
-EXPORT void *
-realloc(void *ptr, size_t size)
+static __attribute__((noinline)) void *
+realloc_slow(void *ptr, size_t size)
 {
 	struct alloc_request request = { .size = size };
 
@@ -95,6 +95,32 @@ realloc(void *ptr, size_t size)
 	if (size == 0)
 		return realloc_to_nothing(ptr);
 	return alloc_resize(ptr, &request);
+}
+
+/* From one small class to another; usable: the bytes that ptr has. */
+static __attribute__((noinline)) void *
+realloc_small(void *ptr, size_t size, size_t usable)
+{
+	void *copy;
+
+	if (!fast_malloc(size, &copy))
+		return realloc_slow(ptr, size);
+	memcpy(copy, ptr, usable < size ? usable : size);
+	if (!fast_free(ptr))
+		free_slow(ptr);
+	return copy;
+}
+
+EXPORT void *
+realloc(void *ptr, size_t size)
+{
+	unsigned sizeclass;
+
+	if (!fast_is_small(ptr, size, &sizeclass))
+		return realloc_slow(ptr, size);
+	if (sc_index(size) == sizeclass)
+		return ptr;
+	return realloc_small(ptr, size, sc_sizes[sizeclass]);
 }
 
 EXPORT void *
