@@ -44,6 +44,13 @@ enum {
 	NLAST = 200,			/* steps after the last round */
 };
 
+/* ThreadSanitizer takes its time. */
+#ifdef __SANITIZE_THREAD__
+enum { SLOWNESS = 4 };
+#else
+enum { SLOWNESS = 1 };
+#endif
+
 static struct player players[PLAYERS_MAX];
 static _Atomic(struct ref_block *) letters[NLETTERS];
 static pthread_barrier_t barrier;
@@ -288,7 +295,8 @@ check_heap(void)
 			continue;
 		arena_check(arena);
 		arena_stats_read(arena, &stats);
-		if (!opt.background_thread)	/* it moves them, now too */
+		/* they move them, now too */
+		if (!opt.background_thread && opt.pool_rest_ms < 0)
 			check_space(arena, &stats);
 		if (stats.small_allocated + stats.large_allocated !=
 		    expected[i])
@@ -433,15 +441,20 @@ play(void *arg)
 	return NULL;
 }
 
-/* All sizes, in no pool and in each that the leader has not just destroyed. */
+/*
+ * All sizes, in no pool and in each that the leader has not just destroyed.
+ * With ThreadSanitizer a child cannot have a thread, as the rest's is.
+ */
 static void
 use_pools(void)
 {
 	for (unsigned i = 0; i <= NPOOLS; i++) {
 		bool inside = i < NPOOLS &&
-		    strata_pool_rotate(model_pools[i], NULL) == 0 &&
 		    strata_pool_enter(model_pools[i]) == 0;
 
+		if (inside && (SLOWNESS == 1 || opt.pool_rest_ms < 0) &&
+		    strata_pool_rotate(model_pools[i], NULL) != 0)
+			ref_die("a child cannot rotate a pool");
 		for (size_t size = 1; size < 3 << 20; size += size / 2 + 1)
 			free(memset(malloc(size), 1, size));
 		if (inside && strata_pool_leave(model_pools[i]) != 0)
@@ -536,13 +549,6 @@ play_all(unsigned threads, unsigned long steps)
 
 /* --- one process per set of options --------------------------------------- */
 
-/* ThreadSanitizer takes its time. */
-#ifdef __SANITIZE_THREAD__
-enum { SLOWNESS = 4 };
-#else
-enum { SLOWNESS = 1 };
-#endif
-
 struct game {
 	const char *conf;
 	unsigned threads;
@@ -552,13 +558,13 @@ struct game {
 
 /* Without the checks of misuse, which a unit build has on: they take the
  * fast paths away. */
-#define FAST "safety_checks:false"
+#define FAST "safety_checks:false,pool_rest_ms:-1"
 
 static const struct game games[] = {
 	{ FAST, 1, 400000, 0 },
 	{ FAST, 128, 300000, 0 },
 	{ FAST, 3, 500000, 0 },
-	{ "safety_checks:true", 2, 150000, 0 },
+	{ "safety_checks:true,pool_rest_ms:-1", 2, 150000, 0 },
 	{ FAST ",narenas:1,dirty_decay_ms:0", 3, 200000, 0 },
 	{ FAST ",tcache:false", 3, 200000, 0 },
 	{ FAST ",retain:false,dirty_decay_ms:1", 2, 150000, 0 },
@@ -571,12 +577,13 @@ static const struct game games[] = {
 	{ FAST ",cache_oblivious:true", 2, 150000, 0 },
 	{ FAST ",percpu_arena:percpu", 3, 150000, 0 },
 	{ FAST ",zero:true", 2, 150000, 0 },
-	{ "junk:true", 2, 150000, 0 },
+	{ "junk:true,pool_rest_ms:-1", 2, 150000, 0 },
 	{ FAST ",slab_sizes:1-4096:17|4097-14336:33", 2, 200000, 0 },
 	{ FAST ",tcache_max:8388608,tcache_nslots_small_min:2,"
 	    "tcache_nslots_small_max:4", 2, 150000, 0 },
 	{ FAST ",background_thread:true,dirty_decay_ms:1", 3, 150000, 0 },
 	{ FAST ",default_pool:3", 3, 150000, 0 },
+	{ FAST ",default_pool:4,pool_rest_ms:1", 3, 150000, 0 },
 	{ FAST ",default_pool:2,prof:true,lg_prof_sample:6,prof_prefix:",
 	    2, 50000, 0 },
 	{ FAST ",dirty_decay_ms:0,narenas:1", 2, 150000, 2 },
