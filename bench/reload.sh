@@ -15,11 +15,11 @@
 #              same after the second reading (the 20th of 100)
 # active-alloc bytes of pages in use beyond those of blocks, where the
 #              allocator tells
-# build, free  median ms of the last readings' reloads; a pool's pages went
-#              back and are faulted in again, those outside mostly stayed, so
-#              poolcost.c compares the same work at the end
-# requests     a second, of all threads; a pool's are compared with those
-#              without in runs by turns at the end
+# build, free, requests  median ms of the last readings' reloads, and a second,
+#              of all threads; a pool's are compared with those without in runs
+#              by turns at the end. A pool's pages go back and are faulted in
+#              again, those outside mostly stay: poolcost.c compares the same
+#              work.
 
 set -u
 LC_ALL=C
@@ -152,10 +152,6 @@ bars() {
 		[ "$other" = nan ] ||
 			bar "at rest below $peer's $other" "$rest < $other"
 	done
-	bar "build $(of strata-pool 5) ms, outside $(of strata 5)" \
-		"$(of strata-pool 5) <= $(of strata 5)"
-	bar "free $(of strata-pool 6) ms, outside $(of strata 6)" \
-		"$(of strata-pool 6) <= $(of strata 6)"
 	for peer in $rotated; do
 		other=$(of "$peer" 7)
 		[ "$other" = nan ] || bar "requests/s above $peer's $other" \
@@ -163,33 +159,45 @@ bars() {
 	done
 }
 
-# served THREADS ROTATION: requests/s, in the median of 12 reloads
-served() {
+# timed THREADS ROTATION: build ms, free ms and requests/s, of 12 reloads
+timed() {
 	LD_PRELOAD=$strata "$reload" -r "$2" -t "$1" -n 12 -k 12 -w 0 |
-		awk -F, 'END { print $8 }'
+		awk -F, 'END { print $6, $7, $8 }'
 }
 
-# pairs THREADS: requests/s in a pool over those without, 9 times by turns, for
-# single runs differ by more than a pool does. Prints median, lowest, highest.
+# pairs THREADS: in a pool over without, 9 times by turns, for single runs
+# differ by more than a pool does; three ratios a line.
 pairs() {
 	for pair in 1 2 3 4 5 6 7 8 9; do
 		if [ $((pair % 2)) = 1 ]; then
-			without=$(served "$1" none) with=$(served "$1" pool)
+			without=$(timed "$1" none) with=$(timed "$1" pool)
 		else
-			with=$(served "$1" pool) without=$(served "$1" none)
+			with=$(timed "$1" pool) without=$(timed "$1" none)
 		fi
 		echo "$with $without"
-	done | awk '$2 > 0 { printf "%.3f\n", $1 / $2 }' | sort -n |
-		awk '{ ratio[NR] = $1 }
-		END { print NR == 9 ? ratio[5] " " ratio[1] " " ratio[9] : "nan" }'
+	done | awk '$4 * $5 * $6 > 0 { print $1 / $4, $2 / $5, $3 / $6 }'
 }
 
-requests() {
-	echo "requests/s in a pool against without, by turns, median and range:"
+# middle FIELD: of the ratios of 9 pairs the median, the lowest and the highest
+middle() {
+	awk -v field="$1" '{ print $field }' "$tmp/pairs" | sort -n |
+		awk '{ ratio[NR] = $1 }
+		END { if (NR != 9) print "nan"
+		else printf "%.2f %.2f %.2f\n", ratio[5], ratio[1], ratio[9] }'
+}
+
+by_turns() {
+	echo "in a pool over without, by turns, median and range of 9 pairs:"
 	for t in $threads; do
-		# shellcheck disable=SC2046 # words
-		set -- $(pairs "$t")
-		bar "threads: $t: $1 (${2-}-${3-}), at least 1" "$1 >= 1"
+		pairs "$t" >"$tmp/pairs"
+		for bar in 'build 1 <=' 'free 2 <=' 'requests/s 3 >='; do
+			# shellcheck disable=SC2086 # words
+			set -- $bar
+			# shellcheck disable=SC2046 # words
+			set -- "$1" "$3" $(middle "$2")
+			bar "threads: $t: $1 $3 (${4-}-${5-}), bar: $2 1" \
+				"$3 $2 1"
+		done
 	done
 }
 
@@ -246,6 +254,6 @@ for t in $threads; do
 		>"$OUT/active-$t.svg"
 	echo
 done
-[ -n "$short" ] || { requests; costs; }
+[ -n "$short" ] || { by_turns; costs; }
 [ -z "$short" ] || echo "a short run: the bars are meant for 100 of 100 MiB"
 [ "$OUT" = "$tmp" ] || echo "CSV and charts are in $OUT"
