@@ -35,6 +35,13 @@ enum {
 	TLS_BELOW = 64 * 1024,		/* at least, for errno and the like */
 };
 
+/* ThreadSanitizer knows the threads that pthread_create made, and no task. */
+#ifdef __SANITIZE_THREAD__
+enum { CAN_SPAWN = 0 };
+#else
+enum { CAN_SPAWN = 1 };
+#endif
+
 enum { IDLE, RUNNING };
 
 static struct {
@@ -258,7 +265,7 @@ int
 worker_wake(void)
 {
 	atomic_fetch_add(&worker.wakes, 1);
-	if (worker.stack_top == NULL)
+	if (!CAN_SPAWN || worker.stack_top == NULL)
 		return ENOTSUP;
 	if (take())
 		return spawn();
