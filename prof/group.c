@@ -8,9 +8,10 @@
  * size in all generations and arenas share it, so that to fold some into one
  * is a matter of one lock, and of moving what there is: it needs no memory.
  *
- * Invariants: a group is listed iff it is in the table; one with no live
- *   record and no freed sample stays until the next fold or clear, so that a
- *   walker may stand on it.
+ * Invariants (group_check): a group is listed iff it is in the table, by the
+ *   hash of its key; no live record is of a folded generation. A group with no
+ *   live record and no freed sample stays until the next fold or clear, so
+ *   that a walker may stand on it.
  * Locks: one per shard (RANK_PROF_GROUP); taken inside a live shard's lock;
  *   stack.c's and profmem's inside.
  */
@@ -454,6 +455,31 @@ uint64_t
 group_count(void)
 {
 	return __atomic_load_n(&ngroups, __ATOMIC_RELAXED);
+}
+
+void
+group_check(void)
+{
+	for (struct shard *shard = shards; shard < shards + SHARDS; shard++) {
+		struct list *node;
+		size_t listed = 0;
+
+		lock_acquire(&shard->lock);
+		list_for_each(node, &shard->groups) {
+			struct group *group =
+			    list_entry(node, struct group, list);
+			uint64_t hash = hash_of(&group->key);
+
+			must(group->node.hash == hash);
+			must(shard_of(hash) == shard);
+			must(find_locked(shard, &group->key, hash) == group);
+			must(!(group->key.generation & GENERATION_FOLD) ||
+			    group->live == 0);
+			listed++;
+		}
+		must(listed == shard->table.count);
+		lock_release(&shard->lock);
+	}
 }
 
 void

@@ -113,6 +113,7 @@ bool group_fold_generations(struct group_fold *fold);
 uint64_t group_count(void);
 
 void group_boot(void);
+void group_check(void);			/* debug: walks all, aborts on damage */
 void group_each_lock(lock_visit *visit, void *arg);
 void group_fork_prepare(void);
 void group_fork_parent(void);

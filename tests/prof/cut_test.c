@@ -110,6 +110,7 @@ take_cut(void)
 	t = read_cut(&cut);
 	cut_end(&cut);
 	live_check();
+	group_check();
 	return t;
 }
 
@@ -194,6 +195,7 @@ test_deaths_during_a_cut_come_later(void **state)
 	assert_int_equal(t.freed, 100);
 	cut_end(&cut);
 	live_check();
+	group_check();
 	t = take_cut();
 	assert_int_equal(t.live, 401);
 	assert_int_equal(t.freed, 1000);
@@ -460,6 +462,7 @@ test_folding_keeps_every_sum(void **state)
 		read_freed_by(&after);
 		assert_memory_equal(&before, &after, sizeof before);
 		live_check();
+		group_check();
 	}
 	for (uintptr_t n = 1; n <= 20000; n++)
 		live_remove((void *)(n * 16), NULL, 0, NULL);
