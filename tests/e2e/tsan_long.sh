@@ -22,4 +22,10 @@ export TSAN_OPTIONS=halt_on_error=1:history_size=4:die_after_fork=0
 for program in "$BUILD"/obj/tsan/tests/*/*_test; do
 	check "${program##*/}" $fixed timeout 3600 "$program"
 done
+# Its children rotate: they could have no thread for a pool's rest. Without the
+# profiler, which needs its worker to stay within bounds: a task of its own.
+for conf in prof:false tcache:false percpu_arena:percpu retain:false; do
+	check "pools, $conf" env MALLOC_CONF="$conf,pool_rest_ms:-1" $fixed \
+		timeout 3600 "$BUILD/obj/tsan/tests/e2e/pool_soak" 100
+done
 finish
