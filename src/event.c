@@ -10,6 +10,7 @@
 #include "options.h"
 #include "os.h"
 #include "stats.h"
+#include "tcache_rest.h"
 
 /* Raised by event_redraw_all; a thread compares its own copy. */
 static _Atomic uint32_t redraw_epoch;
@@ -424,6 +425,9 @@ gc_due(struct thread *thread, uint64_t now, size_t size)
 	thread_follow(thread);
 	if (thread->tcache_enabled) {
 		tcache_gc(&thread->own_cache);
+		if (unlikely(atomic_load_explicit(&tcache_rest_wanted,
+		    memory_order_relaxed)))
+			tcache_open(&thread->own_cache);
 		pool_gc(thread);
 	}
 	batch_flush(&thread->batch);

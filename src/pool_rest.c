@@ -23,6 +23,7 @@
 #include "options.h"
 #include "os.h"
 #include "pool_rest.h"
+#include "tcache_rest.h"
 #include "thread.h"
 
 enum {
@@ -49,18 +50,21 @@ may_purge(struct pages *pages)
 	    pages_decay_ms_get(pages, EXTENT_MUZZY) != DECAY_NEVER);
 }
 
-bool
-pool_rest_look(struct pages *pages, uint64_t now)
+/* Whether it was used since the last look. */
+static bool
+note_use(struct pages *pages, uint64_t now)
 {
-	if (!may_purge(pages))
+	if (!atomic_load_explicit(&pages->used, memory_order_relaxed))
 		return false;
-	if (atomic_load_explicit(&pages->used, memory_order_relaxed)) {
-		/* What is freed from here on counts for the next look. */
-		atomic_store_explicit(&pages->used, false,
-		    memory_order_relaxed);
-		pages->used_ns = now;
-		return true;
-	}
+	atomic_store_explicit(&pages->used, false, memory_order_relaxed);
+	pages->used_ns = now;
+	return true;
+}
+
+/* Whether there was anything to give back, now or later. */
+static bool
+purge_at_rest(struct pages *pages, uint64_t now)
+{
 	if (ecache_bytes(&pages->caches[EXTENT_DIRTY]) == 0 &&
 	    ecache_bytes(&pages->caches[EXTENT_MUZZY]) == 0 &&
 	    !extent_store_idle(&pages->store))
@@ -72,19 +76,70 @@ pool_rest_look(struct pages *pages, uint64_t now)
 	return true;
 }
 
-static bool
-look_at_all(void)
+bool
+pool_rest_look(struct pages *pages, uint64_t now)
 {
-	uint64_t now = os_now_ns();
-	bool again = false;
+	bool used;
 
+	if (!may_purge(pages))
+		return false;
+	used = note_use(pages, now);
+	return purge_at_rest(pages, now) || used;
+}
+
+struct look {
+	uint64_t now;
+	bool hooked;			/* some arena has hooks */
+	bool again;			/* what it is to return */
+};
+
+static void
+each_arena(struct look *look, void (*op)(struct look *look,
+    struct pages *pages))
+{
 	for (unsigned i = 0; i < arenas_count(); i++) {
 		struct arena *arena = arena_get(i, false);
 
-		if (arena != NULL && pool_rest_look(&arena->pages, now))
-			again = true;
+		if (arena != NULL)
+			op(look, &arena->pages);
 	}
-	return again;
+}
+
+static void
+note_arena(struct look *look, struct pages *pages)
+{
+	look->again |= may_purge(pages) && note_use(pages, look->now);
+	look->hooked |= pages_hooks(pages) != NULL;
+}
+
+/* What the caches have given back was no use of the program's. */
+static void
+purge_arena(struct look *look, struct pages *pages)
+{
+	atomic_store_explicit(&pages->used, false, memory_order_relaxed);
+	look->again |= may_purge(pages) && purge_at_rest(pages, look->now);
+}
+
+/* With the list of threads locked: the cache does not end meanwhile. */
+static void
+look_at_cache(struct thread *thread, void *arg)
+{
+	struct look *look = arg;
+
+	look->again |= tcache_rest(&thread->own_cache, look->now, rest_ns());
+}
+
+/* Hooks are the program's and are not called under a lock. */
+static bool
+look_at_all(void)
+{
+	struct look look = { .now = os_now_ns() };
+
+	each_arena(&look, note_arena);
+	if (!look.hooked)
+		threads_visit(look_at_cache, &look);
+	each_arena(&look, purge_arena);
+	return look.again;
 }
 
 /* false: another thread is looking. */
@@ -124,6 +179,7 @@ pool_rest_start(void)
 
 	if (opt.pool_rest_ms < 0)
 		return;
+	tcache_rest_want();
 	atomic_fetch_add(&rotations, 1);
 	if (!begin_looking())
 		return;

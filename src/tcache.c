@@ -8,6 +8,7 @@
 
 #include "base.h"
 #include "options.h"
+#include "os.h"
 
 /* Key first: a free compares it before anything else. */
 const struct tcache tcache_none = { .key = (uint32_t)TCACHE_KEY_NONE };
@@ -36,6 +37,13 @@ enum {
 	 * at a fifth of a nanosecond a free.
 	 */
 	ROOM_STEP = 128,
+	/* Should a wake-up be missed; a take is a few microseconds. */
+	CLAIM_WAIT_NS = 1000 * 1000,
+	/*
+	 * One in so many blocks of an open cache is in use without a slow
+	 * path; a spike that uses all takes log2 of their number of these.
+	 */
+	OPEN_SHARE = 8,
 };
 
 /* constant after tcache_boot: */
@@ -115,6 +123,63 @@ tcache_max(void)
 {
 	return nbins == 0 ? 0 : sc_size(nbins - 1);
 }
+
+/* --- the claim ------------------------------------------------------------ */
+
+/* What is left moves to where something was taken. */
+static void
+settle_bin(struct cache_bin *bin, struct cache_bin_cold *cold)
+{
+	unsigned n = cold->taken;
+
+	memmove(cold->bottom, cold->bottom + n,
+	    (size_t)(bin->head - cold->bottom - n) * sizeof *cold->bottom);
+	bin->head -= n;
+	bin->base -= n;
+	__atomic_store_n(&cold->taken, 0, __ATOMIC_RELAXED);
+}
+
+/*
+ * false: there is no claim to end, since one of the owner's is under way that
+ * a signal handler interrupted. Acquire pairs with the releases in end and
+ * tcache_take.
+ */
+static bool
+claim_open(struct tcache *cache)
+{
+	uint32_t now = TCACHE_UNCLAIMED;
+
+	while (!atomic_compare_exchange_strong_explicit(&cache->claim, &now,
+	    TCACHE_OWNERS, memory_order_acquire, memory_order_relaxed)) {
+		if (now == TCACHE_OWNERS)
+			return false;
+		os_futex_wait(&cache->claim, now, CLAIM_WAIT_NS);
+		now = TCACHE_UNCLAIMED;
+	}
+	for (unsigned i = 0; cache->robbed && i < TCACHE_NBINS; i++)
+		if (cache->cold[i].taken > 0)
+			settle_bin(&cache->bins[i], &cache->cold[i]);
+	cache->robbed = false;
+	return true;
+}
+
+static inline bool
+begin(struct tcache *cache)
+{
+	return unlikely(atomic_load_explicit(&cache->open,
+	    memory_order_relaxed)) && claim_open(cache);
+}
+
+static inline void
+end(struct tcache *cache, bool begun)
+{
+	/* Release: pairs with the acquires in claim_open and tcache_take. */
+	if (unlikely(begun))
+		atomic_store_explicit(&cache->claim, TCACHE_UNCLAIMED,
+		    memory_order_release);
+}
+
+/* --- bins ----------------------------------------------------------------- */
 
 static unsigned
 count_of(const struct tcache *cache, unsigned i)
@@ -198,7 +263,12 @@ tcache_init(struct tcache *cache, struct arena *arena)
 		bin->nrequests = cold->merged = cold->gc_requests = 0;
 		cold->fill = fill_first(i);
 		cold->slots = slots[i];
+		cold->low = UINT32_MAX;
+		cold->taken = 0;
 	}
+	cache->open = cache->robbed = false;
+	cache->claim = TCACHE_UNCLAIMED;
+	cache->seen = cache->seen_ns = 0;
 	cache->nbins = nbins;
 	cache->gc_next = 0;
 	tcache_use_arena(cache, arena);
@@ -299,8 +369,8 @@ fill_count(struct tcache *cache, unsigned i)
 	return n;
 }
 
-void *
-tcache_refill(struct tcache *cache, unsigned sizeclass)
+static void *
+refill(struct tcache *cache, unsigned sizeclass)
 {
 	struct cache_bin *bin = &cache->bins[sizeclass];
 	unsigned n;
@@ -320,6 +390,16 @@ tcache_refill(struct tcache *cache, unsigned sizeclass)
 	return cache_bin_pop(bin);
 }
 
+void *
+tcache_refill(struct tcache *cache, unsigned sizeclass)
+{
+	bool begun = begin(cache);
+	void *ptr = refill(cache, sizeclass);
+
+	end(cache, begun);
+	return ptr;
+}
+
 /* What stays of a full bin of n slots. */
 static unsigned
 keep_of(unsigned i, unsigned n)
@@ -331,26 +411,8 @@ keep_of(unsigned i, unsigned n)
 	return n - (flushed > 0 ? flushed : 1);
 }
 
-bool
-tcache_make_room(struct tcache *cache, unsigned sizeclass)
-{
-	unsigned limit = limit_of(cache, sizeclass);
-
-	if (cache->cold[sizeclass].slots == 0)
-		return false;
-	if (raise_limit(cache, sizeclass, limit == 0 ?
-	    fill_first(sizeclass) + 1 : limit < ROOM_STEP ? limit * 2 :
-	    limit + ROOM_STEP))
-		return true;
-	if (limit == 0)			/* no memory for the stack */
-		return false;
-	tcache_flush_bin(cache, sizeclass, keep_of(sizeclass, limit));
-	lower_limit(cache, sizeclass);
-	return true;
-}
-
-void
-tcache_flush_bin(struct tcache *cache, unsigned sizeclass, unsigned keep)
+static void
+flush_bin(struct tcache *cache, unsigned sizeclass, unsigned keep)
 {
 	struct cache_bin *bin = &cache->bins[sizeclass];
 	void **bottom = cache->cold[sizeclass].bottom;
@@ -369,13 +431,56 @@ tcache_flush_bin(struct tcache *cache, unsigned sizeclass, unsigned keep)
 }
 
 void
+tcache_flush_bin(struct tcache *cache, unsigned sizeclass, unsigned keep)
+{
+	bool begun = begin(cache);
+
+	flush_bin(cache, sizeclass, keep);
+	end(cache, begun);
+}
+
+static bool
+make_room(struct tcache *cache, unsigned sizeclass)
+{
+	unsigned limit = limit_of(cache, sizeclass);
+
+	if (cache->cold[sizeclass].slots == 0)
+		return false;
+	/* Something was taken. */
+	if (cache->bins[sizeclass].head != cache->bins[sizeclass].limit)
+		return true;
+	if (raise_limit(cache, sizeclass, limit == 0 ?
+	    fill_first(sizeclass) + 1 : limit < ROOM_STEP ? limit * 2 :
+	    limit + ROOM_STEP))
+		return true;
+	if (limit == 0)			/* no memory for the stack */
+		return false;
+	flush_bin(cache, sizeclass, keep_of(sizeclass, limit));
+	lower_limit(cache, sizeclass);
+	return true;
+}
+
+bool
+tcache_make_room(struct tcache *cache, unsigned sizeclass)
+{
+	bool begun = begin(cache);
+	bool made = make_room(cache, sizeclass);
+
+	end(cache, begun);
+	return made;
+}
+
+void
 tcache_flush_all(struct tcache *cache)
 {
+	bool begun = begin(cache);
+
 	for (unsigned i = 0; i < cache->nbins; i++) {
-		tcache_flush_bin(cache, i, 0);
+		flush_bin(cache, i, 0);
 		set_limit(cache, i, 0);
 	}
 	repay(cache);
+	end(cache, begun);
 }
 
 unsigned
@@ -387,13 +492,16 @@ tcache_slots_get(const struct tcache *cache, unsigned sizeclass)
 void
 tcache_slots_set(struct tcache *cache, unsigned sizeclass, unsigned n)
 {
+	bool begun = begin(cache);
+
 	n = clamp(n, 0, 1u << LG_CAPACITY_MAX);
-	tcache_flush_bin(cache, sizeclass, n);
+	flush_bin(cache, sizeclass, n);
 	if (limit_of(cache, sizeclass) > n)
 		set_limit(cache, sizeclass, n);
 	cache->cold[sizeclass].slots = n;
 	if (n > 0 && sizeclass >= cache->nbins)
 		cache->nbins = sizeclass + 1;
+	end(cache, begun);
 }
 
 size_t
@@ -450,8 +558,11 @@ gc_bin(struct tcache *cache, unsigned i)
 
 	if (limit == 0)
 		return;
+	if (cold->low < idle)
+		idle = cold->low;
+	cold->low = UINT32_MAX;
 	if (idle > 0 || bin->nrequests == cold->gc_requests) {
-		tcache_flush_bin(cache, i, count_of(cache, i) -
+		flush_bin(cache, i, count_of(cache, i) -
 		    (idle - idle / 4));
 		count = count_of(cache, i);
 		limit = limit / 2 > count ? limit / 2 : count;
@@ -465,12 +576,41 @@ gc_bin(struct tcache *cache, unsigned i)
 void
 tcache_gc(struct tcache *cache)
 {
+	bool begun = begin(cache);
+
 	for (unsigned n = 0; n < GC_BINS && n < cache->nbins; n++) {
 		gc_bin(cache, cache->gc_next);
 		if (++cache->gc_next >= cache->nbins)
 			cache->gc_next = 0;
 	}
 	repay(cache);
+	end(cache, begun);
+}
+
+/* gc's measure of what is idle is the least that there ever was. */
+static void
+open_bin(struct cache_bin *bin, struct cache_bin_cold *cold, unsigned count)
+{
+	unsigned idle = (unsigned)(bin->base - cold->bottom);
+	unsigned most = count - (count + OPEN_SHARE - 1) / OPEN_SHARE;
+
+	if (idle < cold->low)
+		cold->low = idle;
+	if (idle < most)
+		bin->base = cold->bottom + most;
+}
+
+void
+tcache_open(struct tcache *cache)
+{
+	bool begun = begin(cache);
+
+	for (unsigned i = 0; i < cache->nbins; i++)
+		open_bin(&cache->bins[i], &cache->cold[i],
+		    count_of(cache, i));
+	end(cache, begun);
+	/* Release: pairs with the acquire in tcache_take. */
+	atomic_store_explicit(&cache->open, true, memory_order_release);
 }
 
 RACY unsigned
@@ -481,7 +621,8 @@ tcache_peek(const struct tcache *cache, unsigned sizeclass,
 	/* Acquire: pairs with the release in enlarge. */
 	unsigned capacity = __atomic_load_n(&cold->capacity,
 	    __ATOMIC_ACQUIRE);
-	void **bottom = cold->bottom;
+	void **bottom = cold->bottom + __atomic_load_n(&cold->taken,
+	    __ATOMIC_RELAXED);
 	ptrdiff_t n = cache->bins[sizeclass].head - bottom;
 
 	*blocks = bottom;
@@ -527,12 +668,14 @@ tcache_check(const struct tcache *cache)
 		const struct cache_bin *bin = &cache->bins[i];
 		void **bottom = cache->cold[i].bottom;
 
-		must(bottom <= bin->base && bin->base <= bin->head);
+		must(bottom + cache->cold[i].taken <= bin->base);
+		must(bin->base <= bin->head);
 		must(bin->head <= bin->limit);
 		must(bin->limit <= bottom + cache->cold[i].capacity);
 		must(limit_of(cache, i) <= cache->cold[i].slots);
 		room += limit_of(cache, i) * sc_size(i);
-		for (void **at = bottom; at < bin->head; at++) {
+		for (void **at = bottom + cache->cold[i].taken;
+		    at < bin->head; at++) {
 			uint64_t entry = pagemap_get(*at);
 
 			must(pagemap_sizeclass(entry) == i);

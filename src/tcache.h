@@ -22,8 +22,11 @@
  *   all bins have a budget: a part that every cache may use, and more of it,
  *   up to 5 MiB, lent from what all threads share and given back when idle;
  *   so one busy thread has much and a thousand idle ones have little.
- * Locks: none; the owner's thread only. Filling and flushing take the locks
- *   of arena.c. The shared budget is an atomic counter.
+ * Locks: none; the owner's thread only, but for what another may take of an
+ *   open cache (tcache_rest.h): the idle blocks, which no fast path touches.
+ *   The slow paths of such a cache and who takes claim it meanwhile. Filling
+ *   and flushing take the locks of arena.c. The shared budget is an atomic
+ *   counter.
  * Memory: the stacks come from pools of powers of two in base_meta; a thread
  *   that ends leaves them to the next.
  */
@@ -58,7 +61,11 @@ struct cache_bin_cold {
 	uint32_t capacity;		/* slots; a power of two, or 0 */
 	uint32_t fill;			/* blocks that the next fill takes */
 	uint32_t slots;			/* blocks it may hold; 0: uncached */
+	uint32_t low;			/* least idle since the last gc, or ~0 */
+	uint32_t taken;			/* vacant at the bottom; by the claim */
 };
+
+enum tcache_claim { TCACHE_UNCLAIMED, TCACHE_OWNERS, TCACHE_TAKERS };
 
 struct tcache {
 	uint32_t key;
@@ -70,6 +77,14 @@ struct tcache {
 	unsigned shard;			/* of arena's bins: arena_bin */
 	struct cache_bin bins[TCACHE_NBINS];
 	struct cache_bin_cold cold[TCACHE_NBINS];
+	/* atomic: */
+	_Atomic bool open;		/* its owner claims it on slow paths */
+	_Atomic uint32_t claim;		/* enum tcache_claim; a futex */
+	/* by the claim: */
+	bool robbed;			/* of some bin something was taken */
+	/* tcache_rest: */
+	uint64_t seen;			/* changes when it is used */
+	uint64_t seen_ns;		/* monotonic; when it changed last */
 };
 
 /* Measured: from 48 on gcc 12 spends three instructions more on each free. */
@@ -133,6 +148,12 @@ void tcache_flush_bin(struct tcache *cache, unsigned sizeclass,
  * last round.
  */
 void tcache_gc(struct tcache *cache);
+
+/*
+ * From now on another thread may take what is idle, and most of what there is
+ * counts as idle till it is used: by the owner, at its gc.
+ */
+void tcache_open(struct tcache *cache);
 
 /* Bytes that lie in the cache. Exact in the owner's thread, else a racy sum. */
 size_t tcache_bytes(const struct tcache *cache);

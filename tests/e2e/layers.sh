@@ -18,7 +18,7 @@ layer() {
 	list.h | bitmap.h | heap.* | hash.* | elfslot.*) echo 2 ;;
 	options.* | sizeclass.* | extent.* | extent_store.* | pagemap.* | slab.* | bin.* | \
 	    ecache.* | decay.* | pages.* | pages_*.* | dss.* | arena.* | arena_*.* | tcache.* | \
-	    tcaches.* | batch.*)
+	    tcache_*.* | tcaches.* | batch.*)
 		echo 3a ;;
 	alloc.* | background.* | boot.* | conf.* | conf_table.* | \
 	    mallctl.* | ctl_*.* | cxx.* | deepbind.* | deepbind_none.* | env.* | \
