@@ -11,6 +11,7 @@
 
 #include "names.h"
 #include "pool.h"
+#include "pool_blocks.h"
 #include "thread.h"
 
 #include <strata/strata.h>
@@ -19,12 +20,6 @@
 const char *malloc_conf = "default_pool:3,percpu_arena:percpu,narenas:64";
 
 enum { N = 1000, SIZE = 100 };
-
-static unsigned
-arena_holding(const void *ptr)
-{
-	return arena_of(pagemap_get(ptr))->index;
-}
 
 static unsigned
 index_of_default(void)
@@ -39,26 +34,7 @@ index_of_default(void)
 static unsigned
 current_arena(void)
 {
-	struct pool_facts facts;
-
-	assert_int_equal(pool_facts_read(index_of_default(), &facts), 0);
-	return facts.arena;
-}
-
-static void
-fill(void **blocks)
-{
-	for (unsigned i = 0; i < N; i++) {
-		blocks[i] = malloc(SIZE);
-		assert_non_null(blocks[i]);
-	}
-}
-
-static void
-drop(void **blocks)
-{
-	for (unsigned i = 0; i < N; i++)
-		free(blocks[i]);
+	return current_arena_of(index_of_default());
 }
 
 static void *
@@ -118,16 +94,16 @@ test_an_advance_moves_new_blocks(void **state)
 		uint64_t generation = strata_generation();
 		unsigned before = current_arena();
 
-		fill(old);
+		blocks_make(old, N, SIZE);
 		assert_int_equal(arena_holding(old[N - 1]), before);
 		ways[way]();
 		assert_int_equal(strata_generation(), generation + 1);
 		assert_int_not_equal(current_arena(), before);
-		fill(new);
+		blocks_make(new, N, SIZE);
 		assert_int_equal(arena_holding(new[N - 1]), current_arena());
 		assert_int_equal(arena_of_a_new_thread(), current_arena());
-		drop(old);
-		drop(new);
+		blocks_free(old, N);
+		blocks_free(new, N);
 	}
 }
 
@@ -137,15 +113,15 @@ test_a_dead_generation_leaves_no_pages(void **state)
 	static void *blocks[N];
 	unsigned before = current_arena();
 
-	fill(blocks);
+	blocks_make(blocks, N, SIZE);
 	assert_true(pages_active(&arena_get(before, false)->pages) > 0);
-	drop(blocks);
+	blocks_free(blocks, N);
 	strata_generation_advance();
 	for (unsigned i = 0; i < N; i++)	/* past what the cache holds */
 		blocks[i] = malloc(SIZE + 16 * (i % 100));
 	assert_int_equal(arena_holding(blocks[N - 1]), current_arena());
 	assert_int_equal(arena_allocated(arena_get(before, false)), 0);
-	drop(blocks);
+	blocks_free(blocks, N);
 }
 
 static void

@@ -11,6 +11,7 @@
 
 #include "names.h"
 #include "os.h"
+#include "pool_blocks.h"
 
 #include <strata/strata.h>
 
@@ -69,29 +70,8 @@ static void
 fill(void **blocks)
 {
 	assert_int_equal(strata_pool_enter(pool), 0);
-	for (unsigned i = 0; i < N; i++) {
-		blocks[i] = malloc(SIZE);
-		assert_non_null(blocks[i]);
-		memset(blocks[i], (int)i, SIZE);
-	}
+	blocks_make(blocks, N, SIZE);
 	assert_int_equal(strata_pool_leave(pool), 0);
-}
-
-/* Frees all but the first kept. */
-static void
-drop(void **blocks, unsigned kept)
-{
-	for (unsigned i = kept; i < N; i++)
-		free(blocks[i]);
-}
-
-static uint64_t
-rotate(void)
-{
-	uint64_t generation;
-
-	assert_int_equal(strata_pool_rotate(pool, &generation), 0);
-	return generation;
 }
 
 static int
@@ -131,11 +111,11 @@ test_survivors_are_the_programs_count(void **state)
 	refresh();
 	first = get("generation", 8);
 	fill(blocks);
-	second = rotate();
+	second = begin_generation(pool);
 	fill(more);
-	drop(blocks, KEPT);
+	blocks_free(blocks + KEPT, N - KEPT);
 	flush();
-	drop(more, N / 2);
+	blocks_free(more + N / 2, N - N / 2);
 	flush();
 	refresh();
 	assert_int_equal(get("generation", 8), second);
@@ -168,8 +148,8 @@ test_a_release_is_counted(void **state)
 	void *blocks[N];
 
 	fill(blocks);
-	rotate();
-	drop(blocks, 1);
+	begin_generation(pool);
+	blocks_free(blocks + 1, N - 1);
 	flush();
 	refresh();
 	assert_int_equal(get("releases", 8), 0);
@@ -196,14 +176,14 @@ test_figures_are_the_snapshots(void **state)
 	before = get("generation", 8);
 	age = get("rotation_age_ns", 8);
 	fill(blocks);
-	rotate();
+	begin_generation(pool);
 	assert_int_equal(get("allocated", 8), 0);
 	assert_int_equal(get("generation", 8), before);
 	assert_int_equal(get("rotation_age_ns", 8), age);
 	refresh();
 	assert_true(get("allocated", 8) >= (uint64_t)N * SIZE);
 	assert_int_equal(get("generation", 8), strata_generation());
-	drop(blocks, 0);
+	blocks_free(blocks, N);
 }
 
 /* Between the rotation's ends by the program's clock. */
@@ -212,7 +192,7 @@ test_the_age_is_that_of_the_generation(void **state)
 {
 	uint64_t from = os_now_ns(), rotated, asked, age;
 
-	rotate();
+	begin_generation(pool);
 	rotated = os_now_ns();
 	while (os_now_ns() < rotated + 2000000)
 		;
@@ -253,8 +233,8 @@ churn(void *arg)
 
 	while (!atomic_load(stop)) {
 		fill(blocks);
-		rotate();
-		drop(blocks, 0);
+		begin_generation(pool);
+		blocks_free(blocks, N);
 	}
 	flush();
 	return NULL;
@@ -346,8 +326,8 @@ test_text_names_the_survivors(void **state)
 	char line[160];
 
 	fill(blocks);
-	rotate();
-	drop(blocks, 3);
+	begin_generation(pool);
+	blocks_free(blocks + 3, N - 3);
 	flush();
 	refresh();
 	snprintf(line, sizeof line, "\nretired arena %" PRIu64

@@ -10,6 +10,7 @@
 #include "boot.h"
 #include "names.h"
 #include "pool.h"
+#include "pool_blocks.h"
 #include "thread.h"
 
 #include <strata/strata.h>
@@ -17,30 +18,6 @@
 enum { N = 1000, SIZE = 100 };
 
 static unsigned pool;
-
-static unsigned
-arena_holding(const void *ptr)
-{
-	return arena_of(pagemap_get(ptr))->index;
-}
-
-static unsigned
-current_arena(void)
-{
-	struct pool_facts facts;
-
-	assert_int_equal(pool_facts_read(pool, &facts), 0);
-	return facts.arena;
-}
-
-static uint64_t
-rotate(void)
-{
-	uint64_t generation;
-
-	assert_int_equal(strata_pool_rotate(pool, &generation), 0);
-	return generation;
-}
 
 static void
 enter(void)
@@ -52,23 +29,6 @@ static void
 leave(void)
 {
 	assert_int_equal(strata_pool_leave(pool), 0);
-}
-
-static void
-fill(void **blocks, size_t size)
-{
-	for (unsigned i = 0; i < N; i++) {
-		blocks[i] = malloc(size);
-		assert_non_null(blocks[i]);
-		memset(blocks[i], (int)i, size);
-	}
-}
-
-static void
-drop(void **blocks)
-{
-	for (unsigned i = 0; i < N; i++)
-		free(blocks[i]);
 }
 
 static int
@@ -101,10 +61,10 @@ test_a_scope_decides_where_blocks_come_from(void **state)
 	large = malloc(100000);
 	leave();
 	after = malloc(SIZE);
-	assert_int_equal(arena_holding(inside), current_arena());
-	assert_int_equal(arena_holding(large), current_arena());
+	assert_int_equal(arena_holding(inside), current_arena_of(pool));
+	assert_int_equal(arena_holding(large), current_arena_of(pool));
 	assert_int_equal(arena_holding(before), arena_holding(after));
-	assert_int_not_equal(arena_holding(after), current_arena());
+	assert_int_not_equal(arena_holding(after), current_arena_of(pool));
 	free(before);
 	free(inside);
 	free(large);
@@ -119,7 +79,7 @@ test_realloc_in_a_scope_moves_into_it(void **state)
 	enter();
 	ptr = realloc(ptr, 10 * SIZE);
 	leave();
-	assert_int_equal(arena_holding(ptr), current_arena());
+	assert_int_equal(arena_holding(ptr), current_arena_of(pool));
 	free(ptr);
 }
 
@@ -132,7 +92,7 @@ test_realloc_outside_moves_out(void **state)
 	ptr = malloc(SIZE);
 	leave();
 	ptr = realloc(ptr, 10 * SIZE);
-	assert_int_not_equal(arena_holding(ptr), current_arena());
+	assert_int_not_equal(arena_holding(ptr), current_arena_of(pool));
 	free(ptr);
 }
 
@@ -153,7 +113,7 @@ test_a_thread_made_inside_begins_outside(void **state)
 	    0);
 	leave();
 	assert_int_equal(pthread_join(thread, &ptr), 0);
-	assert_int_not_equal(arena_holding(ptr), current_arena());
+	assert_int_not_equal(arena_holding(ptr), current_arena_of(pool));
 	free(ptr);
 }
 
@@ -172,7 +132,7 @@ test_an_arena_bound_inside_is_for_afterwards(void **state)
 	asked = mallocx(SIZE, MALLOCX_ARENA(arena));
 	leave();
 	after = malloc(SIZE);
-	assert_int_equal(arena_holding(inside), current_arena());
+	assert_int_equal(arena_holding(inside), current_arena_of(pool));
 	assert_int_equal(arena_holding(asked), arena);
 	assert_int_equal(arena_holding(after), arena);
 	free(inside);
@@ -186,27 +146,27 @@ static void
 test_no_cache_mixes_generations(void **state)
 {
 	void *old[N], *new[N], *outside[N];
-	unsigned first = current_arena(), second;
+	unsigned first = current_arena_of(pool), second;
 
 	enter();
-	fill(old, SIZE);
+	blocks_make(old, N, SIZE);
 	leave();
-	rotate();
-	second = current_arena();
+	begin_generation(pool);
+	second = current_arena_of(pool);
 	enter();
-	fill(new, SIZE);
-	drop(old);		/* inside, of another generation */
+	blocks_make(new, N, SIZE);
+	blocks_free(old, N);		/* inside, of another generation */
 	leave();
-	fill(outside, SIZE);
-	drop(new);
-	fill(old, SIZE);
+	blocks_make(outside, N, SIZE);
+	blocks_free(new, N);
+	blocks_make(old, N, SIZE);
 	for (unsigned i = 0; i < N; i++) {
 		assert_int_not_equal(arena_holding(outside[i]), first);
 		assert_int_not_equal(arena_holding(outside[i]), second);
 		assert_int_not_equal(arena_holding(old[i]), second);
 	}
-	drop(old);
-	drop(outside);
+	blocks_free(old, N);
+	blocks_free(outside, N);
 }
 
 static void
@@ -216,11 +176,11 @@ test_a_thread_inside_follows_a_rotation(void **state)
 
 	enter();
 	free(malloc(SIZE));
-	rotate();
-	fill(blocks, SIZE);	/* more than a cache holds at first */
-	assert_int_equal(arena_holding(blocks[N - 1]), current_arena());
+	begin_generation(pool);
+	blocks_make(blocks, N, SIZE);	/* more than a cache holds at first */
+	assert_int_equal(arena_holding(blocks[N - 1]), current_arena_of(pool));
 	leave();
-	drop(blocks);
+	blocks_free(blocks, N);
 }
 
 /* The outer scope's cache is of a generation that ended meanwhile. */
@@ -234,13 +194,14 @@ test_a_thread_follows_when_an_inner_scope_ends(void **state)
 	enter();
 	free(malloc(SIZE));
 	assert_int_equal(strata_pool_enter(inner), 0);
-	rotate();
+	begin_generation(pool);
 	assert_int_equal(strata_pool_leave(inner), 0);
-	fill(blocks, SIZE);
+	blocks_make(blocks, N, SIZE);
 	for (unsigned i = 0; i < N; i++)
-		assert_int_equal(arena_holding(blocks[i]), current_arena());
+		assert_int_equal(arena_holding(blocks[i]),
+		    current_arena_of(pool));
 	leave();
-	drop(blocks);
+	blocks_free(blocks, N);
 	assert_int_equal(strata_pool_destroy(inner), 0);
 }
 
@@ -260,7 +221,7 @@ test_scopes_nest(void **state)
 	assert_int_equal(strata_pool_leave(pool), EINVAL);
 	enter();		/* once more, beyond the inner one */
 	ptr = malloc(SIZE);
-	assert_int_equal(arena_holding(ptr), current_arena());
+	assert_int_equal(arena_holding(ptr), current_arena_of(pool));
 	free(ptr);
 	leave();
 	assert_int_equal(strata_pool_destroy(inner), EAGAIN);
@@ -297,26 +258,27 @@ test_scopes_have_a_depth(void **state)
 static void
 test_rotation_takes_the_emptiest(void **state)
 {
-	unsigned first = current_arena(), second;
+	unsigned first = current_arena_of(pool), second;
 	void *old[N], *new[N];
 
 	enter();
-	fill(old, SIZE);
+	blocks_make(old, N, SIZE);
 	leave();
-	rotate();
-	second = current_arena();
+	begin_generation(pool);
+	second = current_arena_of(pool);
 	assert_int_not_equal(second, first);
 	enter();
-	fill(new, SIZE);
+	blocks_make(new, N, SIZE);
 	leave();
-	rotate();		/* both hold as much: a third is opened */
-	assert_int_not_equal(current_arena(), first);
-	assert_int_not_equal(current_arena(), second);
-	drop(new);
+	/* both hold as much: a third is opened */
+	begin_generation(pool);
+	assert_int_not_equal(current_arena_of(pool), first);
+	assert_int_not_equal(current_arena_of(pool), second);
+	blocks_free(new, N);
 	mallctl("thread.tcache.flush", NULL, NULL, NULL, 0);
-	rotate();
-	assert_int_equal(current_arena(), second);
-	drop(old);
+	begin_generation(pool);
+	assert_int_equal(current_arena_of(pool), second);
+	blocks_free(old, N);
 }
 
 static void
@@ -324,10 +286,10 @@ test_a_glance_tells_what_is_current(void **state)
 {
 	unsigned other, arena;
 	uint32_t generation;
-	uint64_t now = rotate();
+	uint64_t now = begin_generation(pool);
 
 	assert_true(pool_glance(pool, &arena, &generation));
-	assert_int_equal(arena, current_arena());
+	assert_int_equal(arena, current_arena_of(pool));
 	assert_int_equal(generation, now);
 	assert_int_equal(strata_pool_create(0, &other), 0);
 	assert_true(pool_glance(pool, &arena, &generation));
@@ -345,10 +307,10 @@ test_a_dead_generation_leaves_no_pages(void **state)
 	void *blocks[N];
 
 	enter();
-	fill(blocks, 4000);
+	blocks_make(blocks, N, 4000);
 	leave();
-	rotate();
-	drop(blocks);
+	begin_generation(pool);
+	blocks_free(blocks, N);
 	mallctl("thread.tcache.flush", NULL, NULL, NULL, 0);
 	assert_int_equal(pool_stats_read(pool, &stats), 0);
 	assert_int_equal(stats.allocated, 0);
@@ -385,7 +347,7 @@ test_a_rotation_empties_caches_of_idle_threads(void **state)
 	assert_int_equal(pthread_create(&thread, NULL, allocate_and_wait,
 	    &barrier), 0);
 	pthread_barrier_wait(&barrier);
-	rotate();
+	begin_generation(pool);
 	assert_int_equal(pool_stats_read(pool, &stats), 0);
 	assert_int_equal(stats.allocated, sc_size(sc_index(SIZE)));
 	pthread_barrier_wait(&barrier);
@@ -410,9 +372,10 @@ test_a_thread_may_end_in_a_scope(void **state)
 
 	assert_int_equal(pthread_create(&thread, NULL, end_inside, NULL), 0);
 	assert_int_equal(pthread_join(thread, &ptr), 0);
-	assert_int_equal(arena_holding(ptr), current_arena());
+	assert_int_equal(arena_holding(ptr), current_arena_of(pool));
 	free(ptr);
-	rotate();		/* and teardown finds that nobody is inside */
+	/* and teardown finds that nobody is inside */
+	begin_generation(pool);
 }
 
 static void
@@ -434,7 +397,7 @@ test_blocks_outlive_their_pool(void **state)
 	assert_int_equal(ptr[SIZE - 1], 7);
 	free(ptr);
 	mallctl("thread.tcache.flush", NULL, NULL, NULL, 0);
-	rotate();
+	begin_generation(pool);
 	assert_null(arena_get(arena, false));
 	/* Its number is free again. */
 	assert_int_equal(strata_pool_create(2, &arena), 0);
@@ -450,11 +413,11 @@ test_a_flag_allocates_from_a_pool(void **state)
 
 	assert_non_null(ptr);
 	assert_int_equal(ptr[SIZE - 1], 0);
-	assert_int_equal(arena_holding(ptr), current_arena());
+	assert_int_equal(arena_holding(ptr), current_arena_of(pool));
 	assert_int_equal(strata_pool_current(&current), ENOENT);
-	rotate();
+	begin_generation(pool);
 	ptr = rallocx(ptr, 5000, MALLOCX_POOL(pool));
-	assert_int_equal(arena_holding(ptr), current_arena());
+	assert_int_equal(arena_holding(ptr), current_arena_of(pool));
 	dallocx(ptr, MALLOCX_POOL(pool));
 	errno = 0;
 	assert_null(mallocx(SIZE, MALLOCX_POOL(POOL_MAX - 1)));
@@ -472,12 +435,12 @@ test_a_thread_without_a_cache_may_enter(void **state)
 	    sizeof off), 0);
 	enter();
 	ptr = malloc(SIZE);
-	assert_int_equal(arena_holding(ptr), current_arena());
+	assert_int_equal(arena_holding(ptr), current_arena_of(pool));
 	assert_int_equal(mallctl("thread.tcache.enabled", NULL, NULL, &on,
 	    sizeof on), 0);
 	free(ptr);
 	ptr = malloc(SIZE);
-	assert_int_equal(arena_holding(ptr), current_arena());
+	assert_int_equal(arena_holding(ptr), current_arena_of(pool));
 	free(ptr);
 	leave();
 }
@@ -514,7 +477,7 @@ test_there_is_a_most_of_pools(void **state)
 static void
 test_its_arenas_are_not_the_programs(void **state)
 {
-	unsigned arena = current_arena();
+	unsigned arena = current_arena_of(pool);
 	char name[32];
 
 	assert_int_equal(mallctl("thread.arena", NULL, NULL, &arena,
@@ -528,12 +491,12 @@ test_its_arenas_are_not_the_programs(void **state)
 static void
 test_generations_are_the_process_s(void **state)
 {
-	uint64_t now = strata_generation(), mine = rotate();
+	uint64_t now = strata_generation(), mine = begin_generation(pool);
 
 	assert_int_equal(mine, now + 1);
 	assert_int_equal(strata_generation(), mine);
 	assert_int_equal(strata_generation_advance(), mine + 1);
-	assert_int_equal(rotate(), mine + 2);
+	assert_int_equal(begin_generation(pool), mine + 2);
 }
 
 #define WITH_POOL(test) \
