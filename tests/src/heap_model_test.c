@@ -582,8 +582,8 @@ static const struct game games[] = {
 	{ FAST ",tcache_max:8388608,tcache_nslots_small_min:2,"
 	    "tcache_nslots_small_max:4", 2, 150000, 0 },
 	{ FAST ",background_thread:true,dirty_decay_ms:1", 3, 150000, 0 },
-	{ FAST ",default_pool:3", 3, 150000, 0 },
-	{ FAST ",default_pool:4,pool_rest_ms:1", 3, 150000, 0 },
+	{ FAST ",default_pool:3", 3, 100000, 0 },
+	{ FAST ",default_pool:4,pool_rest_ms:1", 3, 100000, 0 },
 	{ FAST ",default_pool:2,prof:true,lg_prof_sample:6,prof_prefix:",
 	    2, 50000, 0 },
 	{ FAST ",dirty_decay_ms:0,narenas:1", 2, 150000, 2 },
