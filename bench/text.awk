@@ -47,6 +47,18 @@ function geometric_groups(peer, column, sum, i) {
 	return exp(sum / count["group"])
 }
 
+# What a few very large or very small ratios do not move.
+function middle(peer, column, x, n, i, j, t) {
+	for (n = 1; n <= count["workload"]; n++) {
+		t = value[order["workload", n], peer, column]
+		for (j = n - 1; j > 0 && x[j] > t; j--)
+			x[j + 1] = x[j]
+		x[j + 1] = t
+	}
+	n--
+	return (x[int((n + 1) / 2)] + x[int(n / 2) + 1]) / 2
+}
+
 function head(title, i) {
 	printf "\n%s\n%-18s %10s", title, "workload", "strata"
 	for (i = 1; i <= count["peer"]; i++)
@@ -55,10 +67,11 @@ function head(title, i) {
 }
 
 function means(name, column, which, i, peer, mean) {
-	printf "%-29s", "mean " name
+	printf "%-29s", name
 	for (i = 1; i <= count["peer"]; i++) {
 		peer = order["peer", i]
 		mean = which == "groups" ? geometric_groups(peer, column) : \
+		    which == "middle" ? middle(peer, column) : \
 		    geometric(peer, column, which)
 		printf "  %5.2f            ", mean
 	}
@@ -79,9 +92,10 @@ function measure(title, column, figure, unit, i, j, w, p) {
 		print ""
 	}
 	for (i = 1; i <= count["group"]; i++)
-		means(order["group", i], column, order["group", i])
-	means("of all", column, "")
-	means("of the groups' means", column, "groups")
+		means("mean " order["group", i], column, order["group", i])
+	means("mean of all", column, "")
+	means("mean of the groups' means", column, "groups")
+	means("median of all", column, "middle")
 }
 
 function faults(i, j, w) {
