@@ -99,7 +99,7 @@ work() {
 }
 
 # percent A B: how much more A is than B
-percent() { awk "BEGIN { print $2 > 0 ? 100 * ($1 / $2 - 1) : 0 }"; }
+percent() { awk "BEGIN { print ($2 > 0 ? 100 * ($1 / $2 - 1) : 0) }"; }
 
 able() { have "$1" && wanted "$1"; }
 
