@@ -73,9 +73,9 @@ if command -v valgrind >/dev/null; then
 	source_make "$(n 10)"
 	program gcc "$(gcc -print-prog-name=cc1)" -quiet -O2 -g -o cc1.s \
 		source.c
-	sql_make "$(n 4000)"
+	sql_make "$(n 20000)"
 	program sqlite3 sqlite3 -batch -init work.sql :memory: .quit
-	program perl perl work.pl "$(n 20000)"
+	program perl perl work.pl "$(n 60000)"
 	program python3 python3 "$SRCDIR/tests/e2e/python_work.py" 1
 else
 	echo "not installed, no instructions counted: valgrind"
