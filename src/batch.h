@@ -25,8 +25,9 @@
  *   of hooks.
  * Concurrency: a block is given back once, by who moved head over it, and
  *   that may be still at it when another finds the ring empty. Only the reset
- *   or destruction of an arena can tell: whoever asks for that sees to it that
- *   no thread is inside free meanwhile.
+ *   or destruction of an arena can tell. Who asks for that sees to it that no
+ *   thread is inside malloc or free meanwhile; for other threads that empty
+ *   rings, as rotations do, it waits (thread_batch_settle).
  * Memory: embedded in struct thread.
  * Fork: the child has its own thread's batch; what the others' held is lost
  *   to it, as in their caches.

@@ -96,7 +96,7 @@ ctl_reset(const struct ctl_call *call, const union ctl_value *in)
 
 	if (!ctl_may_drop(index))
 		return EFAULT;
-	thread_batch_flush_all();
+	thread_batch_settle();
 	return arena_reset(index, ctl_sample_end) == 0 ? 0 : EFAULT;
 }
 
@@ -107,7 +107,7 @@ ctl_destroy(const struct ctl_call *call, const union ctl_value *in)
 
 	if (!ctl_may_drop(index))
 		return EFAULT;
-	thread_batch_flush_all();
+	thread_batch_settle();
 	return arena_destroy(index, ctl_sample_end) == 0 ? 0 : EFAULT;
 }
 

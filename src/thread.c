@@ -12,6 +12,7 @@
 #include "event.h"
 #include "misuse.h"
 #include "options.h"
+#include "os.h"
 
 /*
  * What TLS points to outside a thread's life. countdown 0 and empty bins make
@@ -29,6 +30,9 @@ __thread struct thread_tls thread_tls = {
 	(struct tcache *)(uintptr_t)&tcache_none,
 	0,
 };
+
+/* A flush of all batches is some hundred microseconds, and seldom. */
+enum { SETTLE_NS = 50 * 1000 };
 
 static struct lock threads_lock = LOCK_INITIALIZER(RANK_THREADS, "threads");
 /* threads_lock: */
@@ -364,6 +368,9 @@ next_thread(void)
 	return thread;
 }
 
+/* atomic: calls of thread_batch_flush_all that are under way */
+static _Atomic unsigned stealing;
+
 /*
  * What is given back may be the business of hooks: not under a lock. A thread
  * that ends meanwhile leaves its struct, and an empty batch, to another.
@@ -373,6 +380,8 @@ thread_batch_flush_all(void)
 {
 	size_t rounds;
 
+	/* Before the heads are moved, whose release an owner acquires. */
+	atomic_fetch_add_explicit(&stealing, 1, memory_order_relaxed);
 	lock_acquire(&threads_lock);
 	rounds = nthreads;
 	lock_release(&threads_lock);
@@ -382,6 +391,21 @@ thread_batch_flush_all(void)
 		if (thread != NULL)
 			batch_steal(&thread->batch);
 	}
+	/* Release: pairs with the acquire in thread_batch_settle. */
+	atomic_fetch_sub_explicit(&stealing, 1, memory_order_release);
+}
+
+/* In a hook it may be our own flush that is under way: no waiting then. */
+void
+thread_batch_settle(void)
+{
+	bool hook = thread_tls.self->prof.guard > 0 || thread_tls.hooks > 0;
+
+	thread_batch_flush_all();
+	/* Acquire: pairs with the release in thread_batch_flush_all. */
+	while (!hook && atomic_load_explicit(&stealing,
+	    memory_order_acquire) > 0)
+		os_sleep_ns(SETTLE_NS);
 }
 
 /* --- totals --------------------------------------------------------------- */
@@ -515,5 +539,8 @@ thread_fork_child(void)
 	arenas_forget_threads();
 	if (self->live)
 		arena_join(self->home);
+	/* Nor does anybody flush; a hook that forks goes on in its own. */
+	if (self->prof.guard == 0 && thread_tls.hooks == 0)
+		atomic_store_explicit(&stealing, 0, memory_order_relaxed);
 	lock_reinit_child(&threads_lock);
 }

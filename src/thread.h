@@ -147,8 +147,10 @@ int thread_arena_set(struct thread *thread, unsigned index);
 void thread_tcache_enable(struct thread *thread, bool enable);
 void thread_tcache_flush(struct thread *thread);
 
-/* Every thread's batch is given back; before an arena is reset. */
+/* Every thread's batch is given back, by this thread or by another. */
 void thread_batch_flush_all(void);
+/* The same, and all of it is; before an arena is reset. Without locks. */
+void thread_batch_settle(void);
 
 static inline uint64_t
 thread_allocated(const struct thread *thread)

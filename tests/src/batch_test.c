@@ -11,6 +11,7 @@
 #include "batch.h"
 #include "mallctl.h"
 #include "names.h"
+#include "pages_hooks.h"
 #include "pool.h"
 #include "thread.h"
 
@@ -313,6 +314,71 @@ test_a_reset_takes_what_idle_threads_hold(void **state)
 	pthread_barrier_destroy(&barrier);
 }
 
+/* A thief is at it: the block to be dropped comes after a hook's extent. */
+static _Atomic bool in_hook, reset_returned, reset_came_first;
+
+static void *
+map_hook(extent_hooks_t *hooks, void *addr, size_t size, size_t align,
+    bool *zero, bool *commit, unsigned arena)
+{
+	return pages_hooks_own.alloc(hooks, addr, size, align, zero, commit,
+	    arena);
+}
+
+/* Long enough for a reset that does not wait; true: it opts out. */
+static bool
+slow_hook(extent_hooks_t *hooks, void *addr, size_t size, bool committed,
+    unsigned arena)
+{
+	atomic_store(&in_hook, true);
+	for (unsigned i = 0; i < 1000 && !atomic_load(&reset_returned); i++)
+		os_sleep_ns(100 * 1000);
+	if (atomic_load(&reset_returned))
+		atomic_store(&reset_came_first, true);
+	return true;
+}
+
+static void *
+flush_all(void *arg)
+{
+	thread_batch_flush_all();
+	return NULL;
+}
+
+static void
+free_one_of_each(unsigned hooked, unsigned dropped)
+{
+	free(block_of(arena_get(hooked, false), sizeclass));
+	free(block_of(arena_get(dropped, false), sizeclass));
+}
+
+static void
+test_a_reset_waits_for_a_thief(void **state)
+{
+	static extent_hooks_t hooks = { .alloc = map_hook,
+	    .dalloc = slow_hook };
+	unsigned hooked, dropped;
+	char name[64];
+	pthread_t id;
+
+	assert_int_equal(arena_create_hooked(&hooked, &hooks), 0);
+	assert_int_equal(arena_create(&dropped), 0);
+	assert_int_equal(arena_decay_ms_set(hooked, EXTENT_DIRTY, 0), 0);
+	free_one_of_each(hooked, dropped);
+	assert_int_equal(pthread_create(&id, NULL, flush_all, NULL),
+	    0);
+	while (!atomic_load(&in_hook))
+		os_yield();
+	assert_int_equal(mallctl("thread.tcache.flush", NULL, NULL, NULL, 0),
+	    0);
+	snprintf(name, sizeof name, "arena.%u.reset", dropped);
+	assert_int_equal(mallctl(name, NULL, NULL, NULL, 0), 0);
+	atomic_store(&reset_returned, true);
+	pthread_join(id, NULL);
+	assert_false(reset_came_first);
+	arena_check(arena_get(dropped, false));
+}
+
 /* The forking thread's own batch goes on in both, once in each. */
 static void
 test_a_child_has_its_threads_batch(void **state)
@@ -369,6 +435,7 @@ main(void)
 		WITH_BATCH(test_a_thread_that_only_frees_passes_on),
 		WITH_BATCH(test_in_a_scope_the_own_blocks_do_not_wait),
 		WITH_BATCH(test_a_reset_takes_what_idle_threads_hold),
+		WITH_BATCH(test_a_reset_waits_for_a_thief),
 		WITH_BATCH(test_a_child_has_its_threads_batch),
 	};
 
