@@ -37,8 +37,9 @@
 #include "util.h"
 
 enum {
-	CACHE_SIZE = 32768,		/* 512 KiB; touched as it is used */
 	CACHE_WAYS = 4,			/* a cache line */
+	CACHE_SETS = 8192,		/* 512 KiB; a large program's code */
+	CACHE_SETS_FIRST = 256,		/* 16 KiB; 1024 rules: a small one's */
 	FRAME_MAX = 8 << 20,		/* bytes; a larger frame is damage */
 	OWN_MAX = 64,			/* frames of ours to look past */
 };
@@ -55,8 +56,17 @@ struct cached {
 	uint64_t check, rule;
 };
 
-static struct cached cache[CACHE_SIZE]	/* atomic words */
+/*
+ * Rules are strewn over all of the cache that is in use: it begins small,
+ * since each page of it that a rule falls into is resident from then on, and
+ * is doubled when as many rules were pushed out as it has sets. One more bit
+ * of the hash counts then: half of the rules stand where they are looked for.
+ */
+static struct cached cache[CACHE_SETS * CACHE_WAYS]	/* atomic words */
     __attribute__((aligned(CACHELINE)));
+/* atomic; relaxed: whoever sees the old one looks in vain, or finds a rule */
+static uint32_t cache_mask = CACHE_SETS_FIRST - 1;
+static uint32_t cache_lost;		/* may miss some */
 /* constant after unwind_start: */
 static enum prof_unwind way;
 static uintptr_t own_start, own_size;
@@ -100,9 +110,11 @@ key_of(uintptr_t pc, uint32_t epoch)
 static inline struct cached *
 set_of(uint64_t key)
 {
-	_Static_assert(CACHE_SIZE / CACHE_WAYS == 1 << (64 - 51),
-	    "the top bits choose");
-	return &cache[((key * 0x9e3779b97f4a7c15ull) >> 51) * CACHE_WAYS];
+	uint64_t hash = (key * 0x9e3779b97f4a7c15ull) >> 51;
+
+	_Static_assert(CACHE_SETS == 1 << (64 - 51), "the top bits choose");
+	return &cache[(hash & __atomic_load_n(&cache_mask,
+	    __ATOMIC_RELAXED)) * CACHE_WAYS];
 }
 
 /* The packed rule, or 0. */
@@ -130,12 +142,28 @@ store(struct cached *entry, uint64_t check, uint64_t word)
 	__atomic_store_n(&entry->rule, word, __ATOMIC_RELAXED);
 }
 
+static void
+note_lost(void)
+{
+	uint32_t mask = __atomic_load_n(&cache_mask, __ATOMIC_RELAXED);
+	uint32_t lost = __atomic_load_n(&cache_lost, __ATOMIC_RELAXED) + 1;
+
+	if (lost > mask && mask < CACHE_SETS - 1) {
+		__atomic_compare_exchange_n(&cache_mask, &mask, 2 * mask + 1,
+		    false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+		lost = 0;
+	}
+	__atomic_store_n(&cache_lost, lost, __ATOMIC_RELAXED);
+}
+
 /* The newest stands first, the oldest goes. */
 static void
 cache_rule(uint64_t key, uint64_t word)
 {
 	struct cached *set = set_of(key);
 
+	if (__atomic_load_n(&set[CACHE_WAYS - 1].rule, __ATOMIC_RELAXED) != 0)
+		note_lost();
 	for (int i = CACHE_WAYS - 1; i > 0; i--)
 		store(&set[i], __atomic_load_n(&set[i - 1].check,
 		    __ATOMIC_RELAXED), __atomic_load_n(&set[i - 1].rule,
