@@ -245,9 +245,12 @@ arenas_forget_threads(void)
 	for (unsigned i = 0; i <= ARENA_INTERNAL; i++) {
 		struct arena *arena = table_get(i);
 
-		if (arena != NULL)
-			atomic_store_explicit(&arena->nthreads, 0,
-			    memory_order_relaxed);
+		if (arena == NULL)
+			continue;
+		atomic_store_explicit(&arena->nthreads, 0,
+		    memory_order_relaxed);
+		atomic_store_explicit(&arena->pages.purging, 0,
+		    memory_order_relaxed);
 	}
 }
 

@@ -26,23 +26,6 @@ enum {
 	RETIRED_DECAY_MS = 100,
 };
 
-/* Of arenas to come; less than 0: as the option says. */
-static _Atomic int new_dss = -1;
-
-enum option_dss
-pages_dss_default(void)
-{
-	int dss = atomic_load_explicit(&new_dss, memory_order_relaxed);
-
-	return dss < 0 ? opt.dss : (enum option_dss)dss;
-}
-
-void
-pages_dss_default_set(enum option_dss dss)
-{
-	atomic_store_explicit(&new_dss, (int)dss, memory_order_relaxed);
-}
-
 void
 pages_init(struct pages *pages, unsigned arena, bool own_window)
 {
@@ -416,16 +399,23 @@ purge_due_locked(struct pages *pages, enum extent_state state, size_t due,
 	uint64_t bytes = 0, calls = 0;
 
 	lock_assert_held(&decay->lock);
-	if (unlock)
+	if (unlock) {
+		atomic_fetch_add_explicit(&pages->purging, 1,
+		    memory_order_relaxed);
 		lock_release(&decay->lock);
+	}
 	while (bytes < due &&
 	    (extent = take_due(pages, state, due - bytes, stride)) != NULL) {
 		bytes += extent->size;
 		calls++;
 		purge_one(pages, extent, state);
 	}
-	if (unlock)
+	if (unlock) {
 		lock_acquire(&decay->lock);
+		/* Release: pairs with the acquire in pages_settle. */
+		atomic_fetch_sub_explicit(&pages->purging, 1,
+		    memory_order_release);
+	}
 	decay_purged_locked(decay, bytes, ecache_bytes(cache));
 	if (calls > 0)
 		count_purge(decay, calls, bytes);
@@ -549,7 +539,7 @@ pages_destroy(struct pages *pages)
 {
 	extent_hooks_t *hooks = pages_hooks(pages);
 
-	pages_purge(pages);
+	pages_settle(pages);
 	if (hooks == NULL)
 		return;
 	pages_hooked_destroy(pages, hooks);
@@ -712,7 +702,7 @@ pages_renew(struct pages *pages, extent_hooks_t *hooks)
 
 	/* Hooks from the start never see what they have not given. */
 	if (hooks != NULL) {
-		pages_purge(pages);
+		pages_settle(pages);
 		pages_hooked_destroy(pages, pages_hooks_get(pages));
 	}
 	pages_hooks_set(pages, hooks);

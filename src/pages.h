@@ -42,6 +42,8 @@ struct pages {
 	_Atomic ssize_t own_ms[PAGES_NDECAYS];	/* settings, if not retired */
 	_Atomic uint64_t releases;	/* retirements that it got empty in */
 	_Atomic uint64_t released;	/* bytes purged while retired */
+	/* purges with hooks; below 0 in a child that a hook forked */
+	_Atomic int purging;
 	_Atomic bool uncut;		/* a hook would not cut what it gave */
 	_Atomic uint64_t serial;	/* of the next mapping */
 	_Atomic int dss;		/* enum option_dss */
@@ -183,7 +185,9 @@ pages_hooks(const struct pages *pages)
 struct extent_hooks_s *pages_hooks_get(const struct pages *pages);
 void pages_hooks_set(struct pages *pages, struct extent_hooks_s *hooks);
 
-/* Purges; with hooks nothing stays and they are forgotten. */
+/* Purges, and waits for purges of other threads: not in the arena's hooks. */
+void pages_settle(struct pages *pages);
+/* The same; with hooks nothing stays and they are forgotten. */
 void pages_destroy(struct pages *pages);
 /* For a new owner, who may be of an arena that was destroyed: the defaults. */
 void pages_renew(struct pages *pages, struct extent_hooks_s *hooks);

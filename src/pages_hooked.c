@@ -6,6 +6,9 @@
 #include "dss.h"
 #include "os.h"
 
+/* A purge is some hundred microseconds; an arena's end is seldom. */
+enum { SETTLE_NS = 50 * 1000 };
+
 /* A struct for the rest first: a hook's yes cannot be taken back. */
 struct extent *
 pages_hooked_split(struct pages *pages, extent_hooks_t *hooks,
@@ -237,6 +240,26 @@ pages_hooked_retire(struct pages *pages, extent_hooks_t *hooks,
 	else if (!was_muzzy)
 		(void)pages_hooks_purge_lazy(hooks, extent);
 	pages_hooked_put(pages, hooks, extent, EXTENT_RETAINED);
+}
+
+/*
+ * A purge of another thread has in hand what no cache has. Without hooks it
+ * keeps its decay's lock; with hooks it is counted under it. What it gave back
+ * as muzzy goes by the second purge.
+ */
+void
+pages_settle(struct pages *pages)
+{
+	pages_purge(pages);
+	for (unsigned i = 0; i < PAGES_NDECAYS; i++) {
+		lock_acquire(&pages->decays[i].lock);
+		lock_release(&pages->decays[i].lock);
+	}
+	/* Acquire: pairs with the release in purge_due_locked. */
+	while (atomic_load_explicit(&pages->purging, memory_order_acquire) >
+	    0)
+		os_sleep_ns(SETTLE_NS);
+	pages_purge(pages);
 }
 
 void

@@ -6,7 +6,9 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include "options.h"
 #include "os.h"
+#include "pages.h"
 #include "util.h"
 
 /*
@@ -24,6 +26,22 @@ enum { WINDOW_IS_FREE = true };
 #endif
 
 static _Atomic uintptr_t window_next;
+/* Of arenas to come; less than 0: as the option says. */
+static _Atomic int new_dss = -1;
+
+enum option_dss
+pages_dss_default(void)
+{
+	int dss = atomic_load_explicit(&new_dss, memory_order_relaxed);
+
+	return dss < 0 ? opt.dss : (enum option_dss)dss;
+}
+
+void
+pages_dss_default_set(enum option_dss dss)
+{
+	atomic_store_explicit(&new_dss, (int)dss, memory_order_relaxed);
+}
 
 static uintptr_t
 window_first(void)

@@ -16,6 +16,7 @@
 
 #include "boot.h"
 #include "names.h"
+#include "pages_hooks.h"
 
 enum {
 	PAGE = 4096,
@@ -1142,6 +1143,74 @@ test_hooks_set_during_a_purge_see_no_lock(void **state)
 	assert_int_equal(arena_destroy(index, NULL), 0);
 }
 
+/* --- a purge that another thread is at ------------------------------------ */
+
+static struct {
+	extent_hooks_t hooks;
+	unsigned arena;
+	_Atomic bool entered, destroyed;
+	_Atomic unsigned late;
+	_Atomic size_t given, gone;
+} ending;
+
+static void *
+ending_alloc(extent_hooks_t *hooks, void *addr, size_t size, size_t align,
+    bool *zero, bool *commit, unsigned arena)
+{
+	ending.given += size;
+	return pages_hooks_own.alloc(hooks, addr, size, align, zero, commit,
+	    arena);
+}
+
+/* Long enough for an end that does not wait; true: it opts out. */
+static bool
+ending_dalloc(extent_hooks_t *hooks, void *addr, size_t size, bool committed,
+    unsigned arena)
+{
+	ending.entered = true;
+	for (unsigned i = 0; i < 1000 && !ending.destroyed; i++)
+		os_sleep_ns(100 * 1000);
+	ending.late += ending.destroyed;
+	return true;
+}
+
+static void
+ending_destroy(extent_hooks_t *hooks, void *addr, size_t size,
+    bool committed, unsigned arena)
+{
+	ending.gone += size;
+}
+
+static void *
+purge_it(void *arg)
+{
+	act(ending.arena, "purge");
+	return NULL;
+}
+
+/* No hook is called once it is over, and all memory has been returned. */
+static void
+test_the_end_of_an_arena_waits_for_a_purge(void **state)
+{
+	pthread_t purger;
+
+	ending.hooks.alloc = ending_alloc;
+	ending.hooks.dalloc = ending_dalloc;
+	ending.hooks.destroy = ending_destroy;
+	ending.arena = new_arena(&ending.hooks);
+	dallocx(mallocx(1 << 20, flags_of(ending.arena)),
+	    MALLOCX_TCACHE_NONE);
+	assert_int_equal(pthread_create(&purger, NULL, purge_it, NULL), 0);
+	while (!ending.entered)
+		sched_yield();
+	act(ending.arena, "destroy");
+	ending.destroyed = true;
+	pthread_join(purger, NULL);
+	assert_int_equal(ending.late, 0);
+	assert_true(ending.given > 0);
+	assert_int_equal(ending.gone, ending.given);
+}
+
 int
 main(void)
 {
@@ -1168,6 +1237,7 @@ main(void)
 		cmocka_unit_test(test_hooks_of_a_thread_that_ends),
 		cmocka_unit_test(test_fork_while_hooks_run),
 		cmocka_unit_test(test_hooks_set_during_a_purge_see_no_lock),
+		cmocka_unit_test(test_the_end_of_an_arena_waits_for_a_purge),
 		cmocka_unit_test(test_unusable_hooks_are_refused),
 		cmocka_unit_test(test_arenas_create_ext),
 	};
