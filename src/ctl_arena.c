@@ -240,8 +240,8 @@ ctl_hooks_write(const struct ctl_call *call, const union ctl_value *in)
 		return EFAULT;
 	if (!ctl_hooks_usable(in->pointer))
 		return EINVAL;
-	/* It is rotated by the profiler's worker, which cannot call back. */
-	if (pool_default_has(arena))
+	/* Pools rotate and end under a lock, the default one by a worker. */
+	if (arena_of_pool(arena))
 		return EPERM;
 	pages_hooks_set(&arena->pages, in->pointer);
 	return 0;

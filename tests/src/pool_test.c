@@ -478,6 +478,8 @@ static void
 test_its_arenas_are_not_the_programs(void **state)
 {
 	unsigned arena = current_arena_of(pool);
+	extent_hooks_t *hooks;
+	size_t size = sizeof hooks;
 	char name[32];
 
 	assert_int_equal(mallctl("thread.arena", NULL, NULL, &arena,
@@ -486,6 +488,10 @@ test_its_arenas_are_not_the_programs(void **state)
 	assert_int_equal(mallctl(name, NULL, NULL, NULL, 0), EFAULT);
 	snprintf(name, sizeof name, "arena.%u.destroy", arena);
 	assert_int_equal(mallctl(name, NULL, NULL, NULL, 0), EFAULT);
+	/* A rotation would call them with the pools locked. */
+	snprintf(name, sizeof name, "arena.%u.extent_hooks", arena);
+	assert_int_equal(mallctl(name, &hooks, &size, NULL, 0), 0);
+	assert_int_equal(mallctl(name, NULL, NULL, &hooks, size), EPERM);
 }
 
 static void
