@@ -33,7 +33,9 @@ take_claimed(struct tcache *cache, unsigned sizeclass)
 	memcpy(blocks, from, n * sizeof *blocks);
 	__atomic_store_n(&cold->taken, cold->taken + n, __ATOMIC_RELAXED);
 	cache->robbed = true;
-	arena_flush(cache->arena, sizeclass, blocks, n, 0);
+	/* The owner may be changing it: where to begin, no more. */
+	arena_flush(__atomic_load_n(&cache->arena, __ATOMIC_RELAXED),
+	    sizeclass, blocks, n, 0);
 	return n;
 }
 
