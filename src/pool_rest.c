@@ -30,6 +30,8 @@ enum {
 	LOOKS = 4,			/* a rest is seen late by a quarter */
 	LOOK_MIN_NS = 5 * 1000 * 1000,	/* however short it is */
 	STRIDE_NS = 5 * 1000 * 1000,	/* between two looks for strides */
+	/* Freed pages must have gone within a second: who frees waits else. */
+	ASIDE_MAX_NS = 250 * 1000 * 1000,
 };
 
 /* Sequentially consistent, see rest_main: */
@@ -145,7 +147,10 @@ look_at_all(void)
 	return look;
 }
 
-/* Meanwhile those who free leave the strides to this thread. */
+/*
+ * Meanwhile those who free leave the strides to this thread, if it looks often
+ * enough.
+ */
 static void
 look_until_rest(void)
 {
@@ -154,7 +159,7 @@ look_until_rest(void)
 
 	if (pause < LOOK_MIN_NS)
 		pause = LOOK_MIN_NS;
-	atomic_store(&pages_strides_aside, true);
+	atomic_store(&pages_strides_aside, pause <= ASIDE_MAX_NS);
 	while ((look = look_at_all()).again)
 		os_sleep_ns(look.strided ? STRIDE_NS : pause);
 	atomic_store(&pages_strides_aside, false);

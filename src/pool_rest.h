@@ -10,7 +10,8 @@
  *
  * While it is there the thread also purges what is freed of a retired arena,
  * in strides (pages.h), so that a teardown does not wait for the kernel: the
- * pages go within a quarter of opt.pool_rest_ms.
+ * pages go within a quarter of opt.pool_rest_ms. Where that is longer than a
+ * quarter of a second, who frees does it.
  */
 #ifndef STRATA_POOL_REST_H
 #define STRATA_POOL_REST_H
