@@ -78,6 +78,10 @@ function every(l, r, x) {
 			x[r] = ratio(slow(l, "strata-on", "strata-off", r),
 			    slow(l, "heaptrack", "glibc", r))
 		row(l, "slowdown to heaptrack's", "strata", "ratio", x, 0.333)
+		for (r = 1; r <= rounds[l]; r++)
+			x[r] = ratio(cpu[l, "strata-on", r],
+			    cpu[l, "heaptrack", r])
+		row(l, "CPU time to heaptrack's", "strata", "ratio", x)
 	}
 	for (r = 1; r <= rounds[l]; r++)
 		x[r] = added(l, "strata", "on", r)

@@ -19,8 +19,8 @@
 # A row is met, missed, or open where a bar lies within the limits; a row
 # without a bar only tells. CPU time is that of all processes, so heaptrack's
 # second one, which reads what the first writes, counts; wall time is in
-# raw.csv besides. NAMES selects programs; SCALE is in thousandths of the usual operations. OUT
-# (obj/bench/prof) gets raw.csv, bars.csv and bars.txt. Bars that are missed do
+# raw.csv besides. NAMES selects programs; SCALE is in thousandths of the usual
+# operations. OUT (obj/bench/prof) gets raw.csv, bars.csv and bars.txt. Bars that are missed do
 # not change the exit status: it measures.
 #
 
@@ -260,7 +260,8 @@ section_every() {
 	every_ways="strata-off strata-on $(echo "$ways" | sed s/jemalloc-512//)"
 	sql_make "$(n 60000)"
 	perl_make
-	runs every/tree "$every_ways" "$workload" tree "$(n 1000)"
+	# heaptrack 1.4 ends with status 141 in the middle of it
+	runs every/tree "${every_ways%glibc*}" "$workload" tree "$(n 200)"
 	runs every/mixed "$every_ways" "$workload" mixed "$(n 1000000)"
 	runs every/crowd-2 "$every_ways" "$workload" crowd 2 "$(n 1000000)"
 	! have perl || runs every/perl "$every_ways" perl work.pl "$(n 200000)"
