@@ -505,8 +505,10 @@ pool_fork_child(struct thread *self)
 		struct pool *pool = atomic_load_explicit(&pools[i],
 		    memory_order_relaxed);
 
-		if (pool != NULL && pool_current(pool) != NULL)
-			atomic_store(&pool->nscopes, i == default_index);
+		/* Threads that are gone were on their way in, or out again. */
+		if (pool != NULL)
+			atomic_store(&pool->nscopes, pool_current(pool) ==
+			    NULL ? POOL_DESTROYED : i == default_index);
 	}
 	for (unsigned i = 0; self->live && i < self->pool.depth; i++)
 		atomic_fetch_add(&self->pool.scopes[i].pool->nscopes, 1);

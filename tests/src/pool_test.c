@@ -6,11 +6,14 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "boot.h"
 #include "names.h"
 #include "pool.h"
 #include "pool_blocks.h"
+#include "pool_scope.h"
 #include "thread.h"
 
 #include <strata/strata.h>
@@ -505,6 +508,37 @@ test_generations_are_the_process_s(void **state)
 	assert_int_equal(begin_generation(pool), mine + 2);
 }
 
+/* Of a pool destroyed before; a thread that is gone had nearly entered. */
+static int
+destroy_again(unsigned index)
+{
+	unsigned again;
+
+	if (strata_pool_create(0, &again) != 0 || again != index)
+		return 1;
+	return strata_pool_destroy(again) == 0 ? 0 : 2;
+}
+
+static void
+test_a_child_forgets_who_was_about_to_enter(void **state)
+{
+	struct pool *other;
+	unsigned index;
+	int status;
+	pid_t pid;
+
+	assert_int_equal(strata_pool_create(0, &index), 0);
+	other = pool_get(index);
+	assert_int_equal(strata_pool_destroy(index), 0);
+	atomic_fetch_add(&other->nscopes, 1);
+	pid = fork();
+	if (pid == 0)
+		_exit(destroy_again(index));
+	atomic_fetch_sub(&other->nscopes, 1);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
 #define WITH_POOL(test) \
 	cmocka_unit_test_setup_teardown(test, setup, teardown)
 
@@ -534,6 +568,7 @@ main(void)
 		WITH_POOL(test_there_is_a_most_of_pools),
 		WITH_POOL(test_its_arenas_are_not_the_programs),
 		WITH_POOL(test_generations_are_the_process_s),
+		WITH_POOL(test_a_child_forgets_who_was_about_to_enter),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
