@@ -443,25 +443,6 @@ pages_purge(struct pages *pages)
 	purge_all(pages, EXTENT_MUZZY);
 }
 
-_Atomic bool pages_strides_aside;
-
-bool
-pages_stride(struct pages *pages)
-{
-	struct decay *decay = &pages->decays[EXTENT_DIRTY];
-	size_t dirty = ecache_bytes(&pages->caches[EXTENT_DIRTY]);
-	size_t passed_over = atomic_load_explicit(&pages->passed_over,
-	    memory_order_relaxed);
-
-	if (dirty < passed_over + RETIRED_STRIDE ||
-	    dirty < passed_over + pages_active(pages) / RETIRED_SHARE ||
-	    !lock_try(&decay->lock))
-		return false;
-	purge_due_locked(pages, EXTENT_DIRTY, dirty, true);
-	lock_release(&decay->lock);
-	return true;
-}
-
 /*
  * After a free, or the retirement itself. Who frees has counted its pages as
  * inactive and put them into the cache before it comes here: of several that
@@ -471,15 +452,23 @@ pages_stride(struct pages *pages)
 static void
 retired_freed(struct pages *pages)
 {
-	if (pages_active(pages) == 0) {
+	struct decay *decay = &pages->decays[EXTENT_DIRTY];
+	size_t dirty = ecache_bytes(&pages->caches[EXTENT_DIRTY]);
+	size_t active = pages_active(pages);
+	size_t passed_over = atomic_load_explicit(&pages->passed_over,
+	    memory_order_relaxed);
+
+	if (active == 0) {
 		if (atomic_exchange_explicit(&pages->unreleased, false,
 		    memory_order_relaxed))
 			atomic_fetch_add_explicit(&pages->releases, 1,
 			    memory_order_relaxed);
 		pages_purge(pages);
-	} else if (!atomic_load_explicit(&pages_strides_aside,
-	    memory_order_relaxed)) {
-		(void)pages_stride(pages);
+	} else if (dirty >= passed_over + RETIRED_STRIDE &&
+	    dirty >= passed_over + active / RETIRED_SHARE &&
+	    lock_try(&decay->lock)) {
+		purge_due_locked(pages, EXTENT_DIRTY, dirty, true);
+		lock_release(&decay->lock);
 	}
 }
 

@@ -96,12 +96,6 @@ int pages_shrink(struct pages *pages, struct extent *extent, size_t size);
  * at most one each time it is retired. With hooks, by these.
  */
 void pages_retire(struct pages *pages, bool retired);
-/*
- * Purges a stride of a retired arena, if there is one. Who frees does so
- * itself unless another thread says that it looks after the strides.
- */
-bool pages_stride(struct pages *pages);
-extern _Atomic bool pages_strides_aside;
 static inline bool
 pages_retired(const struct pages *pages)
 {

@@ -29,9 +29,6 @@
 enum {
 	LOOKS = 4,			/* a rest is seen late by a quarter */
 	LOOK_MIN_NS = 5 * 1000 * 1000,	/* however short it is */
-	STRIDE_NS = 5 * 1000 * 1000,	/* between two looks for strides */
-	/* Freed pages must have gone within a second: who frees waits else. */
-	ASIDE_MAX_NS = 250 * 1000 * 1000,
 };
 
 /* Sequentially consistent, see rest_main: */
@@ -93,8 +90,7 @@ pool_rest_look(struct pages *pages, uint64_t now)
 struct look {
 	uint64_t now;
 	bool hooked;			/* some arena has hooks */
-	bool strided;			/* a retired arena is being emptied */
-	bool again;			/* another may find something */
+	bool again;			/* what it is to return */
 };
 
 static void
@@ -112,7 +108,6 @@ each_arena(struct look *look, void (*op)(struct look *look,
 static void
 note_arena(struct look *look, struct pages *pages)
 {
-	look->strided |= pages_retired(pages) && pages_stride(pages);
 	look->again |= may_purge(pages) && note_use(pages, look->now);
 	look->hooked |= pages_hooks(pages) != NULL;
 }
@@ -135,7 +130,7 @@ look_at_cache(struct thread *thread, void *arg)
 }
 
 /* Hooks are the program's and are not called under a lock. */
-static struct look
+static bool
 look_at_all(void)
 {
 	struct look look = { .now = os_now_ns() };
@@ -144,27 +139,7 @@ look_at_all(void)
 	if (!look.hooked)
 		threads_visit(look_at_cache, &look);
 	each_arena(&look, purge_arena);
-	return look;
-}
-
-/*
- * Meanwhile those who free leave the strides to this thread, if it looks often
- * enough.
- */
-static void
-look_until_rest(void)
-{
-	uint64_t pause = rest_ns() / LOOKS;
-	struct look look;
-
-	if (pause < LOOK_MIN_NS)
-		pause = LOOK_MIN_NS;
-	atomic_store(&pages_strides_aside, pause <= ASIDE_MAX_NS);
-	while ((look = look_at_all()).again)
-		os_sleep_ns(look.strided ? STRIDE_NS : pause);
-	atomic_store(&pages_strides_aside, false);
-	/* What they have left until now. */
-	(void)look_at_all();
+	return look.again;
 }
 
 /* false: another thread is looking. */
@@ -182,11 +157,15 @@ begin_looking(void)
 static void *
 rest_main(void *arg)
 {
+	uint64_t pause = rest_ns() / LOOKS;
 	uint32_t before;
 
+	if (pause < LOOK_MIN_NS)
+		pause = LOOK_MIN_NS;
 	do {
 		before = atomic_load(&rotations);
-		look_until_rest();
+		while (look_at_all())
+			os_sleep_ns(pause);
 		atomic_store(&looking, false);
 	} while (before != atomic_load(&rotations) && begin_looking());
 	return NULL;
@@ -219,5 +198,4 @@ void
 pool_rest_fork_child(void)
 {
 	atomic_store(&looking, false);
-	atomic_store(&pages_strides_aside, false);
 }

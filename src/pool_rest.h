@@ -7,11 +7,6 @@
  * followed by a thread, until the program rests for the first time: an arena
  * that has neither taken nor freed pages for opt.pool_rest_ms gives back what
  * it does not use. One that works never loses a page to it.
- *
- * While it is there the thread also purges what is freed of a retired arena,
- * in strides (pages.h), so that a teardown does not wait for the kernel: the
- * pages go within a quarter of opt.pool_rest_ms. Where that is longer than a
- * quarter of a second, who frees does it.
  */
 #ifndef STRATA_POOL_REST_H
 #define STRATA_POOL_REST_H

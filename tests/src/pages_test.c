@@ -436,30 +436,6 @@ test_what_is_less_than_a_stride_goes_soon(void **state)
 	assert_int_equal(resident(addr, SIZE), 0);
 }
 
-/* Who looks after them comes by later, and finds all of it. */
-static void
-test_strides_are_left_to_who_says_so(void **state)
-{
-	struct pages *pages = fresh_decaying(10000, 0);
-	struct extent *extents[NBLOCKS];
-	char *second;
-
-	fill(pages, extents, NBLOCKS);
-	second = extents[1]->addr;
-	pages_retire(pages, true);
-	assert_false(pages_stride(pages));
-	atomic_store(&pages_strides_aside, true);
-	for (unsigned i = 1; i < NBLOCKS; i++)
-		pages_free(pages, extents[i]);
-	assert_int_equal(resident(second, SIZE), SIZE);
-	assert_true(pages_stride(pages));
-	assert_int_equal(resident(second, SIZE), 0);
-	atomic_store(&pages_strides_aside, false);
-	/* The last of all is not left to it. */
-	pages_free(pages, extents[0]);
-	assert_int_equal(ecache_bytes(&pages->caches[EXTENT_DIRTY]), 0);
-}
-
 static void
 test_retiring_purges_what_is_unused(void **state)
 {
@@ -617,7 +593,6 @@ main(void)
 		    test_a_stride_waits_for_small_runs_to_be_joined),
 		cmocka_unit_test(test_small_runs_that_are_not_joined_go_soon),
 		cmocka_unit_test(test_what_is_less_than_a_stride_goes_soon),
-		cmocka_unit_test(test_strides_are_left_to_who_says_so),
 		cmocka_unit_test(test_retiring_purges_what_is_unused),
 		cmocka_unit_test(test_a_current_arena_has_its_own_times),
 		cmocka_unit_test(test_retired_pages_go_by_the_hooks),

@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "names.h"
-#include "pool.h"
 #include "pool_rest.h"
 
 #include <strata/strata.h>
@@ -271,44 +270,6 @@ test_minus_one_makes_no_thread(void **state)
 	opt.pool_rest_ms = before;
 }
 
-static struct pages *
-current_pages(unsigned pool)
-{
-	struct pool_facts facts;
-
-	assert_int_equal(pool_facts_read(pool, &facts), 0);
-	return &arena_get(facts.arena, false)->pages;
-}
-
-/* The last: a thread of a long rest sleeps long. */
-static void
-test_a_teardown_does_not_wait_for_a_long_rest(void **state)
-{
-	struct pages_released before, after;
-	struct pages *pages;
-	void *blocks[8];
-	unsigned pool;
-
-	opt.pool_rest_ms = 60 * 1000;
-	assert_int_equal(strata_pool_create(0, &pool), 0);
-	pages = current_pages(pool);
-	assert_int_equal(strata_pool_enter(pool), 0);
-	for (unsigned i = 0; i < 8; i++)
-		assert_non_null(blocks[i] = malloc(SIZE));
-	assert_int_equal(strata_pool_leave(pool), 0);
-	assert_int_equal(strata_pool_rotate(pool, NULL), 0);
-	/* Its first look; the next comes in fifteen seconds. */
-	while (atomic_load(&pages->used))
-		os_yield();
-	pages_released_get(pages, &before);
-	for (unsigned i = 1; i < 8; i++)
-		free(blocks[i]);
-	pages_released_get(pages, &after);
-	assert_true(after.bytes >= before.bytes + 4 * (size_t)SIZE);
-	free(blocks[0]);
-	assert_int_equal(strata_pool_destroy(pool), 0);
-}
-
 int
 main(void)
 {
@@ -322,8 +283,6 @@ main(void)
 		cmocka_unit_test(test_the_thread_ends),
 		cmocka_unit_test(test_a_fork_child_has_its_own),
 		cmocka_unit_test(test_minus_one_makes_no_thread),
-		cmocka_unit_test(
-		    test_a_teardown_does_not_wait_for_a_long_rest),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
