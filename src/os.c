@@ -169,6 +169,15 @@ os_purge_lazy(void *addr, size_t size)
 }
 
 int
+os_populate(void *addr, size_t size)
+{
+	enum { POPULATE_WRITE = 23 };	/* older headers have no MADV_ of it */
+
+	return change(FAULT(OS_POPULATE), SYS_madvise, addr, size,
+	    POPULATE_WRITE);
+}
+
+int
 os_advise_huge(void *addr, size_t size, bool huge)
 {
 	return (int)os_syscall3(SYS_madvise, addr, size,

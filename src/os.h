@@ -79,7 +79,7 @@ os_syscall6(long n, long a, long b, long c, long d, long e, long f)
  * the -errno with which that call ends. NULL: nothing fails. Any thread's.
  */
 enum os_memory_call { OS_MAP, OS_RESERVE, OS_UNMAP, OS_PURGE, OS_PURGE_LAZY,
-    OS_PROTECT, OS_BREAK };
+    OS_POPULATE, OS_PROTECT, OS_BREAK };
 extern int (*os_fault)(enum os_memory_call call);
 #endif
 
@@ -102,6 +102,8 @@ void os_purge_simulate(bool idle);
 int os_purge_lazy(void *addr, size_t size);
 /* Huge pages for the range, or none, whatever the system's default is. */
 int os_advise_huge(void *addr, size_t size, bool huge);
+/* Faults the pages in, to be written; not before Linux 5.14. */
+int os_populate(void *addr, size_t size);
 /* When the system uses huge pages; read anew at each call. */
 enum os_thp { OS_THP_ALWAYS, OS_THP_MADVISE, OS_THP_NEVER, OS_THP_NONE };
 enum os_thp os_thp_mode(void);

@@ -223,6 +223,12 @@ grow(struct pages *pages, size_t size, size_t align)
 	return extent;
 }
 
+struct extent *
+pages_fresh(struct pages *pages, size_t size)
+{
+	return grow(pages, size, os_page);
+}
+
 static struct extent *
 activate(struct pages *pages, struct extent *extent)
 {
@@ -656,6 +662,8 @@ pages_retire(struct pages *pages, bool retired)
 		lock_release(&pages->decays[i].lock);
 	}
 	if (retired) {
+		atomic_store_explicit(&pages->expected, 0,
+		    memory_order_relaxed);
 		atomic_store_explicit(&pages->passed_over, 0,
 		    memory_order_relaxed);
 		/*

@@ -35,6 +35,7 @@ struct pages {
 	_Atomic size_t address_space;	/* bytes mapped from the system */
 	_Atomic bool unwatched;		/* no purging thread comes by */
 	_Atomic bool used;		/* since pool_rest_look was here */
+	_Atomic size_t expected;	/* active bytes to come, or 0 */
 	_Atomic(struct extent_hooks_s *) hooks;	/* NULL: none */
 	_Atomic bool retired;		/* pages_retire */
 	_Atomic bool unreleased;	/* retired, and not yet empty since */
@@ -154,6 +155,8 @@ void pages_dss_default_set(enum option_dss dss);
 
 /* Address space as the arena would map it; what is left over it keeps. */
 char *pages_map_for(struct pages *pages, size_t size, size_t align);
+/* An extent in limbo for fresh pages, retained or mapped now; without hooks. */
+struct extent *pages_fresh(struct pages *pages, size_t size);
 /*
  * An extent in limbo for fresh pages at exactly end; NULL if they are not the
  * next to be had. size is a page's multiple.

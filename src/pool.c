@@ -10,6 +10,7 @@
 #include "generation.h"
 #include "message.h"
 #include "os.h"
+#include "pages_ahead.h"
 #include "pool_rest.h"
 #include "pool_scope.h"
 #include "prof.h"
@@ -146,8 +147,10 @@ begin_locked(struct pool *pool, struct arena *arena, uint32_t generation)
 	    memory_order_relaxed);
 	pool->rotated_ns = os_now_ns();
 	atomic_store(&pool->current, arena);
-	if (old != NULL && old != arena)
+	if (old != NULL && old != arena) {
+		pages_expect(&arena->pages, pages_active(&old->pages));
 		pages_retire(&old->pages, true);
+	}
 }
 
 static int

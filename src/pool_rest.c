@@ -22,6 +22,7 @@
 #include "arena.h"
 #include "options.h"
 #include "os.h"
+#include "pages_ahead.h"
 #include "pool_rest.h"
 #include "tcache_rest.h"
 #include "thread.h"
@@ -29,11 +30,13 @@
 enum {
 	LOOKS = 4,			/* a rest is seen late by a quarter */
 	LOOK_MIN_NS = 5 * 1000 * 1000,	/* however short it is */
+	AHEAD_NS = 50 * 1000,		/* in which 200 KiB are built */
+	AHEAD_MAX_NS = 5 * 1000 * 1000,	/* and for a slow build */
 };
 
 /* Sequentially consistent, see rest_main: */
 static _Atomic bool looking;		/* there is a thread */
-static _Atomic uint32_t rotations;	/* changes with each */
+static _Atomic uint32_t rotations;	/* changes with each; a futex */
 
 static uint64_t
 rest_ns(void)
@@ -90,6 +93,7 @@ pool_rest_look(struct pages *pages, uint64_t now)
 struct look {
 	uint64_t now;
 	bool hooked;			/* some arena has hooks */
+	enum pages_ahead ahead;
 	bool again;			/* what it is to return */
 };
 
@@ -110,6 +114,11 @@ note_arena(struct look *look, struct pages *pages)
 {
 	look->again |= may_purge(pages) && note_use(pages, look->now);
 	look->hooked |= pages_hooks(pages) != NULL;
+	if (!pages_expects(pages))
+		return;
+	look->again = true;
+	if (look->now - pages->used_ns >= rest_ns())
+		pages_expect(pages, 0);
 }
 
 /* What the caches have given back was no use of the program's. */
@@ -142,6 +151,47 @@ look_at_all(void)
 	return look.again;
 }
 
+static void
+ahead_of(struct look *look, struct pages *pages)
+{
+	enum pages_ahead ahead = pages_ahead(pages);
+
+	if (ahead > look->ahead)
+		look->ahead = ahead;
+}
+
+static enum pages_ahead
+ahead_of_all(void)
+{
+	struct look look = { .ahead = AHEAD_NONE };
+
+	each_arena(&look, ahead_of);
+	return look.ahead;
+}
+
+/* Until a look is due: keeps ahead of builds, those that begin meanwhile too. */
+static void
+wait_ahead(uint64_t pause)
+{
+	uint64_t now = os_now_ns(), until = now + pause, wait = AHEAD_NS;
+	uint32_t before;
+
+	for (; now < until; now = os_now_ns()) {
+		before = atomic_load(&rotations);
+		switch (ahead_of_all()) {
+		case AHEAD_NONE:
+			os_futex_wait(&rotations, before, until - now);
+			break;
+		case AHEAD_WAIT:
+			os_futex_wait(&rotations, before, wait);
+			wait = wait < AHEAD_MAX_NS ? 2 * wait : wait;
+			break;
+		case AHEAD_DONE:
+			wait = AHEAD_NS;
+		}
+	}
+}
+
 /* false: another thread is looking. */
 static bool
 begin_looking(void)
@@ -165,7 +215,7 @@ rest_main(void *arg)
 	do {
 		before = atomic_load(&rotations);
 		while (look_at_all())
-			os_sleep_ns(pause);
+			wait_ahead(pause);
 		atomic_store(&looking, false);
 	} while (before != atomic_load(&rotations) && begin_looking());
 	return NULL;
@@ -181,6 +231,7 @@ pool_rest_start(void)
 		return;
 	tcache_rest_want();
 	atomic_fetch_add(&rotations, 1);
+	os_futex_wake(&rotations, 1);
 	if (!begin_looking())
 		return;
 	sigfillset(&all);

@@ -7,6 +7,9 @@
  * followed by a thread, until the program rests for the first time: an arena
  * that has neither taken nor freed pages for opt.pool_rest_ms gives back what
  * it does not use. One that works never loses a page to it.
+ *
+ * While it is there the thread also faults pages in ahead of who builds the
+ * next generation (pages_ahead.h).
  */
 #ifndef STRATA_POOL_REST_H
 #define STRATA_POOL_REST_H

@@ -1,0 +1,54 @@
+/*
+ * pages_ahead.c - faults pages in ahead of a build; see pages_ahead.h.
+ */
+#include "pages_ahead.h"
+
+#include "pages_hooks.h"
+
+enum {
+	AHEAD_CHUNK = 1 << 20,		/* 0.4 ms of faults at once */
+	/* What a thread builds while this one wakes up, many times over. */
+	AHEAD_MOST = 8 << 20
+};
+
+void
+pages_expect(struct pages *pages, size_t active)
+{
+	/* A rest begins to count now. */
+	atomic_store_explicit(&pages->used, true, memory_order_relaxed);
+	atomic_store_explicit(&pages->expected, active, memory_order_relaxed);
+}
+
+static enum pages_ahead
+give_up(struct pages *pages)
+{
+	atomic_store_explicit(&pages->expected, 0, memory_order_relaxed);
+	return AHEAD_NONE;
+}
+
+enum pages_ahead
+pages_ahead(struct pages *pages)
+{
+	size_t expected = atomic_load_explicit(&pages->expected,
+	    memory_order_relaxed);
+	size_t dirty = ecache_bytes(&pages->caches[EXTENT_DIRTY]);
+	struct extent *extent;
+
+	if (expected == 0)
+		return AHEAD_NONE;
+	/* On the CPU of who builds it would only be in the way. */
+	if (os_ncpus() == 1 || pages_hooks(pages) != NULL ||
+	    pages_active(pages) + dirty + AHEAD_CHUNK > expected)
+		return give_up(pages);
+	if (dirty + AHEAD_CHUNK > AHEAD_MOST)
+		return AHEAD_WAIT;
+	extent = pages_fresh(pages, AHEAD_CHUNK);
+	if (extent == NULL)
+		return give_up(pages);
+	if (os_populate(extent->addr, extent->size) != 0) {
+		ecache_put(&pages->caches[EXTENT_RETAINED], extent);
+		return give_up(pages);
+	}
+	ecache_put(&pages->caches[EXTENT_DIRTY], extent);
+	return AHEAD_DONE;
+}
