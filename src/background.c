@@ -134,15 +134,16 @@ static void
 background_stop_locked(void)
 {
 	unsigned n = atomic_load_explicit(&nthreads, memory_order_relaxed);
+	bool entered;
 
 	atomic_store_explicit(&running, false, memory_order_relaxed);
 	pages_awake = NULL;
 	atomic_fetch_add_explicit(&lives, 1, memory_order_relaxed);
 	background_wake();
-	(void)thread_guard_enter();
+	entered = thread_hook_enter();
 	for (unsigned i = 0; i < n; i++)
 		pthread_join(threads[i].id, NULL);
-	thread_guard_leave();
+	thread_hook_leave(entered);
 	atomic_store_explicit(&nthreads, 0, memory_order_relaxed);
 }
 
@@ -156,11 +157,12 @@ background_start_locked(void)
 	unsigned n = background_count_locked(), made = 0;
 	uint32_t life = atomic_load_explicit(&lives, memory_order_relaxed);
 	sigset_t all, old;
+	bool entered;
 	int error = 0;
 
 	atomic_store_explicit(&nthreads, n, memory_order_relaxed);
 	sigfillset(&all);
-	(void)thread_guard_enter();
+	entered = thread_hook_enter();
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	for (; made < n && error == 0; made += error == 0) {
 		threads[made].number = made;
@@ -169,7 +171,7 @@ background_start_locked(void)
 		    background_main, &threads[made]);
 	}
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	thread_guard_leave();
+	thread_hook_leave(entered);
 	if (error != 0) {
 		atomic_store_explicit(&nthreads, made, memory_order_relaxed);
 		background_stop_locked();

@@ -225,6 +225,7 @@ void
 pool_rest_start(void)
 {
 	sigset_t all, old;
+	bool entered;
 	pthread_t id;
 
 	if (opt.pool_rest_ms < 0)
@@ -235,14 +236,14 @@ pool_rest_start(void)
 	if (!begin_looking())
 		return;
 	sigfillset(&all);
-	(void)thread_guard_enter();
+	entered = thread_hook_enter();
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	if (pthread_create(&id, NULL, rest_main, NULL) == 0)
 		pthread_detach(id);
 	else
 		atomic_store(&looking, false);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	thread_guard_leave();
+	thread_hook_leave(entered);
 }
 
 void

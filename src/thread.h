@@ -103,8 +103,8 @@ void thread_guard_leave(void);
 struct prof_thread *thread_prof_self(void);
 
 /*
- * The same around extent hooks, at any time of a thread's life; what enter
- * returns is leave's.
+ * The same at any time of a thread's life, around what may allocate and so
+ * begin it: extent hooks, making a thread. What enter returns is leave's.
  */
 bool thread_hook_enter(void);
 void thread_hook_leave(bool entered);

@@ -4,6 +4,7 @@
  */
 #define _GNU_SOURCE
 #include <malloc.h>
+#include <pthread.h>
 #include <sys/mman.h>
 #include <unistd.h>
 #include <wchar.h>
@@ -14,6 +15,8 @@
 #pragma weak xallocx
 #pragma weak sallocx
 #pragma weak nallocx
+#pragma weak strata_pool_create
+#pragma weak strata_pool_rotate
 
 #define MUST(condition)							\
 	((condition) ? (void)0 : die("line %d: %s", __LINE__, #condition))
@@ -282,6 +285,47 @@ test_mallocx(void)
 	MUST(mallocx(opaque((size_t)PTRDIFF_MAX + 1), 0) == NULL);
 }
 
+static void *
+pause_for_good(void *arg)
+{
+	while (pause() < 0)
+		continue;
+	return arg;
+}
+
+/* A rotation makes a thread, for which libc allocates. */
+static void *
+rotate_first(void *pool)
+{
+	uint64_t bytes = 0;
+	size_t size = sizeof bytes;
+	void *p;
+
+	MUST(strata_pool_rotate(*(unsigned *)pool, NULL) == 0);
+	p = malloc(opaque(1 << 20));
+	MUST(p != NULL);
+	MUST(mallctl("thread.allocated", &bytes, &size, NULL, 0) == 0);
+	MUST(bytes >= 1 << 20);
+	free(p);
+	return NULL;
+}
+
+/* The stacks that libc has kept for reuse are taken first. */
+static void
+test_a_thread_that_begins_with_a_rotation(void)
+{
+	pthread_t thread;
+	unsigned pool;
+
+	if (strata_pool_create == NULL)
+		return;
+	MUST(strata_pool_create(0, &pool) == 0);
+	for (int i = 0; i < 8; i++)
+		MUST(pthread_create(&thread, NULL, pause_for_good, NULL) == 0);
+	MUST(pthread_create(&thread, NULL, rotate_first, &pool) == 0);
+	MUST(pthread_join(thread, NULL) == 0);
+}
+
 int
 main(void)
 {
@@ -294,6 +338,7 @@ main(void)
 	test_libc();
 	test_foreign();
 	test_mallocx();
+	test_a_thread_that_begins_with_a_rotation();
 	printf("ok\n");
 	return 0;
 }
