@@ -6,9 +6,13 @@
 #include "pages_hooks.h"
 
 enum {
-	AHEAD_CHUNK = 1 << 20,		/* 0.4 ms of faults at once */
-	/* What a thread builds while this one wakes up, many times over. */
-	AHEAD_MOST = 8 << 20
+	AHEAD_CHUNK = 512 << 10,	/* 0.2 ms of faults at once */
+	/*
+	 * What a thread builds meanwhile, and while this one wakes up. It may
+	 * stay unused till the program rests: with 8 MiB a build was 6 %
+	 * faster.
+	 */
+	AHEAD_MOST = 2 << 20
 };
 
 void

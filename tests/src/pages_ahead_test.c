@@ -19,7 +19,7 @@ const char *malloc_conf = "pool_rest_ms:60000,narenas:1";
 
 #define MIB ((size_t)1 << 20)
 
-enum { MOST = 8 };			/* MiB ahead, at most */
+enum { MOST = 2 };			/* MiB ahead, at most; by halves */
 
 /* An arena's supply that no other test uses. */
 static struct pages *
@@ -72,13 +72,13 @@ test_blocks_come_from_pages_that_are_there(void **state)
 	struct pages *pages = fresh(64 * MIB);
 	struct extent *extent;
 
-	assert_int_equal(run(pages, AHEAD_WAIT), MOST);
+	assert_int_equal(run(pages, AHEAD_WAIT), 2 * MOST);
 	assert_int_equal(dirty(pages), MOST * MIB);
-	extent = pages_alloc(pages, 4 * MIB, os_page);
-	assert_int_equal(resident(extent->addr, 4 * MIB), 4 * MIB);
-	assert_int_equal(dirty(pages), (MOST - 4) * MIB);
+	extent = pages_alloc(pages, MIB, os_page);
+	assert_int_equal(resident(extent->addr, MIB), MIB);
+	assert_int_equal(dirty(pages), (MOST - 1) * MIB);
 	/* What was used up is made up for. */
-	assert_int_equal(run(pages, AHEAD_WAIT), 4);
+	assert_int_equal(run(pages, AHEAD_WAIT), 2);
 	pages_check(pages);
 }
 
@@ -88,7 +88,7 @@ test_they_read_as_zero(void **state)
 	struct pages *pages = fresh(64 * MIB);
 	struct extent *extent;
 
-	assert_int_equal(pages_ahead(pages), AHEAD_DONE);
+	run(pages, AHEAD_WAIT);
 	extent = pages_alloc(pages, MIB, os_page);
 	assert_true(extent->zeroed);
 	for (size_t i = 0; i < MIB; i++)
@@ -105,12 +105,12 @@ test_it_ends_where_the_last_generation_did(void **state)
 	size_t size = 0;
 
 	while (pages_expects(pages)) {
-		run(pages, size >= 4 * MIB ? AHEAD_NONE : AHEAD_WAIT);
+		run(pages, size >= 10 * MIB ? AHEAD_NONE : AHEAD_WAIT);
 		assert_true(pages_active(pages) + dirty(pages) <= 12 * MIB);
 		assert_non_null(pages_alloc(pages, MIB, os_page));
 		size += MIB;
 	}
-	assert_int_equal(size, 5 * MIB);
+	assert_int_equal(size, 11 * MIB);
 	assert_int_equal(pages_ahead(pages), AHEAD_NONE);
 	pages_check(pages);
 }
@@ -120,7 +120,7 @@ test_nothing_is_done_unasked(void **state)
 {
 	assert_int_equal(pages_ahead(fresh(0)), AHEAD_NONE);
 	/* Less than is worth a call. */
-	assert_int_equal(pages_ahead(fresh(MIB / 2)), AHEAD_NONE);
+	assert_int_equal(pages_ahead(fresh(MIB / 4)), AHEAD_NONE);
 }
 
 static void
@@ -196,7 +196,7 @@ test_a_rotation_is_followed_by_pages(void **state)
 	arena = arena_get(extent_arena(pagemap_extent(pagemap_get(first))),
 	    false);
 	/* Nothing of it has ever been freed. */
-	while (dirty(&arena->pages) < 4 * MIB)
+	while (dirty(&arena->pages) < MOST * MIB)
 		sched_yield();
 	assert_int_equal(strata_pool_leave(pool), 0);
 	for (unsigned i = 0; i < NBLOCKS; i++)
