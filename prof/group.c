@@ -260,6 +260,7 @@ change_some(struct group_fold *at, group_change *change)
 	if (at->left == 0)
 		at->shard++;
 	lock_release(&shard->lock);
+	lock_give_way(&shard->lock);
 	return true;
 }
 
@@ -464,6 +465,7 @@ group_walk(struct group_cursor *cursor, size_t max,
 		visit(group, arg);
 	}
 	lock_release(&shard->lock);
+	lock_give_way(&shard->lock);
 	return true;
 }
 

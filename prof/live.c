@@ -274,6 +274,7 @@ live_cut_walk(struct live_cursor *cursor, size_t max,
 		cursor->at = NULL;
 	}
 	lock_release(&shard->lock);
+	lock_give_way(&shard->lock);
 	return true;
 }
 
@@ -303,6 +304,7 @@ sweep(struct shard *shard)
 		}
 		more = shard->limbo != NULL;
 		lock_release(&shard->lock);
+		lock_give_way(&shard->lock);
 	}
 }
 

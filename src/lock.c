@@ -12,7 +12,10 @@
 
 #include "os.h"
 
-enum { SPIN_DEFAULT = 100 };	/* about 3 us: two bin refills */
+enum {
+	SPIN_DEFAULT = 100,		/* about 3 us: two bin refills */
+	GIVE_WAY_NS = 50000,		/* to wake up and take a lock */
+};
 
 unsigned lock_max_spin = SPIN_DEFAULT;
 
@@ -184,6 +187,13 @@ lock_reinit_child(struct lock *lock)
 #endif
 	atomic_store_explicit(&lock->waiters, 0, memory_order_relaxed);
 	atomic_store_explicit(&lock->state, 0, memory_order_release);
+}
+
+void
+lock_give_way(const struct lock *lock)
+{
+	if (atomic_load_explicit(&lock->waiters, memory_order_relaxed) != 0)
+		os_sleep_ns(GIVE_WAY_NS);
 }
 
 void

@@ -86,6 +86,11 @@ void lock_init(struct lock *lock, enum lock_rank rank, const char *name);
 void lock_acquire(struct lock *lock);
 bool lock_try(struct lock *lock);
 void lock_release(struct lock *lock);
+/*
+ * For who takes the lock again and again, and does not have it now: without
+ * this, those who sleep on it wake up to find it taken, to the end of the work.
+ */
+void lock_give_way(const struct lock *lock);
 
 /*
  * In a fork child, by its only thread: makes the lock free, whoever held it
