@@ -249,7 +249,7 @@ arenas_forget_threads(void)
 			continue;
 		atomic_store_explicit(&arena->nthreads, 0,
 		    memory_order_relaxed);
-		atomic_store_explicit(&arena->pages.purging, 0,
+		atomic_store_explicit(&arena->pages.busy, 0,
 		    memory_order_relaxed);
 	}
 }

@@ -406,7 +406,7 @@ purge_due_locked(struct pages *pages, enum extent_state state, size_t due,
 
 	lock_assert_held(&decay->lock);
 	if (unlock) {
-		atomic_fetch_add_explicit(&pages->purging, 1,
+		atomic_fetch_add_explicit(&pages->busy, 1,
 		    memory_order_relaxed);
 		lock_release(&decay->lock);
 	}
@@ -419,7 +419,7 @@ purge_due_locked(struct pages *pages, enum extent_state state, size_t due,
 	if (unlock) {
 		lock_acquire(&decay->lock);
 		/* Release: pairs with the acquire in pages_settle. */
-		atomic_fetch_sub_explicit(&pages->purging, 1,
+		atomic_fetch_sub_explicit(&pages->busy, 1,
 		    memory_order_release);
 	}
 	decay_purged_locked(decay, bytes, ecache_bytes(cache));
@@ -662,8 +662,7 @@ pages_retire(struct pages *pages, bool retired)
 		lock_release(&pages->decays[i].lock);
 	}
 	if (retired) {
-		atomic_store_explicit(&pages->expected, 0,
-		    memory_order_relaxed);
+		atomic_store(&pages->expected, 0);
 		atomic_store_explicit(&pages->passed_over, 0,
 		    memory_order_relaxed);
 		/*

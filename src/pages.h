@@ -43,8 +43,8 @@ struct pages {
 	_Atomic ssize_t own_ms[PAGES_NDECAYS];	/* settings, if not retired */
 	_Atomic uint64_t releases;	/* retirements that it got empty in */
 	_Atomic uint64_t released;	/* bytes purged while retired */
-	/* purges with hooks; below 0 in a child that a hook forked */
-	_Atomic int purging;
+	/* purges with hooks, pages_ahead; may be < 0 in a hook's forked child */
+	_Atomic int busy;
 	_Atomic bool uncut;		/* a hook would not cut what it gave */
 	_Atomic uint64_t serial;	/* of the next mapping */
 	_Atomic int dss;		/* enum option_dss */

@@ -30,11 +30,9 @@ give_up(struct pages *pages)
 	return AHEAD_NONE;
 }
 
-enum pages_ahead
-pages_ahead(struct pages *pages)
+static enum pages_ahead
+fault_in(struct pages *pages, size_t expected)
 {
-	size_t expected = atomic_load_explicit(&pages->expected,
-	    memory_order_relaxed);
 	size_t dirty = ecache_bytes(&pages->caches[EXTENT_DIRTY]);
 	struct extent *extent;
 
@@ -55,4 +53,22 @@ pages_ahead(struct pages *pages)
 	}
 	ecache_put(&pages->caches[EXTENT_DIRTY], extent);
 	return AHEAD_DONE;
+}
+
+/*
+ * The extent in hand is in no cache. The end of an arena, which has expected
+ * nothing since it was retired, waits for who is here: one of the two sees the
+ * other, all being sequentially consistent (pages_retire, pages_settle).
+ */
+enum pages_ahead
+pages_ahead(struct pages *pages)
+{
+	enum pages_ahead ahead;
+
+	if (!pages_expects(pages))
+		return AHEAD_NONE;
+	atomic_fetch_add(&pages->busy, 1);
+	ahead = fault_in(pages, atomic_load(&pages->expected));
+	atomic_fetch_sub(&pages->busy, 1);
+	return ahead;
 }

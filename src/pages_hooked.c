@@ -255,9 +255,8 @@ pages_settle(struct pages *pages)
 		lock_acquire(&pages->decays[i].lock);
 		lock_release(&pages->decays[i].lock);
 	}
-	/* Acquire: pairs with the release in purge_due_locked. */
-	while (atomic_load_explicit(&pages->purging, memory_order_acquire) >
-	    0)
+	/* Pairs with the release in purge_due_locked, and with pages_ahead. */
+	while (atomic_load(&pages->busy) > 0)
 		os_sleep_ns(SETTLE_NS);
 	pages_purge(pages);
 }
