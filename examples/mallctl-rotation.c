@@ -243,8 +243,8 @@ resident_bytes(void)
 }
 
 /*
- * When nothing more goes back: what the last rebuild freed in a pool does an
- * eighth of a second later, since the next may want it.
+ * When nothing more goes back: what is unused in a pool does once the program
+ * has rested for pool_rest_ms, half a second.
  */
 static size_t
 resident_at_rest(void)
@@ -253,7 +253,7 @@ resident_at_rest(void)
 
 	do {
 		before = now;
-		usleep(300 * 1000);
+		usleep(800 * 1000);
 		now = resident_bytes();
 	} while (now < before);
 	return now;
