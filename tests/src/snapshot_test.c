@@ -244,9 +244,10 @@ static _Atomic unsigned nrunning;
 static void *
 hammer(void *arg)
 {
-	void *held[NHELD] = { NULL };
+	void *held[NHELD] = { malloc(1) };
 	uint64_t state = (uint64_t)(uintptr_t)arg;
 
+	/* Its arena is there, and in the next snapshot. */
 	nrunning++;
 	while (!stop) {
 		size_t i, size;
