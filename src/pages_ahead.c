@@ -18,8 +18,10 @@ enum {
 void
 pages_expect(struct pages *pages, size_t active)
 {
-	/* A rest begins to count now. */
-	atomic_store_explicit(&pages->used, true, memory_order_relaxed);
+	/* A rest begins to count now, and one that has begun goes on. */
+	if (active != 0)
+		atomic_store_explicit(&pages->used, true,
+		    memory_order_relaxed);
 	atomic_store_explicit(&pages->expected, active, memory_order_relaxed);
 }
 
