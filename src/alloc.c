@@ -95,6 +95,13 @@ take_small(const struct making *making)
 }
 
 static void *
+take_from(struct making *making, struct arena *arena)
+{
+	return arena_alloc(arena, making->sizeclass, making->align,
+	    making->zero ? &making->zeroed : NULL);
+}
+
+static void *
 take(struct making *making)
 {
 	void *ptr;
@@ -107,8 +114,7 @@ take(struct making *making)
 		return ptr;
 	if (making->sizeclass < SC_NSMALL)
 		return take_small(making);
-	return arena_alloc(making->arena, making->sizeclass, making->align,
-	    making->zero ? &making->zeroed : NULL);
+	return take_from(making, making->arena);
 }
 
 /* Slabs may have a region; unused pages can be counted. */
@@ -139,9 +145,7 @@ take_elsewhere(struct making *making)
 
 		if (arena != NULL && arena != making->arena &&
 		    may_have(arena, making->sizeclass))
-			ptr = arena_alloc(arena, making->sizeclass,
-			    making->align, making->zero ?
-			    &making->zeroed : NULL);
+			ptr = take_from(making, arena);
 	}
 	return ptr;
 }
