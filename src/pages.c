@@ -241,20 +241,35 @@ activate(struct pages *pages, struct extent *extent)
 	return extent;
 }
 
+/* In limbo. joined: dirty and fresh pages in one will do. */
+static struct extent *
+find(struct pages *pages, size_t size, size_t align, bool joined)
+{
+	struct extent *extent;
+
+	assert(size > 0 && size % os_page == 0 && align >= os_page);
+	extent = take(pages, EXTENT_DIRTY, size, align);
+	if (extent == NULL && joined && size >= PAGES_JOIN_MIN &&
+	    align <= os_page)
+		extent = pages_join(pages, size);
+	for (unsigned i = EXTENT_MUZZY; i < EXTENT_NCACHES && extent == NULL;
+	    i++)
+		extent = take(pages, (enum extent_state)i, size, align);
+	return extent != NULL ? extent : grow(pages, size, align);
+}
+
 struct extent *
 pages_alloc(struct pages *pages, size_t size, size_t align)
 {
-	struct extent *extent = NULL;
-
-	assert(size > 0 && size % os_page == 0 && align >= os_page);
-	for (unsigned i = 0; i < EXTENT_NCACHES && extent == NULL; i++)
-		extent = take(pages, (enum extent_state)i, size, align);
-	if (extent == NULL)
-		extent = grow(pages, size, align);
-	return activate(pages, extent);
+	return activate(pages, find(pages, size, align, false));
 }
 
-/* What is new address space, once in a while, has a struct of any kind. */
+struct extent *
+pages_alloc_any(struct pages *pages, size_t size, size_t align)
+{
+	return activate(pages, find(pages, size, align, true));
+}
+
 struct extent *
 pages_alloc_slab(struct pages *pages, size_t size, unsigned sizeclass)
 {
@@ -268,20 +283,6 @@ pages_alloc_slab(struct pages *pages, size_t size, unsigned sizeclass)
 		    lg_max_fit((enum extent_state)i), kind);
 	return extent != NULL ? activate(pages, extent) :
 	    pages_alloc(pages, size, os_page);
-}
-
-struct extent *
-pages_alloc_any(struct pages *pages, size_t size, size_t align)
-{
-	struct extent *extent = NULL;
-
-	if (size >= PAGES_JOIN_MIN && align <= os_page) {
-		extent = take(pages, EXTENT_DIRTY, size, align);
-		if (extent == NULL)
-			extent = pages_join(pages, size);
-	}
-	return extent != NULL ? activate(pages, extent) :
-	    pages_alloc(pages, size, align);
 }
 
 /*
