@@ -11,8 +11,8 @@
  * alive whose other threads have ended.
  *
  * Locks: none of its own; looking says whether there is a thread.
- * Signals: all are blocked in the thread. It calls nothing but purging, so it
- *   never allocates; what making it allocates comes from the internal arena.
+ * Signals: all are blocked in the thread. It purges and faults pages in, and
+ *   never allocates blocks; what making it allocates comes from the internal arena.
  */
 #define _GNU_SOURCE
 #include <pthread.h>
@@ -79,22 +79,11 @@ purge_at_rest(struct pages *pages, uint64_t now)
 	return true;
 }
 
-bool
-pool_rest_look(struct pages *pages, uint64_t now)
-{
-	bool used;
-
-	if (!may_purge(pages))
-		return false;
-	used = note_use(pages, now);
-	return purge_at_rest(pages, now) || used;
-}
-
 struct look {
 	uint64_t now;
 	bool hooked;			/* some arena has hooks */
 	enum pages_ahead ahead;
-	bool again;			/* what it is to return */
+	bool again;			/* another may find something */
 };
 
 static void
@@ -127,6 +116,16 @@ purge_arena(struct look *look, struct pages *pages)
 {
 	atomic_store_explicit(&pages->used, false, memory_order_relaxed);
 	look->again |= may_purge(pages) && purge_at_rest(pages, look->now);
+}
+
+bool
+pool_rest_look(struct pages *pages, uint64_t now)
+{
+	struct look look = { .now = now };
+
+	note_arena(&look, pages);
+	purge_arena(&look, pages);
+	return look.again;
 }
 
 /* With the list of threads locked: the cache does not end meanwhile. */

@@ -26,8 +26,9 @@ struct pages;
 void pool_rest_start(void);
 
 /*
- * A look at pages, always by the same thread. Whether another may find
- * something: they are in use, or have what is to go once they are not.
+ * What a look does with an arena's pages, always by the same thread. Whether
+ * another may find something: they are in use, or have what is to go once they
+ * are not.
  */
 bool pool_rest_look(struct pages *pages, uint64_t now);
 
