@@ -18,6 +18,9 @@ enum {
 void
 pages_expect(struct pages *pages, size_t active)
 {
+	/* On the CPU of who builds another thread would be in the way. */
+	if (os_ncpus() == 1)
+		active = 0;
 	/* A rest begins to count now, and one that has begun goes on. */
 	if (active != 0)
 		atomic_store_explicit(&pages->used, true,
@@ -40,8 +43,7 @@ fault_in(struct pages *pages, size_t expected)
 
 	if (expected == 0)
 		return AHEAD_NONE;
-	/* On the CPU of who builds it would only be in the way. */
-	if (os_ncpus() == 1 || pages_hooks(pages) != NULL ||
+	if (pages_hooks(pages) != NULL ||
 	    pages_active(pages) + dirty + AHEAD_CHUNK > expected)
 		return give_up(pages);
 	if (dirty + AHEAD_CHUNK > AHEAD_MOST)
