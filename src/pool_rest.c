@@ -11,8 +11,8 @@
  * alive whose other threads have ended.
  *
  * Locks: none of its own; looking says whether there is a thread.
- * Signals: all are blocked in the thread. It purges and faults pages in, and
- *   never allocates blocks; what making it allocates comes from the internal arena.
+ * Signals: all are blocked in the thread. It purges and faults pages in, so it
+ *   never allocates; what making it allocates comes from the internal arena.
  */
 #define _GNU_SOURCE
 #include <pthread.h>
