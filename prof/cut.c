@@ -18,12 +18,9 @@
 #include "generation.h"
 #include "lifetime.h"
 #include "lock.h"
-#include "os.h"
 #include "profmem.h"
 #include "sampler.h"
 #include "util.h"
-
-enum { FOLD_PAUSE_NS = 1000000 };	/* to wake up and take a lock */
 
 static struct lock lock = LOCK_INITIALIZER(RANK_PROF_CUT, "prof_cut");
 /* lock: */
@@ -241,12 +238,9 @@ fold_below(uint32_t generation)
 	struct group_fold fold = { .below = generation,
 		.arenas = __atomic_load_n(&fold_arenas, __ATOMIC_RELAXED) };
 
-	while (fold_some(&fold)) {
-		/* a fork, with the gate closed: it would not get the lock */
-		if (atomic_load_explicit(&lock.waiters,
-		    memory_order_relaxed) != 0)
-			os_sleep_ns(FOLD_PAUSE_NS);
-	}
+	/* to a fork, with the gate closed */
+	while (fold_some(&fold))
+		lock_give_way(&lock);
 	return fold.shard > 0 || fold.left > 0;
 }
 
