@@ -263,7 +263,6 @@ print_pools(const struct gen_dump *dump, FILE *out)
 		}
 }
 
-
 static void
 write_text(const struct gen_series *series, uint32_t n, FILE *out)
 {
