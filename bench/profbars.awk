@@ -17,27 +17,6 @@ BEGIN { FS = "," }
 	rss[$1, $3, $2] = $6
 }
 
-# Sorts x[1..n], by insertion: n is a number of rounds.
-function sort(x, n, i, j, t) {
-	for (i = 2; i <= n; i++) {
-		t = x[i]
-		for (j = i - 1; j > 0 && x[j] > t; j--)
-			x[j + 1] = x[j]
-		x[j + 1] = t
-	}
-}
-
-# The rank, from 1, of the lower limit: as lower_rank of paired.c.
-function lower_rank(n, p, sum, k) {
-	p = sum = 0.5 ^ n
-	for (k = 0; sum <= 0.025 && k < int(n / 2);) {
-		k++
-		p *= (n - k + 1) / k
-		sum += p
-	}
-	return k == 0 ? 1 : k
-}
-
 # The row of x[1..rounds] of label l.
 function row(l, what, who, unit, x, most, n, k, low, high, verdict, part) {
 	n = rounds[l]
@@ -49,8 +28,7 @@ function row(l, what, who, unit, x, most, n, k, low, high, verdict, part) {
 	if (most != "")
 		verdict = high <= most ? "met" : low > most ? "missed" : "open"
 	printf "%s,%s %s,%s,%s,%.5g,%.5g,%.5g,%s,%s\n", part[1], part[2], what,
-	    who, unit, (x[int((n + 1) / 2)] + x[int(n / 2) + 1]) / 2, low,
-	    high, most, verdict
+	    who, unit, median(x, n), low, high, most, verdict
 }
 
 function ratio(a, b) { return b > 0 ? a / b : 0 }

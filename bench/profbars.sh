@@ -20,9 +20,8 @@
 # without a bar only tells. CPU time is that of all processes, so heaptrack's
 # second one, which reads what the first writes, counts; wall time is in
 # raw.csv besides. NAMES selects programs; SCALE is in thousandths of the usual
-# operations. OUT (obj/bench/prof) gets raw.csv, bars.csv and bars.txt. Bars that are missed do
-# not change the exit status: it measures.
-#
+# operations. OUT (obj/bench/prof) gets raw.csv, bars.csv and bars.txt. Bars that
+# are missed do not change the exit status: it measures.
 
 set -u
 LC_ALL=C
@@ -299,7 +298,8 @@ for section in $sections; do
 	*) echo "no such section: $section"; exit 2 ;;
 	esac
 done
-awk -f "$SRCDIR/bench/profbars.awk" "$OUT/raw.csv" >>"$OUT/bars.csv" &&
+awk -f "$SRCDIR/bench/median.awk" -f "$SRCDIR/bench/profbars.awk" \
+	"$OUT/raw.csv" >>"$OUT/bars.csv" &&
 	awk -F, -f "$SRCDIR/bench/profbars_text.awk" "$OUT/bars.csv" \
 		>"$OUT/bars.txt" || exit 1
 cat "$OUT/bars.txt"

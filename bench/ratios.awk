@@ -1,6 +1,6 @@
 # ratios.awk - raw.csv of run.sh (paired.c) to table.csv: for each workload and
 # allocator the medians of its runs, and the median of the ratio of Strata to
-# it within a round with the 95 % limits of that median (paired.c says how).
+# it within a round with the 95 % limits of that median (see median.awk).
 
 BEGIN {
 	FS = ","
@@ -24,31 +24,6 @@ BEGIN {
 		rounds[$1] = $2
 	for (m = 1; m <= nmeasures; m++)
 		figure[$1, $3, m, $2] = $(3 + m)
-}
-
-# Sorts x[1..n], by insertion: n is a number of rounds.
-function sort(x, n, i, j, t) {
-	for (i = 2; i <= n; i++) {
-		t = x[i]
-		for (j = i - 1; j > 0 && x[j] > t; j--)
-			x[j + 1] = x[j]
-		x[j + 1] = t
-	}
-}
-
-function median(x, n) {
-	return (x[int((n + 1) / 2)] + x[int(n / 2) + 1]) / 2
-}
-
-# The rank, from 1, of the lower limit: as lower_rank of paired.c.
-function lower_rank(n, p, sum, k) {
-	p = sum = 0.5 ^ n
-	for (k = 0; sum <= 0.025 && k < int(n / 2);) {
-		k++
-		p *= (n - k + 1) / k
-		sum += p
-	}
-	return k == 0 ? 1 : k
 }
 
 function row(l, a, n, m, r, k, x, y) {

@@ -141,7 +141,8 @@ row large wave "$workload" wave "$(n 2000000)"
 . "$SRCDIR/bench/programs.sh"
 [ $quick = yes ] || . "$SRCDIR/bench/instructions.sh"
 
-awk -f "$SRCDIR/bench/ratios.awk" "$OUT/raw.csv" >"$OUT/table.csv" &&
+awk -f "$SRCDIR/bench/median.awk" -f "$SRCDIR/bench/ratios.awk" \
+	"$OUT/raw.csv" >"$OUT/table.csv" &&
 	awk -v rounds="$ROUNDS" -v conf="$CONF" -f "$SRCDIR/bench/text.awk" \
 		"$OUT/table.csv" "$OUT/instructions.csv" >"$OUT/table.txt" &&
 	awk -f "$SRCDIR/bench/bars.awk" \

@@ -47,7 +47,9 @@ check "more than ten and fewer than a thousand a pair" awk -F, '
 
 # Seven rounds: the limits are the smallest and the largest but none (the
 # 2.5 % tail of seven coins is 1 of 128); of nine one of each end is beyond.
-ratios() { awk -f "$SRCDIR/bench/ratios.awk" "$@"; }
+ratios() {
+	awk -f "$SRCDIR/bench/median.awk" -f "$SRCDIR/bench/ratios.awk" "$@"
+}
 for ratio in 0.9 0.5 0.7 0.6 0.8 0.55 0.65 0.75 0.85; do
 	round=$((${round:-0} + 1))
 	echo "g/w,$round,jemalloc,2,1,8,100"

@@ -48,7 +48,7 @@ bar() {
 			"heaptrack 10"; do
 			echo "every/x,$round,${run% *},9,${run#* },8,1"
 		done
-	done | awk -f "$SRCDIR/bench/profbars.awk" |
+	done | awk -f "$SRCDIR/bench/median.awk" -f "$SRCDIR/bench/profbars.awk" |
 		grep "slowdown to heaptrack's" | cut -d, -f5,9
 }
 check_eq "a third is met" "0.2,met" "$(bar 4 5 3)"
@@ -61,7 +61,7 @@ do
 	label=${run%%,*}
 	run=${run#*,}
 	echo "memory/$label,1,${run%,*},1,1,${run#*,},1"
-done | awk -f "$SRCDIR/bench/profbars.awk" >memory.out
+done | awk -f "$SRCDIR/bench/median.awk" -f "$SRCDIR/bench/profbars.awk" >memory.out
 check_eq "large and small" "%,1.5,missed KiB,256,met " \
 	"$(cut -d, -f4,5,9 memory.out | tr '\n' ' ')"
 finish
