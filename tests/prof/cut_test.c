@@ -42,6 +42,21 @@ setup(void **state)
 	return 0;
 }
 
+/* Takes the key's reference on its stack; NULL if there is no memory. */
+static struct live *
+record_of(const struct group_key *key, struct live birth)
+{
+	struct live *record = NULL;
+
+	birth.group = group_get(key);
+	if (birth.group != NULL)
+		record = live_insert(&birth);
+	if (record == NULL && birth.group != NULL)
+		group_put(birth.group);
+	stack_put(key->stack);
+	return record;
+}
+
 /* A record of `requested` bytes at address n, made at stack s. */
 static struct live *
 enter(uintptr_t n, uintptr_t s, uint64_t usable, uint64_t requested)
@@ -49,16 +64,10 @@ enter(uintptr_t n, uintptr_t s, uint64_t usable, uint64_t requested)
 	uintptr_t frames[3] = { s, s + 1, s + 2 };
 	struct group_key key = { .stack = stack_get(frames, 3, 0),
 	    .rate = 1 << 19, .usable = usable, .generation = 1 };
-	struct live birth = { .ptr = (void *)n, .group = group_get(&key),
-	    .requested = requested, .birth_ns = os_now_ns(), .thread = 7 };
-	struct live *record = NULL;
+	struct live birth = { .ptr = (void *)n, .requested = requested,
+	    .birth_ns = os_now_ns(), .thread = 7 };
 
-	if (birth.group != NULL)
-		record = live_insert(&birth);
-	if (record == NULL && birth.group != NULL)
-		group_put(birth.group);
-	stack_put(key.stack);
-	return record;
+	return record_of(&key, birth);
 }
 
 static void
@@ -401,16 +410,10 @@ enter_in(uintptr_t n, uint32_t generation, uint32_t arena, uint64_t usable)
 	uintptr_t frames[] = { n % 4 + 1 };
 	struct group_key key = { .stack = stack_get(frames, 1, 0), .rate = 1,
 	    .usable = usable, .generation = generation, .arena = arena };
-	struct live birth = { .ptr = (void *)(n * 16),
-	    .group = group_get(&key), .requested = n % 100, .thread = 7 };
-	struct live *record = NULL;
+	struct live birth = { .ptr = (void *)(n * 16), .requested = n % 100,
+	    .thread = 7 };
 
-	if (birth.group != NULL)
-		record = live_insert(&birth);
-	if (record == NULL && birth.group != NULL)
-		group_put(birth.group);
-	stack_put(key.stack);
-	return record;
+	return record_of(&key, birth);
 }
 
 /* What was freed, by what is left of a key when generations are folded. */

@@ -6,11 +6,11 @@
 
 #include <errno.h>
 #include <sched.h>
-#include <sys/mman.h>
 
 #include "names.h"
 #include "pages.h"
 #include "pages_ahead.h"
+#include "supply.h"
 
 #include <strata/strata.h>
 
@@ -21,16 +21,11 @@ const char *malloc_conf = "pool_rest_ms:60000,narenas:1";
 
 enum { MOST = 2 };			/* MiB ahead, at most; by halves */
 
-/* An arena's supply that no other test uses. */
 static struct pages *
 fresh(size_t expected)
 {
-	static unsigned arena = 300;
-	struct pages *pages = base_alloc(&base_meta, sizeof *pages, CACHELINE);
+	struct pages *pages = supply_fresh(-1, opt.muzzy_decay_ms);
 
-	assert_non_null(pages);
-	pages_init(pages, arena++, true);
-	pages_decay_ms_set(pages, EXTENT_DIRTY, -1, 0);
 	pages_expect(pages, expected);
 	return pages;
 }
@@ -39,18 +34,6 @@ static size_t
 dirty(struct pages *pages)
 {
 	return ecache_bytes(&pages->caches[EXTENT_DIRTY]);
-}
-
-static size_t
-resident(char *addr, size_t size)
-{
-	static unsigned char map[16 * MIB >> 12];
-	size_t n = 0;
-
-	assert_int_equal(mincore(addr, size, map), 0);
-	for (size_t i = 0; i < size / os_page; i++)
-		n += map[i] & 1;
-	return n * os_page;
 }
 
 /* How often it did something, until it waits or is through. */
@@ -75,7 +58,7 @@ test_blocks_come_from_pages_that_are_there(void **state)
 	assert_int_equal(run(pages, AHEAD_WAIT), 2 * MOST);
 	assert_int_equal(dirty(pages), MOST * MIB);
 	extent = pages_alloc(pages, MIB, os_page);
-	assert_int_equal(resident(extent->addr, MIB), MIB);
+	assert_int_equal(supply_resident(extent->addr, MIB), MIB);
 	assert_int_equal(dirty(pages), (MOST - 1) * MIB);
 	/* What was used up is made up for. */
 	assert_int_equal(run(pages, AHEAD_WAIT), 2);

@@ -5,25 +5,18 @@
 #include "core.h"
 
 #include <errno.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "pages.h"
 #include "pages_resize.h"
+#include "supply.h"
 
 #define MIB ((size_t)1 << 20)
 
-/* An arena's supply that no other test uses. */
 static struct pages *
 fresh(void)
 {
-	static unsigned arena = 200;
-	struct pages *pages = base_alloc(&base_meta, sizeof *pages, CACHELINE);
-
-	assert_non_null(pages);
-	pages_init(pages, arena++, true);
-	pages_decay_ms_set(pages, EXTENT_DIRTY, -1, 0);
-	return pages;
+	return supply_fresh(-1, opt.muzzy_decay_ms);
 }
 
 static struct extent *
@@ -32,18 +25,6 @@ touched(struct extent *extent)
 	assert_non_null(extent);
 	memset(extent->addr, 1, extent->size);
 	return extent;
-}
-
-static size_t
-resident(char *addr, size_t size)
-{
-	static unsigned char map[16 * MIB >> 12];
-	size_t n = 0;
-
-	assert_int_equal(mincore(addr, size, map), 0);
-	for (size_t i = 0; i < size / os_page; i++)
-		n += map[i] & 1;
-	return n * os_page;
 }
 
 static size_t
@@ -84,7 +65,7 @@ test_it_takes_the_retained_pages_behind(void **state)
 	assert_int_equal(joined->size, 10 * MIB);
 	assert_false(joined->zeroed);
 	assert_int_equal(bytes_of(pages, EXTENT_DIRTY), 0);
-	assert_int_equal(resident(addr, 10 * MIB), 6 * MIB);
+	assert_int_equal(supply_resident(addr, 10 * MIB), 6 * MIB);
 	pages_check(pages);
 }
 

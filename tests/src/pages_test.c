@@ -5,13 +5,13 @@
 #include "core.h"
 
 #include <pthread.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "dss.h"
 #include "pages.h"
 #include "pages_hooks.h"
 #include "smaps.h"
+#include "supply.h"
 
 enum { ARENA = 78, SIZE = 64 << 10 };
 
@@ -271,19 +271,6 @@ test_fixed_pages_join_only_their_like(void **state)
 
 enum { NBLOCKS = 256 };		/* 16 MiB of SIZE each */
 
-/* The pages of [addr, addr + size) that are there. */
-static size_t
-resident(const char *addr, size_t size)
-{
-	static unsigned char map[NBLOCKS * SIZE >> 12];
-	size_t n = 0;
-
-	assert_int_equal(mincore((void *)(uintptr_t)addr, size, map), 0);
-	for (size_t i = 0; i < size / os_page; i++)
-		n += map[i] & 1;
-	return n * os_page;
-}
-
 static void
 fill(struct pages *pages, struct extent **extents, unsigned n)
 {
@@ -292,20 +279,6 @@ fill(struct pages *pages, struct extent **extents, unsigned n)
 		assert_non_null(extents[i]);
 		memset(extents[i]->addr, 1, SIZE);
 	}
-}
-
-/* Of an arena of its own: what it frees joins no pages of another supply. */
-static struct pages *
-fresh_decaying(ssize_t dirty, ssize_t muzzy)
-{
-	static unsigned arena = ARENA;
-	struct pages *pages = base_alloc(&base_meta, sizeof *pages, CACHELINE);
-
-	assert_non_null(pages);
-	pages_init(pages, ++arena, true);
-	pages_decay_ms_set(pages, EXTENT_DIRTY, dirty, 0);
-	pages_decay_ms_set(pages, EXTENT_MUZZY, muzzy, 0);
-	return pages;
 }
 
 /* What stays before time passes is less than a stride, and in the end 0. */
@@ -319,7 +292,7 @@ test_retired_pages_go_in_strides(void **state)
 	char *addrs[NBLOCKS];
 
 	for (size_t k = 0; k < ARRAY_LEN(times); k++) {
-		struct pages *pages = fresh_decaying(times[k][0], times[k][1]);
+		struct pages *pages = supply_fresh(times[k][0], times[k][1]);
 		size_t left = 0;
 
 		fill(pages, extents, NBLOCKS);
@@ -332,9 +305,9 @@ test_retired_pages_go_in_strides(void **state)
 			    EXTENT_DIRTY]) < (2 << 20));
 		}
 		for (unsigned i = 1; i < NBLOCKS; i++)
-			left += resident(addrs[i], SIZE);
+			left += supply_resident(addrs[i], SIZE);
 		assert_true(left < 1 << 20);
-		assert_int_equal(resident(addrs[0], SIZE), SIZE);
+		assert_int_equal(supply_resident(addrs[0], SIZE), SIZE);
 		pages_released_get(pages, &released);
 		assert_int_equal(released.releases, 0);
 		assert_int_equal(released.bytes,
@@ -344,7 +317,7 @@ test_retired_pages_go_in_strides(void **state)
 			assert_in_range(atomic_load(&pages->decays[0].npurge),
 			    8, 16);
 		pages_free(pages, extents[0]);
-		assert_int_equal(resident(addrs[0], SIZE), 0);
+		assert_int_equal(supply_resident(addrs[0], SIZE), 0);
 		pages_released_get(pages, &released);
 		assert_int_equal(released.releases, 1);
 		assert_int_equal(released.bytes, NBLOCKS * SIZE);
@@ -379,7 +352,7 @@ dirty_of(const struct pages *pages)
 static void
 test_a_stride_waits_for_small_runs_to_be_joined(void **state)
 {
-	struct pages *pages = fresh_decaying(10000, 0);
+	struct pages *pages = supply_fresh(10000, 0);
 	struct extent *extents[4 * NBLOCKS];
 	const struct decay *decay = &pages->decays[EXTENT_DIRTY];
 
@@ -399,7 +372,7 @@ test_a_stride_waits_for_small_runs_to_be_joined(void **state)
 static void
 test_small_runs_that_are_not_joined_go_soon(void **state)
 {
-	struct pages *pages = fresh_decaying(10000, 0);
+	struct pages *pages = supply_fresh(10000, 0);
 	struct extent *extents[4 * NBLOCKS];
 	struct extent *large = pages_alloc(pages, 2 << 20, os_page);
 
@@ -420,7 +393,7 @@ test_small_runs_that_are_not_joined_go_soon(void **state)
 static void
 test_what_is_less_than_a_stride_goes_soon(void **state)
 {
-	struct pages *pages = fresh_decaying(-1, -1);
+	struct pages *pages = supply_fresh(-1, -1);
 	struct extent *extents[8];
 	char *addr;
 
@@ -428,18 +401,18 @@ test_what_is_less_than_a_stride_goes_soon(void **state)
 	pages_retire(pages, true);
 	addr = extents[0]->addr;
 	pages_free(pages, extents[0]);
-	assert_int_equal(resident(addr, SIZE), SIZE);
+	assert_int_equal(supply_resident(addr, SIZE), SIZE);
 	assert_true(pages_deadline(pages) < UINT64_MAX);
 	/* Two looks: the first takes in what was freed since the last. */
 	pages_tick(pages, os_now_ns() + 1000000);
 	pages_tick(pages, os_now_ns() + 300 * 1000000);
-	assert_int_equal(resident(addr, SIZE), 0);
+	assert_int_equal(supply_resident(addr, SIZE), 0);
 }
 
 static void
 test_retiring_purges_what_is_unused(void **state)
 {
-	struct pages *pages = fresh_decaying(-1, -1);
+	struct pages *pages = supply_fresh(-1, -1);
 	struct pages_released released;
 	struct extent *extents[NBLOCKS];
 	char *addr;
@@ -448,10 +421,10 @@ test_retiring_purges_what_is_unused(void **state)
 	addr = extents[0]->addr;
 	for (unsigned i = 0; i < NBLOCKS; i++)
 		pages_free(pages, extents[i]);
-	assert_int_equal(resident(addr, SIZE), SIZE);
+	assert_int_equal(supply_resident(addr, SIZE), SIZE);
 	for (unsigned i = 0; i < 2; i++) {	/* the second says nothing */
 		pages_retire(pages, true);
-		assert_int_equal(resident(addr, SIZE), 0);
+		assert_int_equal(supply_resident(addr, SIZE), 0);
 		pages_released_get(pages, &released);
 		assert_int_equal(released.releases, 1);
 		assert_int_equal(released.bytes, NBLOCKS * SIZE);
@@ -461,7 +434,7 @@ test_retiring_purges_what_is_unused(void **state)
 static void
 test_a_current_arena_has_its_own_times(void **state)
 {
-	struct pages *pages = fresh_decaying(5000, 7000);
+	struct pages *pages = supply_fresh(5000, 7000);
 	struct extent *extents[NBLOCKS];
 	char *addr;
 
@@ -478,7 +451,7 @@ test_a_current_arena_has_its_own_times(void **state)
 	addr = extents[0]->addr;
 	for (unsigned i = 0; i < NBLOCKS; i++)
 		pages_free(pages, extents[i]);
-	assert_int_equal(resident(addr, SIZE), SIZE);
+	assert_int_equal(supply_resident(addr, SIZE), SIZE);
 }
 
 static size_t hook_purged;
@@ -496,7 +469,7 @@ static void
 test_retired_pages_go_by_the_hooks(void **state)
 {
 	static extent_hooks_t hooks;
-	struct pages *pages = fresh_decaying(-1, -1);
+	struct pages *pages = supply_fresh(-1, -1);
 	struct extent *extents[NBLOCKS];
 	char *addrs[NBLOCKS];
 	struct pages_released released;
@@ -514,7 +487,7 @@ test_retired_pages_go_by_the_hooks(void **state)
 		pages_free(pages, extents[i]);
 	assert_int_equal(hook_purged, NBLOCKS * SIZE);
 	for (unsigned i = 0; i < NBLOCKS; i++)
-		assert_int_equal(resident(addrs[i], SIZE), 0);
+		assert_int_equal(supply_resident(addrs[i], SIZE), 0);
 	pages_released_get(pages, &released);
 	assert_int_equal(released.releases, 1);
 	assert_int_equal(released.bytes, 0);	/* the hooks' affair */
@@ -543,7 +516,7 @@ static void
 test_the_last_of_several_purges_all(void **state)
 {
 	enum { THREADS = 4, EACH = 8, ROUNDS = 500 };
-	struct pages *pages = fresh_decaying(-1, -1);
+	struct pages *pages = supply_fresh(-1, -1);
 	struct extent *extents[THREADS * EACH];
 	struct crowd crowds[THREADS];
 	struct pages_released released;

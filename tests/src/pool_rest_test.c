@@ -6,19 +6,19 @@
 
 #include <dirent.h>
 #include <pthread.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "names.h"
 #include "pool_rest.h"
+#include "supply.h"
 
 #include <strata/strata.h>
 
 /* A rest of 20 ms, for the tests with a thread; the others have a clock. */
 const char *malloc_conf = "pool_rest_ms:20,narenas:2";
 
-enum { ARENA = 79, SIZE = 1 << 20, REST_MS = 20 };
+enum { SIZE = 1 << 20, REST_MS = 20 };
 
 static uint64_t
 ms(uint64_t n)
@@ -29,30 +29,11 @@ ms(uint64_t n)
 static bool
 resident(const void *addr)
 {
-	unsigned char map[SIZE >> 12] = { 0 };
-	size_t n = 0;
-
-	assert_int_equal(mincore((void *)((uintptr_t)addr & -os_page), SIZE,
-	    map), 0);
-	for (size_t i = 0; i < SIZE / os_page; i++)
-		n += map[i] & 1;
-	return n >= SIZE / os_page / 2;
+	return supply_resident((void *)((uintptr_t)addr & -os_page), SIZE) >=
+	    SIZE / 2;
 }
 
 /* --- a look, by a clock of the test's ------------------------------------- */
-
-static struct pages *
-fresh(ssize_t dirty, ssize_t muzzy)
-{
-	static unsigned arena = ARENA;
-	struct pages *pages = base_alloc(&base_meta, sizeof *pages, CACHELINE);
-
-	assert_non_null(pages);
-	pages_init(pages, ++arena, true);
-	pages_decay_ms_set(pages, EXTENT_DIRTY, dirty, 0);
-	pages_decay_ms_set(pages, EXTENT_MUZZY, muzzy, 0);
-	return pages;
-}
 
 /* Its pages are unused from now on. */
 static char *
@@ -71,7 +52,7 @@ spike(struct pages *pages)
 static void
 test_unused_pages_go_at_rest(void **state)
 {
-	struct pages *pages = fresh(10000, 0);
+	struct pages *pages = supply_fresh(10000, 0);
 	char *addr = spike(pages);
 
 	assert_true(pool_rest_look(pages, ms(1000)));
@@ -86,7 +67,7 @@ test_unused_pages_go_at_rest(void **state)
 static void
 test_pages_of_an_arena_that_works_stay(void **state)
 {
-	struct pages *pages = fresh(10000, 0);
+	struct pages *pages = supply_fresh(10000, 0);
 	char *addr = spike(pages);
 
 	for (unsigned i = 0; i < 100; i++) {
@@ -99,7 +80,7 @@ test_pages_of_an_arena_that_works_stay(void **state)
 static void
 test_muzzy_pages_go_too(void **state)
 {
-	struct pages *pages = fresh(10000, 10000);
+	struct pages *pages = supply_fresh(10000, 10000);
 
 	spike(pages);
 	(void)pool_rest_look(pages, ms(1000));
@@ -111,7 +92,7 @@ test_muzzy_pages_go_too(void **state)
 static void
 test_what_never_decays_stays(void **state)
 {
-	struct pages *pages = fresh(-1, 0), *muzzy = fresh(10000, -1);
+	struct pages *pages = supply_fresh(-1, 0), *muzzy = supply_fresh(10000, -1);
 	char *addr = spike(pages);
 
 	spike(muzzy);
@@ -127,7 +108,7 @@ test_what_never_decays_stays(void **state)
 static void
 test_a_retired_arena_keeps_no_rest(void **state)
 {
-	struct pages *pages = fresh(-1, -1);
+	struct pages *pages = supply_fresh(-1, -1);
 	struct extent *alive = pages_alloc(pages, 32 * SIZE, os_page);
 	char *addr;
 
