@@ -7,9 +7,10 @@
  *
  * Every allocation is a sample. Block i lies on stack i % STACKS: PATH_CALLS
  * calls, each of one of four functions, as two bits of the stack's number say.
- * Then THREADS (1) allocate and free, and DUMPS (5) dumps are taken, the first
- * to FILE.0, the others to FILE.1; as long as the last one took this thread
- * spins before each, so that in both cases as many threads want a processor.
+ * FILE.0 is a dump of the first half of them, for a comparison. With all of
+ * them THREADS (1) allocate and free, and DUMPS (5) dumps are taken to FILE.1;
+ * as long as the last one took this thread spins before each, so that in both
+ * cases as many threads want a processor.
  *
  *   call   the wait that one of 1000 calls of malloc or free exceeds
  *   moment the wait that a call exceeds that begins at one of 1000 moments:
@@ -121,12 +122,13 @@ call3(uint64_t path, unsigned left)
 	return go_on(path, left, 3);
 }
 
+/* Blocks FROM to TO. */
 static void
-build(uint64_t samples, uint64_t stacks)
+build(uint64_t from, uint64_t to, uint64_t stacks)
 {
-	void **last = NULL;
+	static void **last;
 
-	for (uint64_t i = 0; i < samples; i++) {
+	for (uint64_t i = from; i < to; i++) {
 		void **block = calls[i % stacks & 3](i % stacks >> 2,
 		    PATH_CALLS - 1);
 
@@ -327,15 +329,36 @@ dumps(const char *file, unsigned n)
 	char path[4096];
 	struct stat st;
 
+	snprintf(path, sizeof path, "%s.1", file);
 	for (unsigned i = 0; i < n; i++) {
 		spin(i == 0 ? 20 : ms[i - 1]);
-		snprintf(path, sizeof path, "%s.%d", file, i > 0);
 		ms[i] = dump(path, &cpu[i]);
 	}
 	must(stat(path, &st) == 0, "no file");
 	printf("%.2f,%.2f,%lld,%llu,%llu,%llu", median(ms, n), median(cpu, n),
 	    (long long)st.st_size, (unsigned long long)profiler_bytes(),
 	    (unsigned long long)rss, (unsigned long long)rss_bytes());
+}
+
+/* Prints the first three figures. */
+static void
+load(uint64_t samples, uint64_t stacks, const char *file)
+{
+	uint64_t start = clock_ns(CLOCK_MONOTONIC);
+	char path[4096];
+	double ms = 0, cpu;
+
+	snprintf(path, sizeof path, "%s.0", file);
+	/* From one place: what calls is a part of the stack. */
+	for (unsigned half = 0; half < 2; half++) {
+		build(samples / 2 * half, half == 0 ? samples / 2 : samples,
+		    stacks);
+		if (half == 0)
+			ms -= dump(path, &cpu);
+	}
+	ms += (double)(clock_ns(CLOCK_MONOTONIC) - start) / 1e6;
+	printf("%llu,%llu,%.1f,", (unsigned long long)samples,
+	    (unsigned long long)stacks, ms);
 }
 
 static double
@@ -347,7 +370,7 @@ arg(char **argv, int argc, int i, double otherwise)
 int
 main(int argc, char **argv)
 {
-	uint64_t samples = (uint64_t)arg(argv, argc, 1, 0), start;
+	uint64_t samples = (uint64_t)arg(argv, argc, 1, 0);
 	uint64_t stacks = (uint64_t)arg(argv, argc, 2, 0), preempted = 0;
 	unsigned ndumps = (unsigned)arg(argv, argc, 4, 5);
 	unsigned nthreads = (unsigned)arg(argv, argc, 5, 1);
@@ -359,11 +382,7 @@ main(int argc, char **argv)
 	    "Usage: growth SAMPLES STACKS FILE [DUMPS [THREADS]]");
 	*(void **)&control = dlsym(RTLD_DEFAULT, "mallctl");
 	must(control != NULL, "no mallctl here");
-	start = clock_ns(CLOCK_MONOTONIC);
-	build(samples, stacks);
-	printf("%llu,%llu,%.1f,", (unsigned long long)samples,
-	    (unsigned long long)stacks,
-	    (double)(clock_ns(CLOCK_MONOTONIC) - start) / 1e6);
+	load(samples, stacks, argv[3]);
 	for (unsigned i = 0; i < nthreads; i++)
 		must(pthread_create(&threads[i], NULL, churn, &waits[i]) == 0,
 		    "no thread");

@@ -1,5 +1,5 @@
-# median.awk - for ratios.awk and profbars.awk: medians of rounds, and the
-# ranks of their 95 % limits.
+# median.awk - for the other .awk files: medians of rounds, the ranks of their
+# 95 % limits, and what becomes of a bar.
 
 # Sorts x[1..n], by insertion: n is a number of rounds.
 function sort(x, n, i, j, t) {
@@ -25,4 +25,10 @@ function lower_rank(n, p, sum, k) {
 		sum += p
 	}
 	return k == 0 ? 1 : k
+}
+
+# At most ("": no bar); open where the bar lies within the limits.
+function verdict(low, high, most) {
+	return most == "" ? "" : high <= most ? "met" : \
+	    low > most ? "missed" : "open"
 }

@@ -18,17 +18,15 @@ BEGIN { FS = "," }
 }
 
 # The row of x[1..rounds] of label l.
-function row(l, what, who, unit, x, most, n, k, low, high, verdict, part) {
+function row(l, what, who, unit, x, most, n, k, low, high, part) {
 	n = rounds[l]
 	k = lower_rank(n)
 	sort(x, n)
 	low = x[k]
 	high = x[n + 1 - k]
 	split(l, part, "/")
-	if (most != "")
-		verdict = high <= most ? "met" : low > most ? "missed" : "open"
 	printf "%s,%s %s,%s,%s,%.5g,%.5g,%.5g,%s,%s\n", part[1], part[2], what,
-	    who, unit, median(x, n), low, high, most, verdict
+	    who, unit, median(x, n), low, high, most, verdict(low, high, most)
 }
 
 function ratio(a, b) { return b > 0 ? a / b : 0 }

@@ -1,4 +1,5 @@
-# profbars_text.awk - bars.csv of profbars.sh to read.
+# profbars_text.awk - bars.csv of profbars.sh and of growth.sh, which has notes
+# besides, to read.
 
 FNR == 1 {
 	printf "%-44s %-10s %9s %-6s %-19s %8s\n", "what", "who", "figure", "",
@@ -11,8 +12,8 @@ $1 != section {
 }
 {
 	limits = $6 == $7 ? "" : $6 " to " $7
-	printf "  %-42s %-10s %9s %-6s %-19s %8s %s\n", $2, $3, $5, $4, limits,
-	    $8, $9
+	printf "  %-42s %-10s %9s %-6s %-19s %8s %-7s %s\n", $2, $3, $5, $4,
+	    limits, $8, $9, $10
 	if ($9 != "")
 		count[$9]++
 }

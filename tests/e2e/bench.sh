@@ -95,16 +95,4 @@ has open 'worst CPU time against jemalloc 1.20 (c)'
 table d 1.1 1.06 1.2 1 9 >>table.csv
 bars >bars.out
 has missed 'worst CPU time against jemalloc 1.20 (c)'
-
-# 1000 samples on 100 stacks: as many are written, with those of the threads.
-MALLOC_CONF=prof:true,lg_prof_sample:0,prof_format:heap_v2
-export MALLOC_CONF
-check "growth: it runs" env LD_PRELOAD="$LIB" "$BUILD/obj/bench/growth" 1000 \
-	100 "$tmp/growth" 2
-unset MALLOC_CONF
-check "growth: figures of the dumps and of the waits" awk -F, \
-	'!(NF == 16 && $1 == 1000 && $2 == 100 && $4 > 0 && $6 > 0 && $7 > 0 &&
-	$15 >= $13) { exit 1 }' check.out
-check_eq "growth: 100 stacks of ten blocks" 100 "$(grep -A 1 '^@' \
-	"$tmp/growth.0" | grep -c '^  t\*: 10: 640 ')"
 finish
