@@ -450,6 +450,38 @@ pages_purge(struct pages *pages)
 	purge_all(pages, EXTENT_MUZZY);
 }
 
+_Atomic bool pages_followed;
+
+/* Retired, and another thread sees to what is unused. */
+static bool
+left_aside(const struct pages *pages)
+{
+	return pages_retired(pages) &&
+	    atomic_load_explicit(&pages_followed, memory_order_relaxed);
+}
+
+static bool
+stride_due(const struct pages *pages)
+{
+	size_t dirty = ecache_bytes(&pages->caches[EXTENT_DIRTY]);
+	size_t passed_over = atomic_load_explicit(&pages->passed_over,
+	    memory_order_relaxed);
+
+	return dirty >= passed_over + RETIRED_STRIDE &&
+	    dirty >= passed_over + pages_active(pages) / RETIRED_SHARE;
+}
+
+bool
+pages_torn_down(struct pages *pages)
+{
+	if (atomic_load_explicit(&pages->passed_over,
+	    memory_order_relaxed) != 0 && !stride_due(pages))
+		return false;
+	atomic_store_explicit(&pages->passed_over,
+	    ecache_bytes(&pages->caches[EXTENT_DIRTY]), memory_order_relaxed);
+	return true;
+}
+
 /*
  * After a free, or the retirement itself. Who frees has counted its pages as
  * inactive and put them into the cache before it comes here: of several that
@@ -460,21 +492,17 @@ static void
 retired_freed(struct pages *pages)
 {
 	struct decay *decay = &pages->decays[EXTENT_DIRTY];
-	size_t dirty = ecache_bytes(&pages->caches[EXTENT_DIRTY]);
-	size_t active = pages_active(pages);
-	size_t passed_over = atomic_load_explicit(&pages->passed_over,
-	    memory_order_relaxed);
 
-	if (active == 0) {
+	if (pages_active(pages) == 0) {
 		if (atomic_exchange_explicit(&pages->unreleased, false,
 		    memory_order_relaxed))
 			atomic_fetch_add_explicit(&pages->releases, 1,
 			    memory_order_relaxed);
 		pages_purge(pages);
-	} else if (dirty >= passed_over + RETIRED_STRIDE &&
-	    dirty >= passed_over + active / RETIRED_SHARE &&
+	} else if (!left_aside(pages) && stride_due(pages) &&
 	    lock_try(&decay->lock)) {
-		purge_due_locked(pages, EXTENT_DIRTY, dirty, true);
+		purge_due_locked(pages, EXTENT_DIRTY,
+		    ecache_bytes(&pages->caches[EXTENT_DIRTY]), true);
 		lock_release(&decay->lock);
 	}
 }
@@ -556,6 +584,8 @@ advance_locked(struct pages *pages, enum extent_state state, uint64_t now)
 void
 pages_tick(struct pages *pages, uint64_t now)
 {
+	if (left_aside(pages))
+		return;
 	for (unsigned i = 0; i < PAGES_NDECAYS; i++) {
 		struct decay *decay = &pages->decays[i];
 
@@ -672,7 +702,8 @@ pages_retire(struct pages *pages, bool retired)
 		 */
 		lock_acquire(&pages->caches[EXTENT_DIRTY].lock);
 		lock_release(&pages->caches[EXTENT_DIRTY].lock);
-		pages_purge(pages);
+		if (!left_aside(pages))
+			pages_purge(pages);
 		retired_freed(pages);
 	}
 	tell_new_deadline(pages);
@@ -719,6 +750,8 @@ pages_deadline(const struct pages *pages)
 {
 	uint64_t first = UINT64_MAX;
 
+	if (left_aside(pages))
+		return first;
 	for (unsigned i = 0; i < PAGES_NDECAYS; i++) {
 		uint64_t deadline = atomic_load_explicit(
 		    &pages->decays[i].deadline, memory_order_relaxed);

@@ -39,7 +39,7 @@ struct pages {
 	_Atomic(struct extent_hooks_s *) hooks;	/* NULL: none */
 	_Atomic bool retired;		/* pages_retire */
 	_Atomic bool unreleased;	/* retired, and not yet empty since */
-	_Atomic size_t passed_over;	/* bytes that its last stride left */
+	_Atomic size_t passed_over;	/* bytes that no stride is due for */
 	_Atomic ssize_t own_ms[PAGES_NDECAYS];	/* settings, if not retired */
 	_Atomic uint64_t releases;	/* retirements that it got empty in */
 	_Atomic uint64_t released;	/* bytes purged while retired */
@@ -97,6 +97,18 @@ int pages_shrink(struct pages *pages, struct extent *extent, size_t size);
  * at most one each time it is retired. With hooks, by these.
  */
 void pages_retire(struct pages *pages, bool retired);
+/*
+ * Somebody follows who gives back what retired arenas have when the program
+ * rests. Till then only a release purges: who frees does not wait for the
+ * system, and the next generation finds pages that need no fault.
+ */
+extern _Atomic bool pages_followed;
+/*
+ * Of a retired arena, to whoever follows: whether since the last time it was
+ * retired, or purged, or as much was freed as is worth a stride. Few strays
+ * at a time are not.
+ */
+bool pages_torn_down(struct pages *pages);
 static inline bool
 pages_retired(const struct pages *pages)
 {

@@ -6,7 +6,7 @@
  *   rotate  the emptiest one becomes current, a generation is numbered
  *   enter   this thread's malloc goes to the current arena; nests
  *
- * A retired arena gives unused pages back at once (pages_retire), so a
+ * A retired arena gives back what it has unused (pages_retire), so a
  * generation that is freed leaves RSS; what survives it keeps its slabs, and
  * the next generation in that arena takes the room between.
  *

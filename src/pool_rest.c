@@ -30,6 +30,11 @@
 enum {
 	LOOKS = 4,			/* a rest is seen late by a quarter */
 	LOOK_MIN_NS = 5 * 1000 * 1000,	/* however short it is */
+	/*
+	 * Who sets a longer rest, to be left alone between two bursts, does not
+	 * ask for two generations in RSS all that time.
+	 */
+	FOLLOW_MAX_NS = 250 * 1000 * 1000,
 	AHEAD_NS = 50 * 1000,		/* in which 200 KiB are built */
 	AHEAD_MAX_NS = 5 * 1000 * 1000,	/* and for a slow build */
 };
@@ -53,13 +58,18 @@ may_purge(struct pages *pages)
 	    pages_decay_ms_get(pages, EXTENT_MUZZY) != DECAY_NEVER);
 }
 
-/* Whether it was used since the last look. */
+/*
+ * Whether it was used since the last look. That strays are freed of a retired
+ * arena, few at a time, is no use; that it is torn down is one.
+ */
 static bool
 note_use(struct pages *pages, uint64_t now)
 {
 	if (!atomic_load_explicit(&pages->used, memory_order_relaxed))
 		return false;
 	atomic_store_explicit(&pages->used, false, memory_order_relaxed);
+	if (pages_retired(pages) && !pages_torn_down(pages))
+		return false;
 	pages->used_ns = now;
 	return true;
 }
@@ -191,6 +201,25 @@ wait_ahead(uint64_t pause)
 	}
 }
 
+/*
+ * Who frees leaves retired arenas to a thread that comes by soon. What it has
+ * still left as this one stops, one look more sees.
+ */
+static void
+look_until_rest(void)
+{
+	uint64_t pause = rest_ns() / LOOKS;
+
+	if (pause < LOOK_MIN_NS)
+		pause = LOOK_MIN_NS;
+	do {
+		atomic_store(&pages_followed, pause <= FOLLOW_MAX_NS);
+		while (look_at_all())
+			wait_ahead(pause);
+		atomic_store(&pages_followed, false);
+	} while (look_at_all());
+}
+
 /* false: another thread is looking. */
 static bool
 begin_looking(void)
@@ -206,15 +235,11 @@ begin_looking(void)
 static void *
 rest_main(void *arg)
 {
-	uint64_t pause = rest_ns() / LOOKS;
 	uint32_t before;
 
-	if (pause < LOOK_MIN_NS)
-		pause = LOOK_MIN_NS;
 	do {
 		before = atomic_load(&rotations);
-		while (look_at_all())
-			wait_ahead(pause);
+		look_until_rest();
 		atomic_store(&looking, false);
 	} while (before != atomic_load(&rotations) && begin_looking());
 	return NULL;
@@ -249,4 +274,5 @@ void
 pool_rest_fork_child(void)
 {
 	atomic_store(&looking, false);
+	atomic_store(&pages_followed, false);
 }

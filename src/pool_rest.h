@@ -8,6 +8,10 @@
  * that has neither taken nor freed pages for opt.pool_rest_ms gives back what
  * it does not use. One that works never loses a page to it.
  *
+ * Of a retired arena the rest begins when it has been torn down: its pages
+ * wait for it as well (pages_followed), so that who frees does not wait for
+ * the system, and reloads that follow soon find pages that need no fault.
+ *
  * While it is there the thread also faults pages in ahead of who builds the
  * next generation (pages_ahead.h).
  */

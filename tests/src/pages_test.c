@@ -409,6 +409,52 @@ test_what_is_less_than_a_stride_goes_soon(void **state)
 	assert_int_equal(supply_resident(addr, SIZE), 0);
 }
 
+/* Who follows looks later. What is never to decay is as well left to it. */
+static void
+test_what_is_followed_stays_till_then(void **state)
+{
+	struct pages *pages = supply_fresh(-1, 0);
+	struct extent *extents[NBLOCKS];
+
+	fill(pages, extents, NBLOCKS);
+	atomic_store(&pages_followed, true);
+	pages_free(pages, extents[NBLOCKS - 1]);
+	pages_retire(pages, true);
+	assert_true(pages_torn_down(pages));
+	for (unsigned i = 1; i < NBLOCKS - 1; i++)
+		pages_free(pages, extents[i]);
+	pages_tick(pages, os_now_ns() + 1000000);
+	pages_tick(pages, os_now_ns() + 300 * 1000000);
+	assert_int_equal(dirty_of(pages), (NBLOCKS - 1) * SIZE);
+	assert_true(pages_deadline(pages) == UINT64_MAX);
+	assert_true(pages_torn_down(pages));
+	assert_false(pages_torn_down(pages));
+	/* A release never waits. */
+	pages_free(pages, extents[0]);
+	assert_int_equal(dirty_of(pages), 0);
+	atomic_store(&pages_followed, false);
+	pages_check(pages);
+}
+
+static void
+test_who_frees_sees_to_it_once_nobody_follows(void **state)
+{
+	struct pages *pages = supply_fresh(10000, 0);
+	struct extent *extents[NBLOCKS];
+
+	fill(pages, extents, NBLOCKS);
+	atomic_store(&pages_followed, true);
+	pages_retire(pages, true);
+	for (unsigned i = 2; i < NBLOCKS; i++)
+		pages_free(pages, extents[i]);
+	assert_int_equal(dirty_of(pages), (NBLOCKS - 2) * SIZE);
+	atomic_store(&pages_followed, false);
+	pages_free(pages, extents[1]);
+	assert_int_equal(dirty_of(pages), 0);
+	pages_free(pages, extents[0]);
+	pages_check(pages);
+}
+
 static void
 test_retiring_purges_what_is_unused(void **state)
 {
@@ -566,6 +612,8 @@ main(void)
 		    test_a_stride_waits_for_small_runs_to_be_joined),
 		cmocka_unit_test(test_small_runs_that_are_not_joined_go_soon),
 		cmocka_unit_test(test_what_is_less_than_a_stride_goes_soon),
+		cmocka_unit_test(test_what_is_followed_stays_till_then),
+		cmocka_unit_test(test_who_frees_sees_to_it_once_nobody_follows),
 		cmocka_unit_test(test_retiring_purges_what_is_unused),
 		cmocka_unit_test(test_a_current_arena_has_its_own_times),
 		cmocka_unit_test(test_retired_pages_go_by_the_hooks),

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "names.h"
+#include "pool.h"
 #include "pool_rest.h"
 #include "supply.h"
 
@@ -119,6 +120,57 @@ test_a_retired_arena_keeps_no_rest(void **state)
 	(void)pool_rest_look(pages, ms(1000));
 	(void)pool_rest_look(pages, ms(1000 + REST_MS));
 	assert_false(resident(addr));
+}
+
+/* Strays that go one by one do not hold up what their arena has unused. */
+static void
+test_strays_hold_no_rest_up(void **state)
+{
+	struct pages *pages = supply_fresh(10000, 0);
+	struct extent *strays[REST_MS];
+	uint64_t now = 1000;
+	char *addr;
+
+	for (unsigned i = 0; i < REST_MS; i++) {
+		strays[i] = pages_alloc(pages, os_page, os_page);
+		assert_non_null(strays[i]);
+	}
+	atomic_store(&pages_followed, true);
+	pages_retire(pages, true);
+	(void)pool_rest_look(pages, ms(now - 1));
+	addr = spike(pages);
+	for (unsigned i = 1; i < REST_MS; i++) {
+		assert_true(pool_rest_look(pages, ms(now++)));
+		assert_true(resident(addr));
+		pages_free(pages, strays[i]);
+	}
+	(void)pool_rest_look(pages, ms(1000 + REST_MS));
+	assert_false(resident(addr));
+	atomic_store(&pages_followed, false);
+	pages_free(pages, strays[0]);
+}
+
+/* A teardown is a use all the time that it takes. */
+static void
+test_a_teardown_is_no_rest(void **state)
+{
+	struct pages *pages = supply_fresh(10000, 0);
+	struct extent *blocks[20];
+
+	for (unsigned i = 0; i < 20; i++) {
+		blocks[i] = pages_alloc(pages, 2 * SIZE, os_page);
+		assert_non_null(blocks[i]);
+	}
+	atomic_store(&pages_followed, true);
+	pages_retire(pages, true);
+	for (unsigned i = 1; i < 20; i++) {
+		pages_free(pages, blocks[i]);
+		assert_true(pool_rest_look(pages, ms(1000 + 5 * i)));
+		assert_int_equal(ecache_bytes(&pages->caches[EXTENT_DIRTY]),
+		    2 * SIZE * i);
+	}
+	atomic_store(&pages_followed, false);
+	pages_free(pages, blocks[0]);
 }
 
 /* --- the thread ----------------------------------------------------------- */
@@ -251,6 +303,71 @@ test_minus_one_makes_no_thread(void **state)
 	opt.pool_rest_ms = before;
 }
 
+static struct pages *
+current_pages(unsigned pool)
+{
+	struct pool_facts facts;
+
+	assert_int_equal(pool_facts_read(pool, &facts), 0);
+	return &arena_get(facts.arena, false)->pages;
+}
+
+/* blocks[0] stays. */
+static void
+build_and_retire(unsigned pool, void **blocks, unsigned n)
+{
+	assert_int_equal(strata_pool_enter(pool), 0);
+	for (unsigned i = 0; i < n; i++) {
+		assert_non_null(blocks[i] = malloc(SIZE));
+		memset(blocks[i], 1, SIZE);
+	}
+	assert_int_equal(strata_pool_leave(pool), 0);
+	assert_int_equal(strata_pool_rotate(pool, NULL), 0);
+	for (unsigned i = 1; i < n; i++)
+		free(blocks[i]);
+}
+
+/* What the thread follows is gone when it has ended, strays or not. */
+static void
+test_a_teardown_is_purged_at_rest(void **state)
+{
+	void *blocks[8];
+	struct pages *pages;
+	unsigned pool;
+
+	assert_int_equal(strata_pool_create(0, &pool), 0);
+	pages = current_pages(pool);
+	build_and_retire(pool, blocks, 8);
+	assert_true(wait_until_alone());
+	assert_false(atomic_load(&pages_followed));
+	assert_int_equal(ecache_bytes(&pages->caches[EXTENT_DIRTY]), 0);
+	for (unsigned i = 1; i < 8; i++)
+		assert_false(resident(blocks[i]));
+	assert_true(resident(blocks[0]));
+	free(blocks[0]);
+	assert_int_equal(strata_pool_destroy(pool), 0);
+}
+
+/* The last: a thread of a long rest sleeps long. */
+static void
+test_a_teardown_does_not_wait_for_a_long_rest(void **state)
+{
+	struct pages_released before, after;
+	struct pages *pages;
+	void *blocks[8];
+	unsigned pool;
+
+	opt.pool_rest_ms = 60 * 1000;
+	assert_int_equal(strata_pool_create(0, &pool), 0);
+	pages = current_pages(pool);
+	pages_released_get(pages, &before);
+	build_and_retire(pool, blocks, 8);
+	pages_released_get(pages, &after);
+	assert_true(after.bytes >= before.bytes + 4 * (size_t)SIZE);
+	free(blocks[0]);
+	assert_int_equal(strata_pool_destroy(pool), 0);
+}
+
 int
 main(void)
 {
@@ -260,10 +377,15 @@ main(void)
 		cmocka_unit_test(test_muzzy_pages_go_too),
 		cmocka_unit_test(test_what_never_decays_stays),
 		cmocka_unit_test(test_a_retired_arena_keeps_no_rest),
+		cmocka_unit_test(test_strays_hold_no_rest_up),
+		cmocka_unit_test(test_a_teardown_is_no_rest),
 		cmocka_unit_test(test_a_rotation_is_followed_by_a_look_at_all),
 		cmocka_unit_test(test_the_thread_ends),
 		cmocka_unit_test(test_a_fork_child_has_its_own),
 		cmocka_unit_test(test_minus_one_makes_no_thread),
+		cmocka_unit_test(test_a_teardown_is_purged_at_rest),
+		cmocka_unit_test(
+		    test_a_teardown_does_not_wait_for_a_long_rest),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
