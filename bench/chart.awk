@@ -1,7 +1,7 @@
-# chart.awk - table.csv of run.sh as SVG: a line for each workload, a dot for
-# the ratio to each peer with its 95 % limits, on a logarithmic axis; CPU time
-# at the left, peak RSS at the right. Dots left of the line at 1 are less. What
-# is beyond an axis is drawn at its end.
+# chart.awk - with svg.awk: table.csv of run.sh as SVG: a line for each
+# workload, a dot for the ratio to each peer with its 95 % limits, on a
+# logarithmic axis; CPU time at the left, peak RSS at the right. Dots left of
+# the line at 1 are less. What is beyond an axis is drawn at its end.
 
 BEGIN {
 	FS = ","
@@ -30,17 +30,12 @@ function x_of(ratio, m, y) {
 	return left[m] + (y + span[m]) / (2 * span[m]) * width[m]
 }
 
-function text(x, y, anchor, words) {
-	printf "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">%s</text>\n",
-	    x, y, anchor, words
-}
-
 function axis(m, title, e, x) {
 	text(left[m] + width[m] / 2, 20, "middle", title)
 	for (e = -span[m]; e <= span[m]; e++) {
 		x = x_of(2 ^ e, m)
-		printf "<path d=\"M%.1f %dV%d\" stroke=\"%s\"/>\n", x,
-		    TOP - 10, TOP + ROW * n, (e == 0 ? "#000000" : "#dddddd")
+		path(sprintf("M%.1f %dV%d", x, TOP - 10, TOP + ROW * n),
+		    e == 0 ? "#000000" : "#dddddd")
 		text(x, TOP - 14, "middle", \
 		    e < 0 ? "1/" 2 ^ -e : 2 ^ e)
 	}
@@ -52,12 +47,11 @@ function dots(m, i, p, y) {
 			if (!((name[i], peer[p], m) in mid))
 				continue
 			y = TOP + ROW * (i - 1) + 3 * p
-			printf "<path d=\"M%.1f %dH%.1f\" stroke=\"%s\"/>" \
-			    "<circle cx=\"%.1f\" cy=\"%d\" r=\"2.5\" " \
-			    "fill=\"%s\"/>\n",
+			path(sprintf("M%.1f %dH%.1f",
 			    x_of(low[name[i], peer[p], m], m), y,
-			    x_of(high[name[i], peer[p], m], m), colour[p],
-			    x_of(mid[name[i], peer[p], m], m), y, colour[p]
+			    x_of(high[name[i], peer[p], m], m)), colour[p])
+			circle(x_of(mid[name[i], peer[p], m], m), y, 2.5,
+			    colour[p])
 		}
 	}
 }
@@ -66,19 +60,16 @@ END {
 	height = TOP + ROW * n + 40
 	left[0] = 140; width[0] = 400; span[0] = 5
 	left[1] = 580; width[1] = 240; span[1] = 3
-	printf "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"850\" " \
-	    "height=\"%d\" font-family=\"sans-serif\" font-size=\"11\">\n" \
-	    "<rect width=\"850\" height=\"%d\" fill=\"white\"/>\n", height,
-	    height
+	svg_start(850, height, 11)
 	axis(0, "CPU time of Strata over the peer's")
 	axis(1, "peak RSS of Strata over the peer's")
 	for (i = 1; i <= n; i++)
 		text(130, TOP + ROW * (i - 1) + 11, "end", name[i])
 	dots(0)
 	dots(1)
-	for (p = 1; p <= 4; p++)
-		printf "<circle cx=\"%d\" cy=\"%d\" r=\"3\" fill=\"%s\"/>" \
-		    "<text x=\"%d\" y=\"%d\">%s</text>\n", 60 + 100 * p,
-		    height - 18, colour[p], 68 + 100 * p, height - 14, peer[p]
+	for (p = 1; p <= 4; p++) {
+		circle(60 + 100 * p, height - 18, 3, colour[p])
+		text(68 + 100 * p, height - 14, "start", peer[p])
+	}
 	print "</svg>"
 }

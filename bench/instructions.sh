@@ -14,10 +14,7 @@ counted() {
 	counted_conf=
 	[ "$1" != strata ] || counted_conf=$CONF
 	shift
-	LD_PRELOAD=$counted_pair MALLOC_CONF=$counted_conf \
-		valgrind --tool=callgrind --callgrind-out-file=/dev/null "$@" \
-		2>&1 >/dev/null </dev/null |
-		sed -n 's/.*Collected : \([0-9]*\).*/\1/p'
+	instructions "$counted_pair" "$counted_conf" "$@"
 }
 
 # path NAME COMMAND... with @ for the number of pairs

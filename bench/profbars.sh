@@ -23,41 +23,17 @@
 # operations. OUT (obj/bench/prof) gets raw.csv, bars.csv and bars.txt. Bars that
 # are missed do not change the exit status: it measures.
 
-set -u
-LC_ALL=C
-export LC_ALL
-unset LD_PRELOAD MALLOC_CONF
-SRCDIR=$(cd "${SRCDIR:-.}" && pwd)
-BUILD=$(cd "${BUILD:-.}" && pwd)
+. "${0%/*}/common.sh"
 ROUNDS=${ROUNDS:-7}
 SCALE=${SCALE:-1000}
-OUT=${OUT:-$BUILD/obj/bench/prof}
 NOPROF=${NOPROF:-$BUILD/obj/bench/noprof}
-PATH=/usr/sbin:/usr/bin:/sbin:/bin
-mkdir -p "$OUT" && OUT=$(cd "$OUT" && pwd) || exit 1
-paired=$BUILD/obj/bench/paired
-workload=$BUILD/obj/bench/workload
+out "$BUILD/obj/bench/prof"
 sampled=$BUILD/obj/bench/sampled
-strata=$BUILD/lib/libstrata.so.1
-jemalloc=/usr/lib/$(gcc -dumpmachine)/libjemalloc.so.2
-tmp=$(mktemp -d) || exit 1
-trap 'rm -rf "$tmp"' EXIT
-trap 'exit 1' HUP INT TERM
+names=${NAMES-}
 cd "$tmp" || exit 1
 sections=${*:-off rates sampled every memory}
 : >"$OUT/raw.csv"
 echo section,what,who,unit,figure,low,high,bar,verdict >"$OUT/bars.csv"
-
-n() { echo $((($1 * SCALE + 999) / 1000)); }
-have() { [ -e "$1" ] || command -v "$1" >/dev/null; }
-
-# wanted NAME: whether it was asked for, or nothing was
-wanted() {
-	case " ${NAMES-} " in
-	"  " | *" $1 "*) ;;
-	*) return 1 ;;
-	esac
-}
 
 # Of programs.sh only what makes the inputs: its rows are run.sh's.
 row() { :; }
@@ -72,16 +48,6 @@ bar() {
 		printf "%s,%.5g,%.5g,%.5g,%s,%s\n", start, figure, low, high,
 		    most, verdict
 	}' >>"$OUT/bars.csv"
-}
-
-# instructions LIBRARY CONF COMMAND...
-instructions() {
-	counted_lib=$1 counted_conf=$2
-	shift 2
-	LD_PRELOAD=$counted_lib MALLOC_CONF=$counted_conf \
-		valgrind --tool=callgrind --callgrind-out-file=/dev/null "$@" \
-		2>&1 >/dev/null </dev/null |
-		sed -n 's/.*Collected : \([0-9]*\).*/\1/p'
 }
 
 # work LIBRARY CONF SMALL LARGE COMMAND... with @ for the size: to $work

@@ -15,34 +15,11 @@
 # limit. The bare loops are shown, not judged: a program that does nothing
 # but allocate shows the cost of a sample, not of profiling a program.
 
-set -u
-LC_ALL=C
-export LC_ALL
-unset LD_PRELOAD MALLOC_CONF
-SRCDIR=$(cd "${SRCDIR:-.}" && pwd)
-BUILD=$(cd "${BUILD:-.}" && pwd)
+. "${0%/*}/common.sh"
 PAIRS=${PAIRS:-100}
-PATH=/usr/sbin:/usr/bin:/sbin:/bin
-PYTHONHASHSEED=0 PYTHONDONTWRITEBYTECODE=1 PERL_HASH_SEED=0
-export PYTHONHASHSEED PYTHONDONTWRITEBYTECODE PERL_HASH_SEED
-paired=$BUILD/obj/bench/paired
-workload=$BUILD/obj/bench/workload
-lib=$BUILD/lib/libstrata.so.1
 quick=${1:-}
-tmp=$(mktemp -d) || exit 1
-trap 'rm -rf "$tmp"' EXIT
-trap 'exit 1' HUP INT TERM
 cd "$tmp" || exit 1
 over=0
-
-# instructions CONF COMMAND...
-instructions() {
-	conf=$1
-	shift
-	LD_PRELOAD=$lib MALLOC_CONF=$conf valgrind --tool=callgrind \
-		--callgrind-out-file=/dev/null "$@" 2>&1 >/dev/null </dev/null |
-		sed -n 's/.*Collected : \([0-9]*\).*/\1/p'
-}
 
 # cost NAME LIMIT COMMAND... with @ for the size: SMALL and LARGE are set
 cost() {
@@ -53,8 +30,8 @@ cost() {
 		command=$(echo "$*" | sed "s/@/$size/g")
 		for conf in prof:false prof:true; do
 			# shellcheck disable=SC2086 # words
-			n=$(instructions $conf $command)
-			figures="$figures ${n:-0}"
+			at=$(instructions "$strata" $conf $command)
+			figures="$figures ${at:-0}"
 		done
 	done
 	# shellcheck disable=SC2086 # small-off small-on large-off large-on
@@ -80,8 +57,8 @@ cost() {
 threaded() {
 	name=$1 limit=$2
 	shift 2
-	"$paired" -n "$PAIRS" -v "off=$lib=prof:false" \
-		-v "on=$lib=prof:true" -- "$@" >pairs || {
+	"$paired" -n "$PAIRS" -v "off=$strata=prof:false" \
+		-v "on=$strata=prof:true" -- "$@" >pairs || {
 		over=$((over + 1))
 		return
 	}

@@ -1,9 +1,7 @@
 # programs.sh - real programs on made-up inputs; a part of run.sh, in whose
 # temporary folder it works.
 
-PYTHONHASHSEED=0 PYTHONDONTWRITEBYTECODE=1 PERL_HASH_SEED=0
 HOME=$tmp GIT_CONFIG_NOSYSTEM=1 GIT_PAGER=cat
-export PYTHONHASHSEED PYTHONDONTWRITEBYTECODE PERL_HASH_SEED
 export HOME GIT_CONFIG_NOSYSTEM GIT_PAGER
 
 # source_make FUNCTIONS: a C source with so many of some length

@@ -21,19 +21,9 @@
 #              again, those outside mostly stay: poolcost.c compares the same
 #              work.
 
-set -u
-LC_ALL=C
-export LC_ALL
-unset LD_PRELOAD MALLOC_CONF
-BUILD=$(cd "${BUILD:-.}" && pwd)
+. "${0%/*}/common.sh"
 reload=$BUILD/obj/bench/reload
-lib=/usr/lib/$(gcc -dumpmachine)
-strata=$BUILD/lib/libstrata.so.1
-tmp=$(mktemp -d) || exit 1
-trap 'rm -rf "$tmp"' EXIT
-trap 'exit 1' HUP INT TERM
-OUT=${OUT:-$tmp}
-mkdir -p "$OUT" || exit 1
+out "$tmp"
 
 threads='1 2 8'
 short=
@@ -47,14 +37,14 @@ fi
 # differs: with few, strays lie closer; 4 is what examples/arena-ring.c takes.
 cat >"$tmp/variants" <<EOF
 glibc - none 4
-jemalloc $lib/libjemalloc.so.2 none 4
+jemalloc $jemalloc none 4
 mimalloc $lib/libmimalloc.so.2.0 none 4
 tcmalloc $lib/libtcmalloc_minimal.so.4 none 4
 strata $strata none 4
-jemalloc-arenas4 $lib/libjemalloc.so.2 arenas 4
-jemalloc-cached4 $lib/libjemalloc.so.2 cached 4
-jemalloc-cached3 $lib/libjemalloc.so.2 cached 3
-jemalloc-cached2 $lib/libjemalloc.so.2 cached 2
+jemalloc-arenas4 $jemalloc arenas 4
+jemalloc-cached4 $jemalloc cached 4
+jemalloc-cached3 $jemalloc cached 3
+jemalloc-cached2 $jemalloc cached 2
 strata-pool $strata pool 4
 strata-default $strata default 4 default_pool:4
 EOF
@@ -74,49 +64,18 @@ summary() {
 	}' "$1"
 }
 
-# chart TITLE EXPRESSION UNIT CSV...: lines over reloads, as SVG
+# chart TITLE EXPRESSION CSV...: lines over reloads, as SVG
 chart() {
-	chart_title=$1 chart_column=$2 chart_unit=$3
-	shift 3
-	awk -F, -v title="$chart_title" -v column="$chart_column" \
-		-v unit="$chart_unit" '
-	BEGIN { split("#888888 #d62728 #9467bd #8c564b #1f77b4 #e377c2 " \
-	    "#ff7f0e #bcbd22 #17becf #2ca02c #000000", colour, " ") }
-	FNR == 1 { nfiles++; name[nfiles] = FILENAME
-		sub(/.*\//, "", name[nfiles]); sub(/\.csv$/, "", name[nfiles])
-		next }
-	$2 == 0 { next }
+	chart_title=$1 chart_column=$2
+	shift 2
+	awk -F, -v title="$chart_title" -v column="$chart_column" '
+	FNR == 1 { name = FILENAME; sub(/.*\//, "", name)
+		sub(/\.csv$/, "", name) }
+	FNR == 1 || $2 == 0 || column != "rss" && $5 == 0 { next }
 	{ y = column == "rss" ? $3 / $2 : ($5 - $4) / 1048576
-	  if (column != "rss" && $5 == 0) next
-	  k = ++n[nfiles]; xs[nfiles, k] = $1; ys[nfiles, k] = y
-	  if ($1 > right) right = $1
-	  if (y > top) top = y }
-	END {
-		printf "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"760\"" \
-		    " height=\"360\" font-family=\"sans-serif\"" \
-		    " font-size=\"12\">\n<rect width=\"760\" height=\"360\"" \
-		    " fill=\"white\"/>\n<text x=\"60\" y=\"20\">%s</text>\n", title
-		step = top / 4
-		for (i = 0; i <= 4; i++)
-			printf "<text x=\"52\" y=\"%.0f\" text-anchor=\"end\">" \
-			    "%.2f</text><path d=\"M60 %.0fH560\" stroke=" \
-			    "\"#dddddd\"/>\n", 324 - i * 70, i * step, 320 - i * 70
-		printf "<text x=\"60\" y=\"345\">0</text><text x=\"560\" " \
-		    "y=\"345\" text-anchor=\"end\">%d reloads; %s</text>\n",
-		    right, unit
-		for (f = 1; f <= nfiles; f++) {
-			if (n[f] == 0)
-				continue
-			printf "<polyline fill=\"none\" stroke-width=\"2\" " \
-			    "stroke=\"%s\" points=\"", colour[f]
-			for (k = 1; k <= n[f]; k++)
-				printf "%.1f,%.1f ", 60 + 500 * xs[f, k] / right,
-				    320 - 280 * ys[f, k] / top
-			printf "\"/>\n<text x=\"575\" y=\"%d\" fill=\"%s\">%s" \
-			    "</text>\n", 30 + 20 * f, colour[f], name[f]
-		}
-		print "</svg>"
-	}' "$@"
+	  print title "," name "," $1 "," y }' "$@" |
+		awk -v linear=1 -f "$SRCDIR/bench/svg.awk" \
+			-f "$SRCDIR/bench/lines.awk"
 }
 
 rotated='jemalloc-arenas4 jemalloc-cached4 jemalloc-cached3 jemalloc-cached2'
@@ -247,11 +206,11 @@ for t in $threads; do
 	done <"$tmp/variants"
 	bars
 	# shellcheck disable=SC2086 # words
-	chart "RSS over live bytes at rest, threads: $t" rss ratio $files \
+	chart "RSS over live bytes by reload (threads: $t)" rss $files \
 		>"$OUT/rss-$t.svg"
 	# shellcheck disable=SC2086 # words
-	chart "active - allocated, threads: $t" active MiB $files \
-		>"$OUT/active-$t.svg"
+	chart "active - allocated in MiB by reload (threads: $t)" active \
+		$files >"$OUT/active-$t.svg"
 	echo
 done
 [ -n "$short" ] || { by_turns; costs; }

@@ -23,25 +23,12 @@
 #     table.txt         the same to read, and what became of the bars
 #     table.svg         the same as a chart
 
-set -u
-LC_ALL=C
-export LC_ALL
-unset LD_PRELOAD MALLOC_CONF
-SRCDIR=$(cd "${SRCDIR:-.}" && pwd)
-BUILD=$(cd "${BUILD:-.}" && pwd)
+. "${0%/*}/common.sh"
 ROUNDS=${ROUNDS:-7}
 SCALE=${SCALE:-1000}
 CONF=${CONF:-}
 ALLOCATORS=${ALLOCATORS:-glibc jemalloc mimalloc tcmalloc strata}
-OUT=${OUT:-$BUILD/obj/bench/results}
-PATH=/usr/sbin:/usr/bin:/sbin:/bin
-mkdir -p "$OUT" && OUT=$(cd "$OUT" && pwd) || exit 1
-paired=$BUILD/obj/bench/paired
-workload=$BUILD/obj/bench/workload
-lib=/usr/lib/$(gcc -dumpmachine)
-tmp=$(mktemp -d) || exit 1
-trap 'rm -rf "$tmp"' EXIT
-trap 'exit 1' HUP INT TERM
+out "$BUILD/obj/bench/results"
 cd "$tmp" || exit 1
 
 quick=no
@@ -56,10 +43,10 @@ names=$*
 path_of() {
 	case $1 in
 	glibc) echo libc.so.6 ;;
-	jemalloc) echo "$lib/libjemalloc.so.2" ;;
+	jemalloc) echo "$jemalloc" ;;
 	mimalloc) echo "$lib/libmimalloc.so.2.0" ;;
 	tcmalloc) echo "$lib/libtcmalloc_minimal.so.4" ;;
-	strata) echo "$BUILD/lib/libstrata.so.1" ;;
+	strata) echo "$strata" ;;
 	esac
 }
 
@@ -78,19 +65,6 @@ for pair in $allocators; do
 	[ "${pair%%=*}" != strata ] || pair=$pair${CONF:+=$CONF}
 	variants="$variants -v $pair"
 done
-
-# wanted NAME: whether it was asked for, or nothing was
-wanted() {
-	case " $names " in
-	"  " | *" $1 "*) ;;
-	*) return 1 ;;
-	esac
-}
-
-# n COUNT: so many operations at this SCALE
-n() {
-	echo $((($1 * SCALE + 999) / 1000))
-}
 
 # row GROUP NAME COMMAND...: its runs are added to raw.csv
 row() {
@@ -147,7 +121,7 @@ awk -f "$SRCDIR/bench/median.awk" -f "$SRCDIR/bench/ratios.awk" \
 		"$OUT/table.csv" "$OUT/instructions.csv" >"$OUT/table.txt" &&
 	awk -f "$SRCDIR/bench/bars.awk" \
 		"$OUT/table.csv" "$OUT/instructions.csv" >>"$OUT/table.txt" &&
-	awk -f "$SRCDIR/bench/chart.awk" "$OUT/table.csv" >"$OUT/table.svg" ||
-	exit 1
+	awk -f "$SRCDIR/bench/svg.awk" -f "$SRCDIR/bench/chart.awk" \
+		"$OUT/table.csv" >"$OUT/table.svg" || exit 1
 cat "$OUT/table.txt"
 echo "the runs, the table as CSV and a chart are in $OUT"

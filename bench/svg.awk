@@ -16,3 +16,8 @@ function path(shape, stroke, dashes) {
 	printf "<path d=\"%s\" fill=\"none\" stroke=\"%s\"%s/>\n", shape,
 	    stroke, dashes == "" ? "" : " stroke-dasharray=\"" dashes "\""
 }
+
+function circle(x, y, r, fill) {
+	printf "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"%g\" fill=\"%s\"/>\n", x,
+	    y, r, fill
+}

@@ -8,17 +8,9 @@
 # one round with its 95 % confidence limits: below 1 is less. The last columns
 # are what was reckoned: processor time saved, of that used; memory added.
 
-set -u
-LC_ALL=C
-export LC_ALL
-unset LD_PRELOAD MALLOC_CONF
-BUILD=$(cd "${BUILD:-.}" && pwd)
+. "${0%/*}/common.sh"
 ROUNDS=${ROUNDS:-15}
 contend=$BUILD/obj/tests/e2e/contend
-lib=$BUILD/lib/libstrata.so.1
-tmp=$(mktemp -d) || exit 1
-trap 'rm -rf "$tmp"' EXIT
-trap 'exit 1' HUP INT TERM
 cd "$tmp" || exit 1
 CONTEND_STATS=$tmp/stats.json
 export CONTEND_STATS
@@ -27,8 +19,8 @@ export CONTEND_STATS
 ratio() {
 	ratio_measure=$1 ratio_conf=$2 ratio_tuned=$3
 	shift 3
-	"$BUILD/obj/bench/paired" -n "$ROUNDS" -m "$ratio_measure" \
-		-v "untuned=$lib=$ratio_conf" -v "tuned=$lib=$ratio_tuned" \
+	"$paired" -n "$ROUNDS" -m "$ratio_measure" \
+		-v "untuned=$strata=$ratio_conf" -v "tuned=$strata=$ratio_tuned" \
 		-- "$contend" "$@" 2>/dev/null |
 		awk 'END { printf "%5.2f %.2f-%-5.2f", $2, $3, $4 }'
 }
@@ -37,7 +29,7 @@ ratio() {
 row() {
 	rule=$1 conf=$2
 	shift 2
-	MALLOC_CONF=$conf LD_PRELOAD=$lib "$contend" "$@" >line
+	MALLOC_CONF=$conf LD_PRELOAD=$strata "$contend" "$@" >line
 	"$BUILD/bin/strata" tune --format=json stats.json >advice.json
 	if ! jq -e --arg rule "$rule" 'any(.findings[]; .rule == $rule)' \
 		advice.json >/dev/null; then

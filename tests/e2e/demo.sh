@@ -30,6 +30,10 @@ check_eq "it shows both pools' arenas, current and retired" "2 2" \
 check "a load beside other allocators, with and without a pool" sh -c \
 	"grep '^strata  *[1-9]' '$OUT/bench.txt' &&
 	grep '^strata-pool  *[1-9]' '$OUT/bench.txt'"
+for chart in rss active; do
+	check "a line for Strata's pool in the chart of $chart" \
+		grep -q '>strata-pool-1</text>' "$OUT/bench/$chart-1.svg"
+done
 check_eq "no server is left" "" "$(pgrep -f "$BUILD/bin/reload-server")"
 
 mkdir -p broken/bin
