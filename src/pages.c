@@ -702,8 +702,8 @@ pages_retire(struct pages *pages, bool retired)
 		 */
 		lock_acquire(&pages->caches[EXTENT_DIRTY].lock);
 		lock_release(&pages->caches[EXTENT_DIRTY].lock);
-		if (!left_aside(pages))
-			pages_purge(pages);
+		/* A whole generation has not needed it. */
+		pages_purge(pages);
 		retired_freed(pages);
 	}
 	tell_new_deadline(pages);

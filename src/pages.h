@@ -99,8 +99,8 @@ int pages_shrink(struct pages *pages, struct extent *extent, size_t size);
 void pages_retire(struct pages *pages, bool retired);
 /*
  * Somebody follows who gives back what retired arenas have when the program
- * rests. Till then only a release purges: who frees does not wait for the
- * system, and the next generation finds pages that need no fault.
+ * rests. Till then only the retirement and a release purge: who frees does not
+ * wait for the system, and the next generation finds pages that need no fault.
  */
 extern _Atomic bool pages_followed;
 /*
