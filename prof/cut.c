@@ -132,8 +132,11 @@ struct freed_rows {
 	size_t n, max;
 };
 
-/* A group has at most one cell a bucket, and its first one. */
-static void
+/*
+ * A group has at most one cell a bucket, and its first one: another is looked
+ * at as long as the largest possible one still fits.
+ */
+static bool
 copy_freed(const struct group *group, void *opaque)
 {
 	struct freed_rows *out = opaque;
@@ -150,6 +153,7 @@ copy_freed(const struct group *group, void *opaque)
 			.requested = cell->requested[CELL_MAIN],
 		};
 	}
+	return out->max - out->n >= LIFETIME_BUCKETS + 1;
 }
 
 size_t
@@ -159,9 +163,7 @@ cut_freed(struct cut *cut, struct cut_freed *rows, size_t max)
 
 	_Static_assert(CUT_BATCH >= LIFETIME_BUCKETS + 1, "a group fits");
 	assert(max >= CUT_BATCH);
-	/* a group at a time, as long as the largest possible one still fits */
-	while (max - out.n >= LIFETIME_BUCKETS + 1 && is_open(cut) &&
-	    group_walk(&cut->freed, 1, copy_freed, &out))
+	while (is_open(cut) && group_walk(&cut->freed, copy_freed, &out))
 		continue;
 	return out.n;
 }

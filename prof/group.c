@@ -1,17 +1,22 @@
 /*
  * group.c - samples that are alike, and what became of them (group.h).
  *
- *   shard[top bits of hash] -> table -> struct group -> cells
- *                           -> list  -> all groups, oldest first
+ *   shard[top bits of hash] -> table  -> struct group -> cells
+ *                           -> living -> groups of live records alone
+ *                           -> ended  -> those with a freed sample, or with
+ *                                        nothing
+ *
+ * Dumps, folds and clears have to do with ended groups only; of a heap that
+ * grows most are not. While a cut is open groups come to the end of `ended`
+ * and none goes, so that a walker may stand on any of them.
  *
  * The shard is chosen by stack, R and size alone: the groups of a stack and
  * size in all generations and arenas share it, so that to fold some into one
  * is a matter of one lock, and of moving what there is: it needs no memory.
  *
- * Invariants (group_check): a group is listed iff it is in the table, by the
- *   hash of its key; no live record is of a folded generation. A group with no
- *   live record and no freed sample stays until the next fold or clear, so
- *   that a walker may stand on it.
+ * Invariants (group_check): a group is on one list iff it is in the table, by
+ *   the hash of its key; one on `living` has live records and no freed sample;
+ *   no live record is of a folded generation.
  * Locks: one per shard (RANK_PROF_GROUP); taken inside a live shard's lock;
  *   stack.c's and profmem's inside.
  */
@@ -28,7 +33,8 @@ static struct shard {
 	struct lock lock;
 	/* lock: */
 	struct hash table;
-	struct list groups;
+	struct list living, ended;
+	size_t nended;
 } __attribute__((aligned(CACHELINE))) shards[SHARDS];
 
 static uint64_t ngroups;		/* atomic */
@@ -39,7 +45,9 @@ group_boot(void)
 	for (unsigned i = 0; i < SHARDS; i++) {
 		lock_init(&shards[i].lock, RANK_PROF_GROUP, "prof_group");
 		hash_init(&shards[i].table, &profmem_tables);
-		list_init(&shards[i].groups);
+		list_init(&shards[i].living);
+		list_init(&shards[i].ended);
+		shards[i].nended = 0;
 	}
 	ngroups = 0;
 }
@@ -85,7 +93,7 @@ make_locked(struct shard *shard, const struct group_key *key, uint64_t hash)
 		profmem_free(group, sizeof *group);
 		return NULL;
 	}
-	list_push_back(&shard->groups, &group->list);
+	list_push_back(&shard->living, &group->list);
 	stack_hold(key->stack);
 	__atomic_add_fetch(&ngroups, 1, __ATOMIC_RELAXED);
 	return group;
@@ -117,6 +125,23 @@ group_get(const struct group_key *key)
 	return group;
 }
 
+static void
+to_ended_locked(struct shard *shard, struct group *group)
+{
+	list_remove(&group->list);
+	list_push_back(&shard->ended, &group->list);
+	group->ended = true;
+	shard->nended++;
+}
+
+static void
+from_ended_locked(struct shard *shard, struct group *group)
+{
+	list_remove(&group->list);
+	group->ended = false;
+	shard->nended--;
+}
+
 void
 group_put(struct group *group)
 {
@@ -125,6 +150,8 @@ group_put(struct group *group)
 	lock_acquire(&shard->lock);
 	assert(group->live > 0);
 	group->live--;
+	if (group->live == 0 && !group->ended)
+		to_ended_locked(shard, group);
 	lock_release(&shard->lock);
 }
 
@@ -187,6 +214,8 @@ group_add_freed(struct group *group, uint64_t lifetime_ns,
 	cell = cell_of_locked(group, lifetime_bucket(lifetime_ns));
 	cell->samples[half]++;
 	cell->requested[half] += requested;
+	if (!group->ended)
+		to_ended_locked(shard, group);
 	lock_release(&shard->lock);
 }
 
@@ -213,22 +242,27 @@ group_has_freed(const struct group *group)
 	return group->cells.next != NULL || !cell_unused(&group->cells);
 }
 
+/* An ended group goes where it belongs: it may have no freed sample now. */
 static void
-free_if_empty_locked(struct shard *shard, struct group *group)
+settle_locked(struct shard *shard, struct group *group)
 {
 	trim_cells_locked(group);
-	if (group->live > 0 || group_has_freed(group))
+	if (group_has_freed(group))
 		return;
+	from_ended_locked(shard, group);
+	if (group->live > 0) {
+		list_push_back(&shard->living, &group->list);
+		return;
+	}
 	hash_remove(&shard->table, &group->node);
-	list_remove(&group->list);
 	stack_put(group->key.stack);
 	profmem_free(group, sizeof *group);
 	__atomic_sub_fetch(&ngroups, 1, __ATOMIC_RELAXED);
 }
 
-/* --- changing all groups -------------------------------------------------- */
+/* --- changing all ended groups -------------------------------------------- */
 
-/* What is to be done to a group; it may free that group, and no other. */
+/* What is to be done to a group; it may take it, and no other, off the list. */
 typedef void group_change(struct shard *shard, struct group *group,
     const struct group_fold *how);
 
@@ -247,14 +281,14 @@ change_some(struct group_fold *at, group_change *change)
 		return false;
 	lock_acquire(&shard->lock);
 	/* between two holds others may have been freed */
-	if (at->left == 0 || at->left > shard->table.count)
-		at->left = shard->table.count;
+	if (at->left == 0 || at->left > shard->nended)
+		at->left = shard->nended;
 	for (int n = 0; n < BATCH && at->left > 0; n++, at->left--) {
-		struct group *group = list_first(&shard->groups, struct group,
+		struct group *group = list_first(&shard->ended, struct group,
 		    list);
 
 		list_remove(&group->list);
-		list_push_back(&shard->groups, &group->list);
+		list_push_back(&shard->ended, &group->list);
 		change(shard, group, at);
 	}
 	if (at->left == 0)
@@ -284,7 +318,7 @@ add_late(struct shard *shard, struct group *group,
 		cell->requested[CELL_MAIN] += cell->requested[CELL_LATE];
 		cell->samples[CELL_LATE] = cell->requested[CELL_LATE] = 0;
 	}
-	free_if_empty_locked(shard, group);
+	settle_locked(shard, group);
 }
 
 static void
@@ -301,7 +335,7 @@ clear_main(struct shard *shard, struct group *group,
     const struct group_fold *how)
 {
 	clear_half(group, CELL_MAIN);
-	free_if_empty_locked(shard, group);
+	settle_locked(shard, group);
 }
 
 void
@@ -324,7 +358,7 @@ group_clear_late(void)
 	/* a walker may stand in the list: its order is left alone */
 	for (struct shard *shard = shards; shard < shards + SHARDS; shard++) {
 		lock_acquire(&shard->lock);
-		list_for_each(node, &shard->groups)
+		list_for_each(node, &shard->ended)
 			clear_half(list_entry(node, struct group, list),
 			    CELL_LATE);
 		lock_release(&shard->lock);
@@ -416,11 +450,14 @@ fold_generation(struct shard *shard, struct group *group,
 		rename_locked(shard, group, &key, hash);
 		return;
 	}
-	if (to == NULL && group_has_freed(group))
+	if (to == NULL && group_has_freed(group)) {
 		to = make_locked(shard, &key, hash);
+		if (to != NULL)
+			to_ended_locked(shard, to);
+	}
 	if (to != NULL)
 		move_cells_locked(to, group);
-	free_if_empty_locked(shard, group);
+	settle_locked(shard, group);
 }
 
 bool
@@ -431,42 +468,32 @@ group_fold_generations(struct group_fold *fold)
 
 /* --- the walk ------------------------------------------------------------- */
 
-/* The group behind the cursor's, or NULL at the end of the shard. */
-static struct group *
-walk_next_locked(struct shard *shard, struct group_cursor *cursor)
-{
-	struct list *next = cursor->at != NULL ? cursor->at->next :
-	    shard->groups.next;
-
-	if (next == &shard->groups)
-		return NULL;
-	cursor->at = next;
-	return list_entry(next, struct group, list);
-}
-
 bool
-group_walk(struct group_cursor *cursor, size_t max,
-    void (*visit)(const struct group *group, void *arg), void *arg)
+group_walk(struct group_cursor *cursor, group_visit *visit, void *arg)
 {
+	enum { BATCH = 64 };		/* some 10 us */
 	struct shard *shard;
-	struct group *group;
+	struct list *next;
+	bool more = true;
 
 	if (cursor->shard >= SHARDS)
 		return false;
 	shard = &shards[cursor->shard];
 	lock_acquire(&shard->lock);
-	while (max-- > 0) {
-		group = walk_next_locked(shard, cursor);
-		if (group == NULL) {
+	for (int n = 0; n < BATCH && more; n++) {
+		next = cursor->at != NULL ? cursor->at->next :
+		    shard->ended.next;
+		if (next == &shard->ended) {
 			cursor->shard++;
 			cursor->at = NULL;
 			break;
 		}
-		visit(group, arg);
+		cursor->at = next;
+		more = visit(list_entry(next, struct group, list), arg);
 	}
 	lock_release(&shard->lock);
 	lock_give_way(&shard->lock);
-	return true;
+	return more;
 }
 
 uint64_t
@@ -475,27 +502,38 @@ group_count(void)
 	return __atomic_load_n(&ngroups, __ATOMIC_RELAXED);
 }
 
+static void
+check_locked(struct shard *shard, const struct group *group)
+{
+	uint64_t hash = hash_of(&group->key);
+
+	must(group->node.hash == hash);
+	must(shard_of(hash) == shard);
+	must(find_locked(shard, &group->key, hash) == group);
+	must(!(group->key.generation & GENERATION_FOLD) || group->live == 0);
+	must(group->ended || (group->live > 0 && !group_has_freed(group)));
+}
+
 void
 group_check(void)
 {
 	for (struct shard *shard = shards; shard < shards + SHARDS; shard++) {
 		struct list *node;
-		size_t listed = 0;
+		size_t living = 0, ended = 0;
 
 		lock_acquire(&shard->lock);
-		list_for_each(node, &shard->groups) {
-			struct group *group =
-			    list_entry(node, struct group, list);
-			uint64_t hash = hash_of(&group->key);
-
-			must(group->node.hash == hash);
-			must(shard_of(hash) == shard);
-			must(find_locked(shard, &group->key, hash) == group);
-			must(!(group->key.generation & GENERATION_FOLD) ||
-			    group->live == 0);
-			listed++;
+		list_for_each(node, &shard->living) {
+			check_locked(shard, list_entry(node, struct group,
+			    list));
+			living += !list_entry(node, struct group, list)->ended;
 		}
-		must(listed == shard->table.count);
+		list_for_each(node, &shard->ended) {
+			check_locked(shard, list_entry(node, struct group,
+			    list));
+			ended += list_entry(node, struct group, list)->ended;
+		}
+		must(ended == shard->nended);
+		must(living + ended == shard->table.count);
 		lock_release(&shard->lock);
 	}
 }

@@ -48,11 +48,12 @@ struct group_cell {			/* freed samples of one lifetime */
 
 struct group {
 	struct hash_node node;
-	struct list list;		/* of its shard, oldest first */
+	struct list list;		/* of its shard, by `ended` */
 	/* constant while live > 0 or a cut is open: */
 	struct group_key key;		/* holds a reference on the stack */
 	/* shard lock: */
-	uint64_t live;			/* records that point here */
+	uint64_t live : 63;		/* records that point here */
+	uint64_t ended : 1;		/* on the list of those (group.c) */
 	struct group_cell cells;	/* the first; samples 0: unused */
 };
 
@@ -83,16 +84,17 @@ void group_clear_main(void);
 void group_clear_late(void);
 
 /*
- * Visits groups in the order of their making, at most max under one lock
- * hold. cursor starts as zeroes; false at the end. Groups made meanwhile may
- * or may not be seen; none may be freed meanwhile.
+ * Visits all groups with freed samples, and some without, a few under one lock
+ * hold. cursor starts as zeroes; false at the end, or where visit has said
+ * false: then the next call goes on behind that group. What was freed
+ * meanwhile may or may not be seen; only while a cut is open.
  */
 struct group_cursor {
 	uint32_t shard;
 	struct list *at;		/* visited last; NULL: none yet */
 };
-bool group_walk(struct group_cursor *cursor, size_t max,
-    void (*visit)(const struct group *group, void *arg), void *arg);
+typedef bool group_visit(const struct group *group, void *arg);
+bool group_walk(struct group_cursor *cursor, group_visit *visit, void *arg);
 
 /*
  * Freed totals of generations below `below` go to one group for all of them

@@ -282,6 +282,58 @@ test_reset_forgets(void **state)
 	assert_int_equal(stack_count(), 0);
 }
 
+static bool
+count_group(const struct group *group, void *count)
+{
+	++*(size_t *)count;
+	return true;
+}
+
+static size_t
+groups_walked(void)
+{
+	struct group_cursor cursor = { 0 };
+	size_t count = 0;
+
+	while (group_walk(&cursor, count_group, &count))
+		continue;
+	return count;
+}
+
+static void
+test_groups_that_lost_nothing_are_passed_over(void **state)
+{
+	for (uintptr_t i = 1; i <= 200; i++)
+		enter(i * 16, i % 100 * 10, 112, 100);
+	assert_int_equal(group_count(), 100);
+	assert_int_equal(groups_walked(), 0);
+	for (uintptr_t i = 1; i <= 7; i++)
+		leave(i * 16);
+	for (uintptr_t i = 101; i <= 103; i++)
+		leave(i * 16);
+	group_check();
+	assert_int_equal(groups_walked(), 7);
+	take_cut();
+	assert_int_equal(groups_walked(), 7);
+	/* three have no record any more, and four have one, at a reset */
+	cut_reset();
+	take_cut();
+	assert_int_equal(groups_walked(), 0);
+	assert_int_equal(group_count(), 97);
+	/* records that are forgotten leave no trace; a new one does */
+	enter(1 * 16, 50, 112, 100);
+	leave(1 * 16);
+	leave(8 * 16);
+	leave(108 * 16);
+	group_check();
+	assert_int_equal(groups_walked(), 2);
+	assert_int_equal(take_cut().freed, 1);
+	assert_int_equal(groups_walked(), 1);
+	assert_int_equal(group_count(), 96);
+	for (uintptr_t i = 9; i <= 200; i++)
+		live_remove((void *)(i * 16), NULL, 0, NULL);
+}
+
 static void
 test_pinned_bytes_of_living_and_dying(void **state)
 {
@@ -763,6 +815,7 @@ main(void)
 		T(test_deaths_during_a_cut_come_later),
 		T(test_since_counts_the_cuts_before_birth),
 		T(test_reset_forgets),
+		T(test_groups_that_lost_nothing_are_passed_over),
 		T(test_pinned_bytes_of_living_and_dying),
 		T(test_lifetimes_go_to_their_bucket),
 		T(test_bucket_edges),
