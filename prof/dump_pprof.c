@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "fmt.h"
+#include "hash.h"
 #include "lifetime.h"
 #include "modules.h"
 #include "proto.h"
@@ -49,7 +50,11 @@ static const struct {
 	[V_SAMPLES] = { "samples", "count" },
 };
 
-enum { TABLE_FIRST = 256 };	/* slots of a hash table; doubles */
+enum {
+	TABLE_FIRST = 256,		/* slots of a hash table; doubles */
+	LG_LABELS = 9,			/* sizes times ages of a program */
+	LABELS_BYTES = 152,		/* seven labels take up to 140 */
+};
 
 struct string {
 	const char *text;
@@ -68,6 +73,16 @@ struct segment {
 	const struct module *module;
 	struct module_segment at;
 	uint32_t id;			/* 0: not used yet */
+};
+
+/*
+ * What the labels of a row are made of, and their bytes: rows are many, and
+ * few sets of labels differ.
+ */
+struct labels {
+	uint64_t of[4];
+	size_t used;			/* bytes; 0: free */
+	unsigned char bytes[LABELS_BYTES];
 };
 
 /* A hash table of numbers 1.. into an array; 0 is a free slot. */
@@ -92,6 +107,7 @@ struct writer {
 	uint32_t nmappings;		/* ids given out */
 	uint64_t functions[4];		/* id - 1: string numbers */
 	size_t nfunctions;
+	struct labels *labels;		/* by hash; the last one stays */
 	/* the stack of the rows being written: */
 	const struct stack *stack;
 	uint64_t *ids;
@@ -442,7 +458,7 @@ label_generation(struct writer *w, uint32_t generation)
 }
 
 static void
-labels(struct writer *w, const struct report_row *row)
+labels_encode(struct writer *w, const struct report_row *row)
 {
 	const struct group_key *key = &row->key;
 	char text[80];
@@ -461,6 +477,31 @@ labels(struct writer *w, const struct report_row *row)
 	label_string(w, row->freed ? "lifetime" : "age", text);
 	label_number(w, row->freed ? "lifetime_ns" : "age_ns",
 	    lifetime_lower(row->bucket), "nanoseconds");
+}
+
+static void
+labels(struct writer *w, const struct report_row *row)
+{
+	const struct group_key *key = &row->key;
+	uint64_t of[] = { key->usable, key->rate,
+	    (uint64_t)key->arena << 32 | key->generation,
+	    (uint64_t)row->since << 32 | row->bucket << 1 | row->freed };
+	struct labels *known = &w->labels[hash_words(of, ARRAY_LEN(of), 0) >>
+	    (64 - LG_LABELS)];
+	size_t start = w->message.used, used;
+
+	if (known->used != 0 && memcmp(known->of, of, sizeof of) == 0) {
+		proto_fields(&w->message, known->bytes, known->used);
+		return;
+	}
+	labels_encode(w, row);
+	used = w->message.used - start;
+	if (w->error != 0 || w->message.error != 0 ||
+	    used > sizeof known->bytes)
+		return;
+	memcpy(known->of, of, sizeof of);
+	memcpy(known->bytes, w->message.bytes + start, used);
+	known->used = used;
 }
 
 /* --- rows ---------------------------------------------------------------- */
@@ -627,6 +668,9 @@ dump_pprof(struct sink *sink, struct report *report,
 	proto_init(&w.inner, w.scratch);
 	proto_init(&w.line, w.scratch);
 	w.strings = grow(&w, NULL, 0, &w.strings_size, sizeof *w.strings);
+	w.labels = scratch_alloc(w.scratch, sizeof *w.labels << LG_LABELS);
+	if (w.labels == NULL)
+		w.error = ENOMEM;
 	if (w.strings != NULL)
 		w.strings[w.nstrings++] = (struct string){ "", 0 };
 	if (w.error == 0)

@@ -103,6 +103,15 @@ proto_packed(struct proto *message, unsigned field, const uint64_t *n,
 }
 
 void
+proto_fields(struct proto *message, const void *bytes, size_t size)
+{
+	if (size == 0 || proto_reserve(message, size) != 0)
+		return;
+	memcpy(message->bytes + message->used, bytes, size);
+	message->used += size;
+}
+
+void
 proto_message(struct proto *message, unsigned field,
     const struct proto *inner)
 {
@@ -110,11 +119,7 @@ proto_message(struct proto *message, unsigned field,
 		message->error = inner->error;
 	proto_put_tag(message, field, WIRE_BYTES);
 	proto_put_varint(message, inner->used);
-	if (inner->used != 0 && proto_reserve(message, inner->used) == 0) {
-		memcpy(message->bytes + message->used, inner->bytes,
-		    inner->used);
-		message->used += inner->used;
-	}
+	proto_fields(message, inner->bytes, inner->used);
 }
 
 static void

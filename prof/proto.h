@@ -43,6 +43,9 @@ void proto_int(struct proto *message, unsigned field, int64_t n);
 void proto_packed(struct proto *message, unsigned field, const uint64_t *n,
     size_t count);
 
+/* Fields that have been encoded before, as they are. */
+void proto_fields(struct proto *message, const void *bytes, size_t size);
+
 /* A nested message as a field of another. */
 void proto_message(struct proto *message, unsigned field,
     const struct proto *inner);

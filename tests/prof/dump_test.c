@@ -444,6 +444,60 @@ test_rate_label_only_where_it_differs(void **state)
 	assert_null(label(&p.rows[0], "arena"));
 }
 
+/* The row's labels say what its place tells of how it was made. */
+static void
+check_mixed_labels(const struct row *row, int n)
+{
+	char arena[32], generation[32];
+
+	snprintf(arena, sizeof arena, "arena %d", n % 3);
+	snprintf(generation, sizeof generation, "generation %d", n % 5 + 1);
+	assert_int_equal(label(row, "bytes")->num, 16 * (n % 7 + 1));
+	assert_string_equal(label_text(row, "arena"), arena);
+	assert_string_equal(label_text(row, "generation"), generation);
+	if (n % 11 == 0)
+		assert_null(label(row, "rate"));
+	else
+		assert_int_equal(label(row, "rate")->num, 524288 - n % 11);
+	if (n % 2 != 0) {
+		assert_null(label(row, "since"));
+		assert_string_equal(label_text(row, "age"), "(none)");
+		assert_int_equal(label(row, "lifetime_ns")->num,
+		    lifetime_lower((unsigned)n % 13 + 1));
+		return;
+	}
+	assert_string_equal(label_text(row, "lifetime"), "(none)");
+	assert_int_equal(label(row, "age_ns")->num,
+	    lifetime_lower(lifetime_bucket(1000000)));
+	if (n % 17 == 0)
+		assert_null(label(row, "since"));
+	else
+		assert_int_equal(label(row, "since")->num, n % 17);
+}
+
+/* Far more sets of labels than are kept encoded, each met several times. */
+static void
+test_rows_of_many_labels_keep_their_own(void **state)
+{
+	enum { N = 9000 };
+
+	for (int n = 0; n < N; n++) {
+		struct group *group = fake_group(fake_stack(3, frames_a),
+		    16 * (n % 7 + 1), 524288 - n % 11);
+
+		group->key.arena = n % 3;
+		group->key.generation = n % 5 + 1;
+		if (n % 2 != 0)
+			fake_add_freed(group, (unsigned)n % 13 + 1, 1, 1);
+		else
+			fake_add_live(group, 1, 1000000, n % 17, 0);
+	}
+	dump_native("mixed");
+	assert_int_equal(p.nrows, N);
+	for (int n = 0; n < N; n++)
+		check_mixed_labels(&p.rows[n], n);
+}
+
 /* Samples alike in all but age and since share a row where they can. */
 static void
 test_live_samples_are_aggregated(void **state)
@@ -1035,6 +1089,7 @@ main(void)
 		TEST(test_each_stack_sums_to_the_truth),
 		TEST(test_labels),
 		TEST(test_rate_label_only_where_it_differs),
+		TEST(test_rows_of_many_labels_keep_their_own),
 		TEST(test_live_samples_are_aggregated),
 		TEST(test_many_rows_keep_their_keys),
 		TEST(test_addresses_and_mappings),
