@@ -289,7 +289,7 @@ is_from_home(const struct thread *thread, const struct tcache *cache,
 {
 	return cache != NULL && thread->pool.depth > 0 &&
 	    thread->tcache_enabled &&
-	    thread->own_cache.key == (entry & PM_KEY);
+	    thread->own_cache.key == pagemap_key(entry);
 }
 
 static __attribute__((noinline)) void
@@ -319,7 +319,7 @@ give_back(struct thread *thread, void *ptr, uint64_t entry,
 		thread_follow(thread);
 		cache = cache_of(thread, place);
 	}
-	if (cache != NULL && cache->key == (entry & PM_KEY)) {
+	if (cache != NULL && cache->key == pagemap_key(entry)) {
 		if (free_into_cache(thread, cache, ptr, sizeclass))
 			return;
 	} else if (is_from_home(thread, cache, entry) && place == NULL) {
@@ -377,7 +377,8 @@ alloc_free(void *ptr, const struct alloc_place *place)
 static bool
 is_of_other_domain(const struct thread *thread, uint64_t entry)
 {
-	uint64_t key = entry & PM_KEY, differ = key ^ thread_tls.cache->key;
+	uint32_t key = pagemap_key(entry);
+	uint32_t differ = key ^ thread_tls.cache->key;
 
 	return differ - 1 < PM_DOMAIN && key != thread->own_cache.key &&
 	    pagemap_domain(entry) < PM_INTERNAL &&

@@ -33,11 +33,11 @@ large_stats(struct arena *arena, unsigned sizeclass)
 }
 
 /* No thread cache may keep what the oversize arena is to give back. */
-static unsigned
+static uint32_t
 large_key(const struct arena *arena, unsigned sizeclass)
 {
-	return arena->domain | (sizeclass >= SC_NCACHEABLE ||
-	    arena->index == arenas_oversize ? (unsigned)PM_UNCACHED : 0);
+	return pagemap_key_of(arena->domain) | (sizeclass >= SC_NCACHEABLE ||
+	    arena->index == arenas_oversize ? (uint32_t)PM_UNCACHED : 0);
 }
 
 static void
@@ -263,7 +263,7 @@ arena_resize_large(void *ptr, uint64_t entry, unsigned sizeclass, bool zero)
 	count(&large_stats(arena, sizeclass)->nmalloc, 1);
 	extent->sizeclass = (uint8_t)sizeclass;
 	extent_map_large(extent, large_key(arena, sizeclass) |
-	    (unsigned)(entry & PM_SAMPLED));
+	    (uint32_t)(entry & PM_SAMPLED));
 	return 0;
 }
 

@@ -67,7 +67,7 @@ slab_new(struct bin *bin, struct pages *pages)
 		return NULL;
 	}
 	slab->shard = (uint8_t)bin->shard;
-	extent_map_slab(slab, bin->domain);
+	extent_map_slab(slab, pagemap_key_of(bin->domain));
 	return slab;
 }
 

@@ -119,6 +119,12 @@ extent_rehouse(struct extent_store *store, struct extent *extent)
 	return other != NULL ? other : extent;
 }
 
+static uint64_t
+inactive(const struct extent *extent)
+{
+	return pagemap_entry(extent, 0, pagemap_key_of(PM_INACTIVE));
+}
+
 void
 extent_merge(struct extent_store *store, struct extent *front,
     struct extent *back)
@@ -130,7 +136,7 @@ extent_merge(struct extent_store *store, struct extent *front,
 		front->serial = back->serial;
 	front->zeroed = front->zeroed && back->zeroed;
 	/* Inside a run nothing may look like the block that back was. */
-	pagemap_set(back->addr, pagemap_entry(front, 0, PM_INACTIVE));
+	pagemap_set(back->addr, inactive(front));
 	extent_store_put(store, back);
 }
 
@@ -144,22 +150,22 @@ map_last(const struct extent *extent, uint64_t entry)
 void
 extent_map_inactive(const struct extent *extent)
 {
-	uint64_t entry = pagemap_entry(extent, 0, PM_INACTIVE);
+	uint64_t entry = inactive(extent);
 
 	pagemap_set(extent->addr, entry);
 	map_last(extent, entry);
 }
 
 void
-extent_map_large(const struct extent *extent, unsigned key)
+extent_map_large(const struct extent *extent, uint32_t key)
 {
 	pagemap_set(extent->addr,
 	    pagemap_entry(extent, extent->sizeclass, key));
-	map_last(extent, pagemap_entry(extent, 0, PM_INACTIVE));
+	map_last(extent, inactive(extent));
 }
 
 void
-extent_map_slab(const struct extent *extent, unsigned key)
+extent_map_slab(const struct extent *extent, uint32_t key)
 {
 	pagemap_set_range(extent->addr, extent->size,
 	    pagemap_entry(extent, extent->sizeclass, key));
@@ -168,6 +174,5 @@ extent_map_slab(const struct extent *extent, unsigned key)
 void
 extent_unmap_slab(const struct extent *extent)
 {
-	pagemap_set_range(extent->addr, extent->size,
-	    pagemap_entry(extent, 0, PM_INACTIVE));
+	pagemap_set_range(extent->addr, extent->size, inactive(extent));
 }

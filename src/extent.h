@@ -154,8 +154,8 @@ void extent_merge(struct extent_store *store, struct extent *front,
 /* Writes the first and last entry, as inactive. */
 void extent_map_inactive(const struct extent *extent);
 /* Writes the entries of a large block, or of a slab, in use. */
-void extent_map_large(const struct extent *extent, unsigned key);
-void extent_map_slab(const struct extent *extent, unsigned key);
+void extent_map_large(const struct extent *extent, uint32_t key);
+void extent_map_slab(const struct extent *extent, uint32_t key);
 /* A slab ends: no inner page may look like a block any longer. */
 void extent_unmap_slab(const struct extent *extent);
 

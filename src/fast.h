@@ -53,12 +53,11 @@ fast_free(void *ptr)
 	struct thread *thread = thread_tls.self;
 	struct tcache *cache = thread_tls.cache;
 	uint64_t entry = pagemap_get(ptr);
-	unsigned sizeclass = pagemap_sizeclass(entry);
-	struct cache_bin *bin = &cache->bins[sizeclass];
+	struct cache_bin *bin = &cache->bins[entry & PM_CLASS];
 	void **head;
 
 	/* Not sampled, of our domain, of a cached class: one compare. */
-	if (unlikely((entry & PM_KEY) != cache->key))
+	if (unlikely(pagemap_key(entry) != cache->key))
 		return false;
 	head = bin->head;
 	if (unlikely(head == bin->limit))
@@ -67,7 +66,7 @@ fast_free(void *ptr)
 	bin->head = head + 1;
 	atomic_store_explicit(&thread->deallocated,
 	    atomic_load_explicit(&thread->deallocated, memory_order_relaxed) +
-	    sc_sizes[sizeclass], memory_order_relaxed);
+	    sc_sizes[entry & PM_CLASS], memory_order_relaxed);
 	return true;
 }
 
@@ -82,7 +81,7 @@ fast_is_small(const void *ptr, size_t size, unsigned *sizeclass)
 
 	*sizeclass = pagemap_sizeclass(entry);
 	return likely(size - 1 < SC_SMALL_MAX) &&
-	    likely((entry & PM_KEY) == thread_tls.cache->key) &&
+	    likely(pagemap_key(entry) == thread_tls.cache->key) &&
 	    likely(*sizeclass < SC_NSMALL);
 }
 

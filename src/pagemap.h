@@ -4,11 +4,11 @@
  *   address   47            30 29            12 11       0
  *             [ root: leaf   ] [ leaf: entry  ] [ ignored ]
  *   entry     63 .. 23 extent's address >> 7
- *             22 .. 15 size class
- *             14       ours: set in every entry but a foreign one
- *             13       uncached: no thread cache has room for this class
- *             12       sampled: a slot of this slab, or this block, is
- *             11 ..  0 cache domain
+ *             22       ours: set in every entry but a foreign one
+ *             21       uncached: no thread cache has room for this class
+ *             20       sampled: a slot of this slab, or this block, is
+ *             19 ..  8 cache domain
+ *              7 ..  0 size class: a byte of a register by itself
  *
  * An entry of 0 is foreign: nobody's memory, or not ours. An extent in a
  * cache has the domain PM_INACTIVE in its first and last entry, so that no
@@ -36,12 +36,13 @@ enum {
 	PM_LG_LEAF = 18,		/* entries a leaf: 1 GiB, 2 MiB */
 	PM_LEAF = 1 << PM_LG_LEAF,
 	PM_ROOT = 1 << (48 - 12 - 18),
-	PM_SHIFT_CLASS = 15,
+	PM_SHIFT_DOMAIN = 8,
 	PM_SHIFT_EXTENT = 23,
-	PM_DOMAIN = 0xfff,
-	PM_SAMPLED = 1 << 12,
-	PM_UNCACHED = 1 << 13,
-	PM_OURS = 1 << 14,		/* domain 0 differs from foreign */
+	PM_CLASS = 0xff,
+	PM_DOMAIN = 0xfff << PM_SHIFT_DOMAIN,
+	PM_SAMPLED = 1 << 20,
+	PM_UNCACHED = 1 << 21,
+	PM_OURS = 1 << 22,		/* domain 0 differs from foreign */
 	PM_KEY = PM_DOMAIN | PM_SAMPLED | PM_UNCACHED | PM_OURS,
 	PM_INACTIVE = 0xfff,		/* a domain that no cache has */
 	PM_INTERNAL = 0xffe,		/* the internal arena's domain */
@@ -78,11 +79,24 @@ void pagemap_set(const void *address, uint64_t entry);
 /* Every granule of the range. */
 void pagemap_set_range(const void *address, size_t size, uint64_t entry);
 
-static inline uint64_t
-pagemap_entry(const struct extent *extent, unsigned sizeclass, unsigned key)
+/* What the entries of a domain's blocks read under PM_KEY. */
+static inline uint32_t
+pagemap_key_of(unsigned domain)
 {
-	return (uint64_t)(uintptr_t)extent >> 7 << PM_SHIFT_EXTENT |
-	    (uint64_t)sizeclass << PM_SHIFT_CLASS | PM_OURS | key;
+	return PM_OURS | (uint32_t)domain << PM_SHIFT_DOMAIN;
+}
+
+static inline uint32_t
+pagemap_key(uint64_t entry)
+{
+	return (uint32_t)entry & PM_KEY;
+}
+
+static inline uint64_t
+pagemap_entry(const struct extent *extent, unsigned sizeclass, uint32_t key)
+{
+	return (uint64_t)(uintptr_t)extent >> 7 << PM_SHIFT_EXTENT | key |
+	    sizeclass;
 }
 
 static inline struct extent *
@@ -94,13 +108,13 @@ pagemap_extent(uint64_t entry)
 static inline unsigned
 pagemap_sizeclass(uint64_t entry)
 {
-	return entry >> PM_SHIFT_CLASS & 0xff;
+	return entry & PM_CLASS;
 }
 
 static inline unsigned
 pagemap_domain(uint64_t entry)
 {
-	return entry & PM_DOMAIN;
+	return (unsigned)(entry & PM_DOMAIN) >> PM_SHIFT_DOMAIN;
 }
 
 /* A block in use, or a slab; not foreign, not a cached extent. */

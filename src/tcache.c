@@ -272,7 +272,7 @@ tcache_init(struct tcache *cache, struct arena *arena)
 	cache->nbins = nbins;
 	cache->gc_next = 0;
 	tcache_use_arena(cache, arena);
-	cache->key = PM_OURS | arena_domain(arena);
+	cache->key = pagemap_key_of(arena_domain(arena));
 }
 
 void
@@ -530,7 +530,7 @@ tcache_rebind(struct tcache *cache, struct arena *arena)
 {
 	tcache_flush_all(cache);
 	tcache_use_arena(cache, arena);
-	cache->key = PM_OURS | arena_domain(arena);
+	cache->key = pagemap_key_of(arena_domain(arena));
 }
 
 void
@@ -679,7 +679,7 @@ tcache_check(const struct tcache *cache)
 			uint64_t entry = pagemap_get(*at);
 
 			must(pagemap_sizeclass(entry) == i);
-			must((entry & PM_KEY & ~PM_SAMPLED) == cache->key);
+			must((pagemap_key(entry) & ~PM_SAMPLED) == cache->key);
 		}
 	}
 	must(room == cache->room);

@@ -62,7 +62,7 @@ test_what_is_joined_is_no_block(void **state)
 	setup_cache(&cache);
 	ecache_put(&cache, run_of(20, 4, 1));
 	block->sizeclass = SC_NSMALL;
-	extent_map_large(block, 0);
+	extent_map_large(block, pagemap_key_of(0));
 	assert_true(pagemap_is_active(pagemap_get(area + pages(24))));
 	ecache_put(&cache, block);
 	ecache_check(&cache);
@@ -232,7 +232,8 @@ static void
 test_pagemap_entry_round_trip(void **state)
 {
 	struct extent *extent = run_of(0, 2, 1);
-	uint64_t entry = pagemap_entry(extent, 200, 1234 | PM_SAMPLED);
+	uint64_t entry = pagemap_entry(extent, 200,
+	    pagemap_key_of(1234) | PM_SAMPLED);
 
 	assert_ptr_equal(pagemap_extent(entry), extent);
 	assert_int_equal(pagemap_sizeclass(entry), 200);
@@ -240,7 +241,7 @@ test_pagemap_entry_round_trip(void **state)
 	assert_true((entry & PM_SAMPLED) != 0);
 	assert_true(pagemap_is_active(entry));
 	assert_false(pagemap_is_active(pagemap_entry(extent, 3,
-	    PM_INACTIVE)));
+	    pagemap_key_of(PM_INACTIVE))));
 }
 
 static void
