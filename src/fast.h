@@ -36,8 +36,8 @@ fast_malloc(size_t size, void **out)
 	bin = &thread_tls.cache->bins[sizeclass];
 	head = bin->head;
 	left = atomic_load_explicit(&thread->countdown,
-	    memory_order_relaxed) - (int64_t)sc_sizes[sizeclass];
-	if (unlikely(head == bin->base) || unlikely(left < 0))
+	    memory_order_relaxed) - (int64_t)bin->size;
+	if (unlikely(left < 0) || unlikely(head == bin->base))
 		return false;
 	atomic_store_explicit(&thread->countdown, left, memory_order_relaxed);
 	bin->head = --head;
@@ -66,7 +66,7 @@ fast_free(void *ptr)
 	bin->head = head + 1;
 	atomic_store_explicit(&thread->deallocated,
 	    atomic_load_explicit(&thread->deallocated, memory_order_relaxed) +
-	    sc_sizes[entry & PM_CLASS], memory_order_relaxed);
+	    bin->size, memory_order_relaxed);
 	return true;
 }
 

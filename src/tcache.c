@@ -261,6 +261,7 @@ tcache_init(struct tcache *cache, struct arena *arena)
 
 		bin->head = bin->base = bin->limit = cold->bottom;
 		bin->nrequests = cold->merged = cold->gc_requests = 0;
+		bin->size = sc_size(i);
 		cold->fill = fill_first(i);
 		cold->slots = slots[i];
 		cold->low = UINT32_MAX;

@@ -51,6 +51,7 @@ struct cache_bin {
 	void **base;
 	void **limit;
 	uint64_t nrequests;		/* blocks ever popped */
+	uint64_t size;			/* of the class: sc_sizes is far */
 };
 
 /* What only the slow paths of a bin look at. */
