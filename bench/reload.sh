@@ -17,9 +17,10 @@
 #              allocator tells
 # build, free, requests  median ms of the last readings' reloads, and a second,
 #              of all threads; a pool's are compared with those without in runs
-#              by turns at the end. A pool's pages go back and are faulted in
-#              again, those outside mostly stay: poolcost.c compares the same
-#              work.
+#              by turns at the end, of reloads that follow each other, and of
+#              such with a rest between: then a pool's pages have gone back and
+#              are faulted in again, those outside stay. poolcost.c compares the
+#              same work.
 
 . "${0%/*}/common.sh"
 reload=$BUILD/obj/bench/reload
@@ -118,45 +119,71 @@ bars() {
 	done
 }
 
-# timed THREADS ROTATION: build ms, free ms and requests/s, of 12 reloads
+# timed THREADS ROTATION MS: build ms, free ms and requests/s, the medians of
+# the last reloads; each of 12, or with MS of rest behind each, of 6
 timed() {
-	LD_PRELOAD=$strata "$reload" -r "$2" -t "$1" -n 12 -k 12 -w 0 |
-		awk -F, 'END { print $6, $7, $8 }'
+	timed_by='-n 12 -k 12'
+	[ "$3" = 0 ] || timed_by='-n 6 -k 1'
+	# shellcheck disable=SC2086 # words
+	LD_PRELOAD=$strata "$reload" -r "$2" -t "$1" $timed_by -w "$3" |
+		awk -F, -v skip="$3" -f "${0%/*}/median.awk" -f /dev/fd/3 3<<'EOF'
+	NR > 2 && (!skip || NR > 4) { n++; b[n] = $6; f[n] = $7; r[n] = $8 }
+	END {
+		sort(b, n); sort(f, n); sort(r, n)
+		print median(b, n), median(f, n), median(r, n)
+	}
+EOF
 }
 
-# pairs THREADS: in a pool over without, 9 times by turns, for single runs
+# pairs THREADS MS COUNT: in a pool over without, by turns, for single runs
 # differ by more than a pool does; three ratios a line.
 pairs() {
-	for pair in 1 2 3 4 5 6 7 8 9; do
+	for pair in $(seq "$3"); do
 		if [ $((pair % 2)) = 1 ]; then
-			without=$(timed "$1" none) with=$(timed "$1" pool)
+			without=$(timed "$1" none "$2") with=$(timed "$1" pool "$2")
 		else
-			with=$(timed "$1" pool) without=$(timed "$1" none)
+			with=$(timed "$1" pool "$2") without=$(timed "$1" none "$2")
 		fi
 		echo "$with $without"
 	done | awk '$4 * $5 * $6 > 0 { print $1 / $4, $2 / $5, $3 / $6 }'
 }
 
-# middle FIELD: of the ratios of 9 pairs the median, the lowest and the highest
-middle() {
-	awk -v field="$1" '{ print $field }' "$tmp/pairs" | sort -n |
-		awk '{ ratio[NR] = $1 }
-		END { if (NR != 9) print "nan"
-		else printf "%.2f %.2f %.2f\n", ratio[5], ratio[1], ratio[9] }'
+# ratios COUNT JUDGED THREADS: from so many pairs, of each figure the median and
+# its 95 % limits, with what becomes of its bar if it is judged.
+ratios() {
+	awk -v count="$1" -v judged="$2" -v threads="$3" \
+		-f "${0%/*}/median.awk" -f /dev/fd/3 "$tmp/pairs" 3<<'EOF'
+	{ for (i = 1; i <= 3; i++) x[i, NR] = $i }
+	function line(name, i, least, n, k, low, high, what) {
+		for (n = 1; n <= NR; n++)
+			one[n] = x[i, n]
+		sort(one, NR)
+		k = lower_rank(NR)
+		low = one[k]
+		high = one[NR + 1 - k]
+		what = !judged ? "" : least ? verdict(1 / high, 1 / low, 1) : \
+		    verdict(low, high, 1)
+		printf "  %-7s threads: %d: %s %.2f (%.2f-%.2f)%s\n", what,
+		    threads, name, median(one, NR), low, high,
+		    !judged ? "" : least ? ", bar: >= 1" : ", bar: <= 1"
+	}
+	END {
+		if (NR != count) {
+			printf "  missed  threads: %d: not measured\n", threads
+			exit
+		}
+		line("build", 1); line("free", 2); line("requests/s", 3, 1)
+	}
+EOF
 }
 
+# by_turns WHAT MS COUNT JUDGED
 by_turns() {
-	echo "in a pool over without, by turns, median and range of 9 pairs:"
+	echo "in a pool over without, $1: $3 pairs by turns," \
+		"median and its 95 % limits"
 	for t in $threads; do
-		pairs "$t" >"$tmp/pairs"
-		for bar in 'build 1 <=' 'free 2 <=' 'requests/s 3 >='; do
-			# shellcheck disable=SC2086 # words
-			set -- $bar
-			# shellcheck disable=SC2046 # words
-			set -- "$1" "$3" $(middle "$2")
-			bar "threads: $t: $1 $3 (${4-}-${5-}), bar: $2 1" \
-				"$3 $2 1"
-		done
+		pairs "$t" "$2" "$3" >"$tmp/pairs"
+		ratios "$3" "$4" "$t"
 	done
 }
 
@@ -213,6 +240,10 @@ for t in $threads; do
 		$files >"$OUT/active-$t.svg"
 	echo
 done
-[ -n "$short" ] || { by_turns; costs; }
+[ -n "$short" ] || {
+	by_turns 'reloads that follow each other' 0 9 1
+	by_turns 'a rest of 0.7 s behind each' 700 7 ''
+	costs
+}
 [ -z "$short" ] || echo "a short run: the bars are meant for 100 of 100 MiB"
 [ "$OUT" = "$tmp" ] || echo "CSV and charts are in $OUT"
