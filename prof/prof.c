@@ -9,7 +9,7 @@
  * with its weight, and the allocation goes on.
  *
  * Locks: none of its own. Fork takes those of prof/ in the order of
- *   enum lock_rank, after the gate of unwind.c is closed and empty.
+ *   enum lock_rank, after the gate (gate.c) is closed and empty.
  */
 #include "prof.h"
 
@@ -19,6 +19,7 @@
 #include "cut.h"
 #include "dump.h"
 #include "freed.h"
+#include "gate.h"
 #include "generation.h"
 #include "group.h"
 #include "history.h"
@@ -163,7 +164,7 @@ prof_thread_init(struct prof_thread *thread)
 void
 prof_thread_exit(struct prof_thread *thread)
 {
-	unwind_thread_exit(thread);
+	gate_thread_exit(thread);
 	if (thread->frames != NULL)
 		profmem_free(thread->frames, bt_max * sizeof *thread->frames);
 	thread->frames = NULL;
@@ -259,10 +260,10 @@ current_stack(struct prof_thread *thread)
 		frames = thread->frames;
 		max = bt_max;
 	}
-	if (!unwind_enter(thread))
+	if (!gate_enter(thread))
 		return NULL;
 	depth = collect(thread, frames, max, &epoch);
-	unwind_leave(thread);
+	gate_leave(thread);
 	return stack_get(frames, depth, epoch);
 }
 
@@ -636,7 +637,7 @@ prof_fork_prepare(void)
 	if (host == NULL)
 		return;
 	trigger_fork_prepare();
-	unwind_fork_prepare(host->thread_self());
+	gate_fork_prepare(host->thread_self());
 	modules_fork_prepare();
 	cut_fork_prepare();
 	history_fork_prepare();
@@ -658,7 +659,7 @@ prof_fork_parent(void)
 	history_fork_parent();
 	cut_fork_parent();
 	modules_fork_parent();
-	unwind_fork_parent();
+	gate_fork_parent();
 	trigger_fork_parent();
 }
 
@@ -677,7 +678,7 @@ prof_fork_child(void)
 	history_fork_child();
 	cut_fork_child();
 	modules_fork_child();
-	unwind_fork_child(self);
+	gate_fork_child(self);
 	sampler_fork_child(self);
 	cut_fork_child_end();
 	history_fork_child_end();

@@ -158,7 +158,7 @@ struct prof_thread {
 	bool active;			/* thread.prof.active */
 	/* written by layer 4's guard, read by dl_iterate_phdr: */
 	unsigned guard;			/* nesting depth; 0 = outside */
-	unsigned unwinding;		/* times inside unwind.c's gate */
+	unsigned unwinding;		/* times inside gate.c's gate */
 	char name[32];			/* thread.prof.name */
 	uintptr_t *frames;		/* prof.c: room for many, or NULL */
 	uintptr_t stack_low;		/* unwind.c: readable stack */

@@ -1,6 +1,5 @@
 /*
- * unwind.c - the calling thread's stack, and the gate that fork closes
- * (unwind.h).
+ * unwind.c - the calling thread's stack (unwind.h).
  *
  *   registers here --rule(pc)--> registers of the caller --rule--> ...
  *        rule: cache (shared, lock-free) <- .eh_frame (cfi.c)
@@ -16,12 +15,7 @@
  * Stack words are read directly only inside pages that were read once by a
  * system call that cannot fault; [stack_low, stack_high) of the thread.
  *
- * Locks: none. The gate (a count of those inside and of forks under way) is
- *   for libunwind's mutex, which fork does not know, and so that no child is
- *   born while the list of modules is read.
- * Fork: prepare closes the gate and waits until nobody else is inside; a
- *   thread that forks while it unwinds (from a signal's handler) does not
- *   wait for itself. A child starts with itself at most inside.
+ * Locks: none. Fork: no child is born while another thread is inside (gate.c).
  */
 #include "unwind.h"
 
@@ -70,11 +64,6 @@ static uint32_t cache_lost;		/* may miss some */
 /* constant after unwind_start: */
 static enum prof_unwind way;
 static uintptr_t own_start, own_size;
-
-/* atomic: forks under way << 16 | threads inside */
-static uint32_t gate;
-static const uint32_t gate_fork = 1u << 16, gate_inside = (1u << 16) - 1;
-static bool disabled;			/* atomic: a child cannot unwind */
 
 /* --- rules ---------------------------------------------------------------- */
 
@@ -595,8 +584,8 @@ find_own(void)
 	}
 }
 
-static bool
-uses_libunwind(void)
+bool
+unwind_uses_libunwind(void)
 {
 	return way == PROF_UNWIND_LIBUNWIND || way == PROF_UNWIND_UNW_STEP;
 }
@@ -608,7 +597,7 @@ unwind_start(enum prof_unwind how)
 	const char *reason;
 
 	way = how;
-	if (uses_libunwind() && unwind_lib_open(&reason) != 0) {
+	if (unwind_uses_libunwind() && unwind_lib_open(&reason) != 0) {
 		fmt_fd(2, MESSAGE_PREFIX "profiling is off: %s\n",
 		    reason != NULL ? reason : "no libunwind.so.8");
 		return ENOENT;
@@ -616,88 +605,7 @@ unwind_start(enum prof_unwind how)
 	modules_refresh();
 	find_own();
 	/* primed: what libunwind sets up at its first use is set up */
-	if (uses_libunwind())
+	if (unwind_uses_libunwind())
 		unwind_lib_collect(frames, ARRAY_LEN(frames));
 	return 0;
-}
-
-/* --- the gate ------------------------------------------------------------- */
-
-bool
-unwind_enter(struct prof_thread *thread)
-{
-	uint32_t seen = __atomic_add_fetch(&gate, 1, __ATOMIC_ACQUIRE);
-
-	thread->unwinding++;
-	if (likely(seen < gate_fork) &&
-	    !__atomic_load_n(&disabled, __ATOMIC_RELAXED))
-		return true;
-	unwind_leave(thread);
-	return false;
-}
-
-void
-unwind_leave(struct prof_thread *thread)
-{
-	uint32_t seen;
-
-	thread->unwinding--;
-	/* pairs with the acquire in wait_empty */
-	seen = __atomic_sub_fetch(&gate, 1, __ATOMIC_RELEASE);
-	if (unlikely(seen >= gate_fork))
-		os_futex_wake(&gate, INT32_MAX);
-}
-
-/* A thread that ends in the middle of it (pthread_exit in a handler). */
-void
-unwind_thread_exit(struct prof_thread *thread)
-{
-	while (thread->unwinding > 0)
-		unwind_leave(thread);
-}
-
-/*
- * False after a second: then somebody inside left by longjmp or is stuck,
- * and the child, whose libunwind may be locked for ever, does not unwind.
- */
-static bool
-wait_empty(uint32_t own)
-{
-	uint64_t limit = os_now_ns() + 1000000000;
-	uint32_t seen;
-
-	while (((seen = __atomic_load_n(&gate, __ATOMIC_ACQUIRE)) &
-	    gate_inside) > own) {
-		if (os_now_ns() >= limit)
-			return false;
-		os_futex_wait(&gate, seen, 10000000);
-	}
-	return true;
-}
-
-static bool forked_late;		/* the last wait was in vain */
-
-void
-unwind_fork_prepare(struct prof_thread *self)
-{
-	uint32_t own = self == NULL ? 0 : self->unwinding;
-
-	__atomic_add_fetch(&gate, gate_fork, __ATOMIC_RELAXED);
-	__atomic_store_n(&forked_late, !wait_empty(own), __ATOMIC_RELAXED);
-}
-
-void
-unwind_fork_parent(void)
-{
-	__atomic_sub_fetch(&gate, gate_fork, __ATOMIC_RELAXED);
-}
-
-void
-unwind_fork_child(struct prof_thread *self)
-{
-	uint32_t own = self == NULL ? 0 : self->unwinding;
-
-	__atomic_store_n(&gate, own, __ATOMIC_RELAXED);
-	if (forked_late && uses_libunwind())
-		__atomic_store_n(&disabled, true, __ATOMIC_RELAXED);
 }

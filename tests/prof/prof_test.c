@@ -23,6 +23,7 @@
 #include "cut.h"
 #include "estimate.h"
 #include "fake_host.h"
+#include "gate.h"
 #include "generation.h"
 #include "live.h"
 #include "os.h"
@@ -115,9 +116,9 @@ test_while_a_fork_is_under_way_samples_are_dropped(void **state)
 	uint64_t samples = prof_dropped_samples();
 	uint64_t bytes = prof_dropped_bytes(), weight;
 
-	unwind_fork_prepare(&fake_thread);
+	gate_fork_prepare(&fake_thread);
 	assert_null(begin(0x1000, 100));
-	unwind_fork_parent();
+	gate_fork_parent();
 	assert_int_equal(prof_dropped_samples(), samples + 1);
 	weight = (uint64_t)(estimate_bytes(estimate_probability(112, 1024),
 	    112) + 0.5);

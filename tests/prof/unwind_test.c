@@ -25,6 +25,7 @@
 
 #include "cfi.h"
 #include "fake_host.h"
+#include "gate.h"
 #include "loader.h"
 #include "modules.h"
 #include "os.h"
@@ -72,10 +73,10 @@ static __attribute__((noinline)) void
 look(void)
 {
 	fake_host_guard_enter();
-	assert_true(unwind_enter(&fake_thread));
+	assert_true(gate_enter(&fake_thread));
 	nours = unwind_collect(&fake_thread, ours, MAX);
 	ntheirs = unwind_lib_collect(theirs, MAX);
-	unwind_leave(&fake_thread);
+	gate_leave(&fake_thread);
 	fake_host_guard_leave();
 }
 
@@ -197,10 +198,10 @@ test_no_more_than_asked_for(void **state)
 
 	for (size_t max = 1; max < 8; max++) {
 		frames[max] = 42;
-		assert_true(unwind_enter(&fake_thread));
+		assert_true(gate_enter(&fake_thread));
 		assert_int_equal(unwind_collect(&fake_thread, frames, max),
 		    max);
-		unwind_leave(&fake_thread);
+		gate_leave(&fake_thread);
 		assert_int_equal(frames[max], 42);
 	}
 }
@@ -320,11 +321,12 @@ static atomic_bool inside, go_on;
 static void *
 thread_unwinds(void *arg)
 {
-	assert_true(unwind_enter(&fake_thread));
+	fake_thread.uid = 5;		/* at another leaf than who forks */
+	assert_true(gate_enter(&fake_thread));
 	inside = true;
 	while (!go_on)
 		sched_yield();
-	unwind_leave(&fake_thread);
+	gate_leave(&fake_thread);
 	return NULL;
 }
 
@@ -333,9 +335,9 @@ static atomic_bool prepared;
 static void *
 thread_forks(void *arg)
 {
-	unwind_fork_prepare(&fake_thread);
+	gate_fork_prepare(&fake_thread);
 	prepared = true;
-	unwind_fork_parent();
+	gate_fork_parent();
 	return NULL;
 }
 
@@ -343,8 +345,8 @@ thread_forks(void *arg)
 static void
 wait_for_closed_gate(void)
 {
-	while (unwind_enter(&fake_thread)) {
-		unwind_leave(&fake_thread);
+	while (gate_enter(&fake_thread)) {
+		gate_leave(&fake_thread);
 		sched_yield();
 	}
 }
@@ -365,25 +367,25 @@ test_fork_waits_for_who_unwinds(void **state)
 	pthread_join(forker, NULL);
 	assert_true(prepared);
 	pthread_join(unwinder, NULL);
-	assert_true(unwind_enter(&fake_thread));
-	unwind_leave(&fake_thread);
+	assert_true(gate_enter(&fake_thread));
+	gate_leave(&fake_thread);
 }
 
 static void
 test_fork_does_not_wait_for_itself(void **state)
 {
-	assert_true(unwind_enter(&fake_thread));
-	unwind_fork_prepare(&fake_thread);	/* returns at once */
-	unwind_fork_parent();
-	unwind_leave(&fake_thread);
+	assert_true(gate_enter(&fake_thread));
+	gate_fork_prepare(&fake_thread);	/* returns at once */
+	gate_fork_parent();
+	gate_leave(&fake_thread);
 	assert_int_equal(fake_thread.unwinding, 0);
 }
 
 static void *
 thread_dies_inside(void *arg)
 {
-	assert_true(unwind_enter(&fake_thread));
-	unwind_thread_exit(&fake_thread);
+	assert_true(gate_enter(&fake_thread));
+	gate_thread_exit(&fake_thread);
 	return NULL;
 }
 
@@ -395,8 +397,8 @@ test_a_thread_that_dies_inside_is_not_waited_for(void **state)
 
 	pthread_create(&thread, NULL, thread_dies_inside, NULL);
 	pthread_join(thread, NULL);
-	unwind_fork_prepare(&fake_thread);
-	unwind_fork_parent();
+	gate_fork_prepare(&fake_thread);
+	gate_fork_parent();
 	assert_true(os_now_ns() - start < 900000000);
 }
 
@@ -406,14 +408,14 @@ test_a_child_may_unwind(void **state)
 	int status;
 	pid_t pid;
 
-	unwind_fork_prepare(&fake_thread);
+	gate_fork_prepare(&fake_thread);
 	pid = fork();
 	if (pid == 0) {
-		unwind_fork_child(&fake_thread);
+		gate_fork_child(&fake_thread);
 		look();
 		_exit(nours > 3 && fake_thread.unwinding == 0 ? 7 : 1);
 	}
-	unwind_fork_parent();
+	gate_fork_parent();
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFEXITED(status));
 	assert_int_equal(WEXITSTATUS(status), 7);
