@@ -10,7 +10,25 @@
 #include "lifetime.h"
 #include "util.h"
 
-enum { TABLE_FIRST = 1024 };
+enum {
+	TABLE_FIRST = 1024,
+	/*
+	 * Rows from one that is read to one that is asked for: what is far
+	 * from the processor arrives meanwhile, some 100 ns later.
+	 */
+	AHEAD = 8,
+};
+
+/* The lines of cache that size bytes from at lie in will be read soon. */
+static inline void
+will_read(const void *at, size_t size)
+{
+	const char *line = at, *end = line + size;
+
+	for (; line < end; line += CACHELINE)
+		__builtin_prefetch(line);
+	__builtin_prefetch(end - 1);
+}
 
 /* --- rows ---------------------------------------------------------------- */
 
@@ -44,6 +62,7 @@ row_new(struct report *report, const struct group *group, uint32_t bucket)
 	if (row == NULL)
 		return NULL;
 	row->group = group;
+	row->key = group->key;
 	row->bucket = bucket;
 	report->rows[report->nrows++] = row;
 	return row;
@@ -145,7 +164,7 @@ compare(uint64_t a, uint64_t b)
 static int
 row_compare(const struct report_row *a, const struct report_row *b)
 {
-	const struct group_key *ka = &a->group->key, *kb = &b->group->key;
+	const struct group_key *ka = &a->key, *kb = &b->key;
 	int order = compare(ka->stack->node.hash, kb->stack->node.hash);
 
 	if (order == 0)
@@ -168,9 +187,9 @@ row_compare(const struct report_row *a, const struct report_row *b)
 }
 
 /*
- * What a row is sorted by stands beside it: row_compare has to read the row,
- * its group and its stack, five lines of cache that are scattered, and is only
- * asked where two rows are of one stack.
+ * What a row is sorted by stands beside it: row_compare has to read the row
+ * and its stack, lines of cache that are scattered, and is only asked where
+ * two rows are of one stack.
  */
 struct sorted {
 	uint64_t hash;			/* of the stack */
@@ -228,10 +247,14 @@ rows_sort(struct report *report)
 
 	if (sorted == NULL)
 		return ENOMEM;
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
+		if (i + AHEAD < n)
+			will_read(report->rows[i + AHEAD]->key.stack,
+			    sizeof(struct hash_node));
 		sorted[i] = (struct sorted){
-			report->rows[i]->group->key.stack->node.hash,
+			report->rows[i]->key.stack->node.hash,
 			report->rows[i] };
+	}
 	sorted = merge_sort(sorted, sorted + n, n);
 	for (size_t i = 0; i < n; i++)
 		report->rows[i] = sorted[i].row;
@@ -251,6 +274,25 @@ stack_copy(struct report *report, const struct stack *stack)
 	return copy;
 }
 
+/* Of the sorted ones from i: they lie where they were made, all over. */
+static void
+rows_will_read(const struct report *report, size_t i)
+{
+	if (i + 2 * AHEAD < report->nrows)
+		will_read(report->rows[i + 2 * AHEAD],
+		    sizeof(struct report_row));
+}
+
+static void
+stack_will_read(const struct report *report, size_t i)
+{
+	enum { FRAMES = 10 };		/* of a stack of middling depth */
+
+	if (i + AHEAD < report->nrows)
+		will_read(report->rows[i + AHEAD]->key.stack,
+		    sizeof(struct stack) + FRAMES * sizeof(uintptr_t));
+}
+
 /* Sorted rows of one stack share one copy of it. */
 static int
 rows_detach(struct report *report)
@@ -261,7 +303,8 @@ rows_detach(struct report *report)
 	for (size_t i = 0; i < report->nrows; i++) {
 		struct report_row *row = report->rows[i];
 
-		row->key = row->group->key;
+		rows_will_read(report, i);
+		stack_will_read(report, i);
 		if (row->key.stack != stack) {
 			stack = row->key.stack;
 			copy = stack_copy(report, stack);
@@ -326,6 +369,7 @@ rows_weigh(struct report *report)
 	for (size_t i = 0; i < report->nrows; i++) {
 		struct report_row *row = report->rows[i];
 
+		rows_will_read(report, i);
 		if (row->key.stack != stack) {
 			stack = row->key.stack;
 			memset(carries, 0, sizeof carries);
@@ -350,6 +394,20 @@ enum { BATCH = 256 };
 _Static_assert((int)BATCH >= (int)CUT_BATCH &&
     (int)BATCH >= (int)LIFETIME_BUCKETS, "what cut.h asks for");
 
+/* The groups first, then the slots that they hash to. */
+static void
+live_will_read(const struct report *report, const struct cut_live *rows,
+    size_t n)
+{
+	size_t mask = report->table_size - 1;
+
+	for (size_t i = 0; i < n; i++)
+		will_read(rows[i].group, sizeof *rows[i].group);
+	for (size_t i = 0; i < n && report->table_size != 0; i++)
+		__builtin_prefetch(&report->table[row_hash(rows[i].group,
+		    lifetime_bucket(rows[i].age_ns), rows[i].since) & mask]);
+}
+
 static int
 read_live(struct report *report)
 {
@@ -357,6 +415,7 @@ read_live(struct report *report)
 	size_t n;
 
 	while ((n = cut_live(&report->cut, rows, BATCH)) != 0) {
+		live_will_read(report, rows, n);
 		for (size_t i = 0; i < n; i++) {
 			if (add_live(report, &rows[i]) != 0)
 				return ENOMEM;

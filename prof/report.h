@@ -31,7 +31,7 @@
 
 struct report_row {
 	const struct group *group;	/* NULL once the cut is closed */
-	struct group_key key;		/* stack: the report's own copy */
+	struct group_key key;		/* stack: then the report's own copy */
 	uint32_t bucket;		/* lifetime.h: lifetime, or age */
 	uint32_t since;			/* live rows; see cut.h */
 	bool freed;
