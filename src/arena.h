@@ -54,6 +54,10 @@ struct arena {
 	struct lock large_lock;
 	struct list large;		/* of manual arenas */
 	char name[ARENA_NAME_MAX];
+	/* the thread of pool_rest.c: */
+	uint64_t bins_use;		/* arena_bins_use when last seen */
+	uint64_t bins_used_ns;		/* monotonic; when it changed last */
+	bool untrimmed;			/* since then */
 	/* their own locks: */
 	struct pages pages;
 	struct arena_large_stats large_stats[ARENA_NLARGE];
@@ -211,6 +215,11 @@ struct arena_slab {
 bool arena_slab_info(const void *ptr, struct arena_slab *out);
 
 /* --- purging, reset ------------------------------------------------------- */
+
+/* Changes when slabs are used; racy. */
+uint64_t arena_bins_use(const struct arena *arena);
+/* Gives the pages of slabs back that hold only free regions; without hooks. */
+void arena_trim(struct arena *arena);
 
 /* One arena, or all of them (ARENA_NONE). */
 void arena_purge(unsigned index);

@@ -380,6 +380,24 @@ first_large(struct arena *arena)
 	return extent;
 }
 
+RACY uint64_t
+arena_bins_use(const struct arena *arena)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < bin_first[SC_NSMALL]; i++)
+		sum += arena->bins[i].stats.nfills +
+		    arena->bins[i].stats.nflushes;
+	return sum;
+}
+
+void
+arena_trim(struct arena *arena)
+{
+	for (unsigned i = 0; i < bin_first[SC_NSMALL]; i++)
+		bin_trim(&arena->bins[i]);
+}
+
 int
 arena_reset(unsigned index, arena_sample_end *end)
 {

@@ -8,6 +8,8 @@
 #include "options.h"
 #include "os.h"
 
+enum { TRIM_SLABS = 8 };	/* at once: 10 to 20 us of the lock */
+
 unsigned bin_first[SC_NSMALL + 1];
 unsigned bin_nshards[SC_NSMALL];
 
@@ -240,6 +242,32 @@ bin_flush(struct bin *bin, struct pages *pages, void **ptrs, unsigned n,
 	list_for_each_safe(node, after, &empty)
 		slab_free(pages, list_entry(node, struct extent, link));
 	return others;
+}
+
+/* Whether there may be more. */
+static bool
+trim_some(struct bin *bin)
+{
+	unsigned left = TRIM_SLABS;
+	struct heap_node *at;
+
+	lock_acquire(&bin->lock);
+	if (bin->cur != NULL)
+		left -= slab_trim(bin->cur);
+	for (at = heap_first(&bin->nonfull); at != NULL && left > 0;
+	    at = heap_next(&bin->nonfull, at))
+		left -= slab_trim(container_of(at, struct extent, heap));
+	lock_release(&bin->lock);
+	return left == 0;
+}
+
+void
+bin_trim(struct bin *bin)
+{
+	if (sc_slabs[bin->sizeclass].slab_size <= os_page_system)
+		return;
+	while (trim_some(bin))
+		;
 }
 
 void

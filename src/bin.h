@@ -80,6 +80,12 @@ unsigned bin_fill(struct bin *bin, struct pages *pages, void **end,
 unsigned bin_flush(struct bin *bin, struct pages *pages, void **ptrs,
     unsigned n, uint64_t nrequests);
 
+/*
+ * Gives the pages of slabs back that hold only free regions, of a few slabs
+ * at a time with the lock held. The arena has no hooks.
+ */
+void bin_trim(struct bin *bin);
+
 void bin_stats_read(struct bin *bin, struct bin_stats *out,
     struct lock_stats *lock);
 

@@ -52,7 +52,10 @@ struct extent {
 	/* owner, as above */
 	bool fixed : 1;			/* from sbrk: never to be unmapped */
 	bool decommitted : 1;		/* retained: by a hook */
-	uint16_t offset;		/* large: of the block, bytes */
+	union {
+		uint16_t offset;	/* large: of the block, bytes */
+		uint16_t trimmed;	/* slab: free when slab_trim was here */
+	};
 	uint64_t *words;		/* set bit = free region */
 	uint64_t inline_words[EXTENT_INLINE_WORDS];
 	union {

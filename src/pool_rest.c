@@ -98,18 +98,18 @@ struct look {
 
 static void
 each_arena(struct look *look, void (*op)(struct look *look,
-    struct pages *pages))
+    struct arena *arena))
 {
 	for (unsigned i = 0; i < arenas_count(); i++) {
 		struct arena *arena = arena_get(i, false);
 
 		if (arena != NULL)
-			op(look, &arena->pages);
+			op(look, arena);
 	}
 }
 
 static void
-note_arena(struct look *look, struct pages *pages)
+note_pages(struct look *look, struct pages *pages)
 {
 	look->again |= may_purge(pages) && note_use(pages, look->now);
 	look->hooked |= pages_hooks(pages) != NULL;
@@ -122,7 +122,7 @@ note_arena(struct look *look, struct pages *pages)
 
 /* What the caches have given back was no use of the program's. */
 static void
-purge_arena(struct look *look, struct pages *pages)
+purge_pages(struct look *look, struct pages *pages)
 {
 	atomic_store_explicit(&pages->used, false, memory_order_relaxed);
 	look->again |= may_purge(pages) && purge_at_rest(pages, look->now);
@@ -133,9 +133,53 @@ pool_rest_look(struct pages *pages, uint64_t now)
 {
 	struct look look = { .now = now };
 
-	note_arena(&look, pages);
-	purge_arena(&look, pages);
+	note_pages(&look, pages);
+	purge_pages(&look, pages);
 	return look.again;
+}
+
+/* Whether slabs were used since they were looked at last. */
+static bool
+bins_changed(struct arena *arena)
+{
+	uint64_t use = arena_bins_use(arena);
+
+	if (use == arena->bins_use)
+		return false;
+	arena->bins_use = use;
+	arena->untrimmed = true;
+	return true;
+}
+
+/* A few blocks in a slab of seven pages: most of these hold nothing. */
+static bool
+trim_at_rest(struct arena *arena, uint64_t now)
+{
+	/* By what the caches have given back, which was no use. */
+	(void)bins_changed(arena);
+	if (!arena->untrimmed)
+		return false;
+	if (now - arena->bins_used_ns >= rest_ns()) {
+		arena->untrimmed = false;
+		arena_trim(arena);
+	}
+	return true;
+}
+
+static void
+note_arena(struct look *look, struct arena *arena)
+{
+	note_pages(look, &arena->pages);
+	if (bins_changed(arena))
+		arena->bins_used_ns = look->now;
+}
+
+static void
+purge_arena(struct look *look, struct arena *arena)
+{
+	purge_pages(look, &arena->pages);
+	look->again |= pages_hooks(&arena->pages) == NULL &&
+	    may_purge(&arena->pages) && trim_at_rest(arena, look->now);
 }
 
 /* With the list of threads locked: the cache does not end meanwhile. */
@@ -161,9 +205,9 @@ look_at_all(void)
 }
 
 static void
-ahead_of(struct look *look, struct pages *pages)
+ahead_of(struct look *look, struct arena *arena)
 {
-	enum pages_ahead ahead = pages_ahead(pages);
+	enum pages_ahead ahead = pages_ahead(&arena->pages);
 
 	if (ahead > look->ahead)
 		look->ahead = ahead;

@@ -6,7 +6,8 @@
  * requests left unused would stay in RSS all that time. So each rotation is
  * followed by a thread, until the program rests for the first time: an arena
  * that has neither taken nor freed pages for opt.pool_rest_ms gives back what
- * it does not use. One that works never loses a page to it.
+ * it does not use. One that works never loses a page to it. Of slabs that rest
+ * for as long, the pages go that hold only free regions.
  *
  * Of a retired arena the rest begins when it has been torn down: its pages
  * wait for it as well (pages_followed), so that who frees does not wait for

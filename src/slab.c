@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "bitmap.h"
+#include "os.h"
 
 enum { NSAMPLE_LOCKS = 64 };	/* many more than threads sampling at once */
 
@@ -39,6 +40,7 @@ slab_init(struct extent *extent, unsigned sizeclass)
 	bitmap_fill(extent->words, nregs);
 	extent->sizeclass = (uint8_t)sizeclass;
 	extent->slab = true;
+	extent->trimmed = 0;
 	atomic_store_explicit(&extent->nfree, nregs, memory_order_relaxed);
 	atomic_store_explicit(&extent->samples, NULL, memory_order_relaxed);
 	return 0;
@@ -83,6 +85,35 @@ slab_take(struct extent *extent, void **end, unsigned n)
 	atomic_store_explicit(&extent->nfree, free - want,
 	    memory_order_relaxed);
 	return want;
+}
+
+static void
+trim_run(const struct extent *extent, size_t from, size_t to)
+{
+	from = align_up(from, os_page_system);
+	to &= ~(os_page_system - 1);
+	if (from < to)
+		(void)os_purge(extent->addr + from, to - from);
+}
+
+bool
+slab_trim(struct extent *extent)
+{
+	const struct sc_slab *geometry = &sc_slabs[extent->sizeclass];
+	size_t nregs = geometry->nregs, size = geometry->size, from, to = 0;
+
+	if (extent->trimmed == (uint16_t)slab_nfree(extent))
+		return false;
+	extent->trimmed = (uint16_t)slab_nfree(extent);
+	for (;;) {
+		from = bitmap_next(extent->words, nregs, to);
+		if (from == nregs)
+			return true;
+		for (to = from; to < nregs && bitmap_get(extent->words, to); )
+			to++;
+		trim_run(extent, from * size,
+		    to == nregs ? extent->size : to * size);
+	}
 }
 
 static struct lock *

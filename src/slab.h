@@ -71,6 +71,12 @@ slab_give(struct extent *extent, unsigned index)
 }
 
 /*
+ * Gives the pages back that hold only free regions. False: as many were free
+ * the last time, so that there is hardly anything.
+ */
+bool slab_trim(struct extent *extent);
+
+/*
  * Marks the region at ptr, in use, as sampled, in the bitmap and in the
  * pagemap. 0 or ENOMEM.
  */

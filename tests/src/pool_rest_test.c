@@ -245,6 +245,37 @@ test_a_rotation_is_followed_by_a_look_at_all(void **state)
 	assert_int_equal(strata_pool_destroy(pool), 0);
 }
 
+/* One block of each slab of seven pages stays. */
+static void
+test_slabs_are_trimmed_at_rest(void **state)
+{
+	enum { N = 80, NREGS = 8, LEN = 3584 };
+	char *blocks[N];
+	unsigned pool, gone = 0;
+
+	assert_int_equal(strata_pool_create(0, &pool), 0);
+	for (unsigned i = 0; i < N; i++) {
+		blocks[i] = mallocx(LEN, MALLOCX_TCACHE_NONE);
+		assert_non_null(blocks[i]);
+		memset(blocks[i], (int)i, LEN);
+	}
+	for (unsigned i = 0; i < N; i++)
+		if (i % NREGS != 0)
+			dallocx(blocks[i], MALLOCX_TCACHE_NONE);
+	assert_int_equal(strata_pool_rotate(pool, NULL), 0);
+	assert_true(wait_until_alone());
+	for (unsigned i = 0; i < N; i++) {
+		gone += supply_resident((void *)((uintptr_t)blocks[i] &
+		    -os_page), os_page) == 0;
+		for (unsigned k = 0; i % NREGS == 0 && k < LEN; k++)
+			assert_int_equal(blocks[i][k], (char)i);
+	}
+	assert_true(gone >= N / 2);
+	for (unsigned i = 0; i < N; i += NREGS)
+		dallocx(blocks[i], MALLOCX_TCACHE_NONE);
+	assert_int_equal(strata_pool_destroy(pool), 0);
+}
+
 /* One thread for however many rotations, or one more that is ending. */
 static void
 test_the_thread_ends(void **state)
@@ -380,6 +411,7 @@ main(void)
 		cmocka_unit_test(test_strays_hold_no_rest_up),
 		cmocka_unit_test(test_a_teardown_is_no_rest),
 		cmocka_unit_test(test_a_rotation_is_followed_by_a_look_at_all),
+		cmocka_unit_test(test_slabs_are_trimmed_at_rest),
 		cmocka_unit_test(test_the_thread_ends),
 		cmocka_unit_test(test_a_fork_child_has_its_own),
 		cmocka_unit_test(test_minus_one_makes_no_thread),
