@@ -252,6 +252,7 @@ arenas_forget_threads(void)
 		atomic_store_explicit(&arena->pages.busy, 0,
 		    memory_order_relaxed);
 	}
+	pages_hookless_fork_child();
 }
 
 unsigned

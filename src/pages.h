@@ -193,6 +193,13 @@ pages_hooks(const struct pages *pages)
 }
 struct extent_hooks_s *pages_hooks_get(const struct pages *pages);
 void pages_hooks_set(struct pages *pages, struct extent_hooks_s *hooks);
+/*
+ * Between the two an arena that has none gets no hooks: who sets some waits,
+ * for some milliseconds.
+ */
+void pages_hookless_begin(void);
+void pages_hookless_end(void);
+void pages_hookless_fork_child(void);
 
 /* Purges, and waits for purges of other threads: not in the arena's hooks. */
 void pages_settle(struct pages *pages);

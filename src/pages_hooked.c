@@ -283,6 +283,42 @@ pages_hooks_get(const struct pages *pages)
 	    (extent_hooks_t *)(uintptr_t)&pages_hooks_own;
 }
 
+/* atomic: who counts on it that no arena gets hooks */
+static _Atomic unsigned hookless;
+
+/*
+ * Counted here, then hooks are looked for; set there, then the count is looked
+ * at. One of the two sees the other, by the fences.
+ */
+void
+pages_hookless_begin(void)
+{
+	atomic_fetch_add_explicit(&hookless, 1, memory_order_relaxed);
+	atomic_thread_fence(memory_order_seq_cst);
+}
+
+void
+pages_hookless_end(void)
+{
+	/* Release: pairs with the acquire in wait_for_hookless. */
+	atomic_fetch_sub_explicit(&hookless, 1, memory_order_release);
+}
+
+void
+pages_hookless_fork_child(void)
+{
+	atomic_store_explicit(&hookless, 0, memory_order_relaxed);
+}
+
+static void
+wait_for_hookless(void)
+{
+	atomic_thread_fence(memory_order_seq_cst);
+	/* Acquire: pairs with the release in pages_hookless_end. */
+	while (atomic_load_explicit(&hookless, memory_order_acquire) > 0)
+		os_sleep_ns(SETTLE_NS);
+}
+
 void
 pages_hooks_set(struct pages *pages, extent_hooks_t *hooks)
 {
@@ -296,4 +332,6 @@ pages_hooks_set(struct pages *pages, extent_hooks_t *hooks)
 	atomic_store_explicit(&pages->hooks, hooks, memory_order_release);
 	for (unsigned i = 0; i < PAGES_NDECAYS; i++)
 		lock_release(&pages->decays[i].lock);
+	if (hooks != NULL)
+		wait_for_hookless();
 }

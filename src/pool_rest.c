@@ -37,6 +37,7 @@ enum {
 	FOLLOW_MAX_NS = 250 * 1000 * 1000,
 	AHEAD_NS = 50 * 1000,		/* in which 200 KiB are built */
 	AHEAD_MAX_NS = 5 * 1000 * 1000,	/* and for a slow build */
+	MARKED_MAX = 64			/* caches at once: a small frame */
 };
 
 /* Sequentially consistent, see rest_main: */
@@ -94,6 +95,12 @@ struct look {
 	bool hooked;			/* some arena has hooks */
 	enum pages_ahead ahead;
 	bool again;			/* another may find something */
+};
+
+struct rest_round {
+	struct look *look;
+	unsigned n;
+	struct tcache *marked[MARKED_MAX];
 };
 
 static void
@@ -186,20 +193,48 @@ purge_arena(struct look *look, struct arena *arena)
 static void
 look_at_cache(struct thread *thread, void *arg)
 {
-	struct look *look = arg;
+	struct rest_round *round = arg;
+	bool marked;
 
-	look->again |= tcache_rest(&thread->own_cache, look->now, rest_ns());
+	if (round->n == MARKED_MAX)
+		return;
+	round->look->again |= tcache_rest(&thread->own_cache,
+	    round->look->now, rest_ns(), &marked);
+	if (marked)
+		round->marked[round->n++] = &thread->own_cache;
 }
 
-/* Hooks are the program's and are not called under a lock. */
+/*
+ * Not with the lock, for which starting threads and forks wait: an arena that
+ * becomes empty may have much to give back. What has been taken from is not
+ * marked again, so the next round is of others.
+ */
+static void
+rest_caches(struct look *look)
+{
+	struct rest_round round = { .look = look };
+	size_t taken;
+
+	do {
+		round.n = 0;
+		taken = 0;
+		threads_visit(look_at_cache, &round);
+		for (unsigned i = 0; i < round.n; i++)
+			taken += tcache_take(round.marked[i]);
+	} while (round.n == MARKED_MAX && taken > 0);
+}
+
+/* A hook, the program's, must not be called while a cache is claimed. */
 static bool
 look_at_all(void)
 {
 	struct look look = { .now = os_now_ns() };
 
+	pages_hookless_begin();
 	each_arena(&look, note_arena);
 	if (!look.hooked)
-		threads_visit(look_at_cache, &look);
+		rest_caches(&look);
+	pages_hookless_end();
 	each_arena(&look, purge_arena);
 	return look.again;
 }

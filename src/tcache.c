@@ -37,7 +37,7 @@ enum {
 	 * at a fifth of a nanosecond a free.
 	 */
 	ROOM_STEP = 128,
-	/* Should a wake-up be missed; a take is a few microseconds. */
+	/* Should a wake-up be missed; what is waited for is some 10 us. */
 	CLAIM_WAIT_NS = 1000 * 1000,
 	/*
 	 * One in so many blocks of an open cache is in use without a slow
@@ -139,6 +139,18 @@ settle_bin(struct cache_bin *bin, struct cache_bin_cold *cold)
 	__atomic_store_n(&cold->taken, 0, __ATOMIC_RELAXED);
 }
 
+/* It stops after the blocks that it has in hand. */
+static void
+wait_for_taker(struct tcache *cache)
+{
+	uint32_t now = TCACHE_TAKERS;
+
+	if (atomic_compare_exchange_strong_explicit(&cache->claim, &now,
+	    TCACHE_WANTED, memory_order_relaxed, memory_order_relaxed) ||
+	    now == TCACHE_WANTED)
+		os_futex_wait(&cache->claim, TCACHE_WANTED, CLAIM_WAIT_NS);
+}
+
 /*
  * false: there is no claim to end, since one of the owner's is under way that
  * a signal handler interrupted. Acquire pairs with the releases in end and
@@ -153,7 +165,9 @@ claim_open(struct tcache *cache)
 	    TCACHE_OWNERS, memory_order_acquire, memory_order_relaxed)) {
 		if (now == TCACHE_OWNERS)
 			return false;
-		os_futex_wait(&cache->claim, now, CLAIM_WAIT_NS);
+		if (now == TCACHE_MARKED)
+			continue;
+		wait_for_taker(cache);
 		now = TCACHE_UNCLAIMED;
 	}
 	for (unsigned i = 0; cache->robbed && i < TCACHE_NBINS; i++)
@@ -173,7 +187,7 @@ begin(struct tcache *cache)
 static inline void
 end(struct tcache *cache, bool begun)
 {
-	/* Release: pairs with the acquires in claim_open and tcache_take. */
+	/* Release: pairs with the acquires in claim_open and tcache_mark. */
 	if (unlikely(begun))
 		atomic_store_explicit(&cache->claim, TCACHE_UNCLAIMED,
 		    memory_order_release);
@@ -610,7 +624,7 @@ tcache_open(struct tcache *cache)
 		open_bin(&cache->bins[i], &cache->cold[i],
 		    count_of(cache, i));
 	end(cache, begun);
-	/* Release: pairs with the acquire in tcache_take. */
+	/* Release: pairs with the acquire in tcache_mark. */
 	atomic_store_explicit(&cache->open, true, memory_order_release);
 }
 

@@ -66,7 +66,13 @@ struct cache_bin_cold {
 	uint32_t taken;			/* vacant at the bottom; by the claim */
 };
 
-enum tcache_claim { TCACHE_UNCLAIMED, TCACHE_OWNERS, TCACHE_TAKERS };
+enum tcache_claim {
+	TCACHE_UNCLAIMED,
+	TCACHE_MARKED,			/* for a taker; the owner comes first */
+	TCACHE_OWNERS,
+	TCACHE_TAKERS,
+	TCACHE_WANTED			/* a taker's, and the owner waits */
+};
 
 struct tcache {
 	uint32_t key;

@@ -21,18 +21,29 @@ void tcache_rest_want(void);
 extern _Atomic bool tcache_rest_wanted;
 
 /*
- * Gives some idle blocks of a class back to their arenas, which have no hooks;
- * how many. The claim is kept till they are there: an owner that has flushed
- * its cache may count on it. By one thread at a time, which keeps the cache
- * from ending.
+ * A look, by the same thread as ever, which keeps the cache from ending: it is
+ * marked if it has idle blocks and has not been used for rest_ns. Whether
+ * another look may find something.
  */
-unsigned tcache_take(struct tcache *cache, unsigned sizeclass);
+bool tcache_rest(struct tcache *cache, uint64_t now, uint64_t rest_ns,
+    bool *marked);
+
+/* Marks it whether used or not; false: there is nothing to take. */
+bool tcache_mark(struct tcache *cache);
 
 /*
- * A look, by the same thread as ever: what is idle goes back to its arenas if
- * the cache has not been used for rest_ns. Whether another look may find
- * something.
+ * What is idle in a cache that was marked goes back to its arenas, which have
+ * no hooks; how many blocks. None if the owner has claimed it since, and no
+ * more once it wants to: so the cache may end meanwhile. The claim is kept till
+ * the blocks are there: an owner that has flushed its cache may count on it.
+ * By the thread that marks, without locks.
  */
-bool tcache_rest(struct tcache *cache, uint64_t now, uint64_t rest_ns);
+size_t tcache_take(struct tcache *cache);
+
+/*
+ * Of the thread that forked: there is no taker. What one had in hand is lost
+ * to the child.
+ */
+void tcache_fork_child(struct tcache *cache);
 
 #endif

@@ -13,6 +13,7 @@
 #include "misuse.h"
 #include "options.h"
 #include "os.h"
+#include "tcache_rest.h"
 
 /*
  * What TLS points to outside a thread's life. countdown 0 and empty bins make
@@ -537,8 +538,10 @@ thread_fork_child(void)
 	}
 	/* Some were about to join an arena, or had, or were between two. */
 	arenas_forget_threads();
-	if (self->live)
+	if (self->live) {
 		arena_join(self->home);
+		tcache_fork_child(&self->own_cache);
+	}
 	/* Nor does anybody flush; a hook that forks goes on in its own. */
 	if (self->prof.guard == 0 && thread_tls.hooks == 0)
 		atomic_store_explicit(&stealing, 0, memory_order_relaxed);

@@ -6,13 +6,16 @@
 
 #include <dirent.h>
 #include <pthread.h>
+#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "names.h"
 #include "pool.h"
+#include "pages_ahead.h"
 #include "pool_rest.h"
 #include "supply.h"
+#include "thread.h"
 
 #include <strata/strata.h>
 
@@ -276,6 +279,113 @@ test_slabs_are_trimmed_at_rest(void **state)
 	assert_int_equal(strata_pool_destroy(pool), 0);
 }
 
+enum { NSMALL = 2000, SMALL = 64 };
+
+struct sleeper {
+	pthread_barrier_t end;
+	_Atomic(struct thread *) self;
+};
+
+/* Leaves blocks in its open cache, and the bin that they go back to locked. */
+static void *
+sleep_with_a_cache(void *arg)
+{
+	static void *blocks[NSMALL];
+	struct thread *self = thread_get();
+	struct sleeper *sleeper = arg;
+	struct bin *bin;
+
+	for (unsigned i = 0; i < NSMALL; i++)
+		blocks[i] = malloc(SMALL);
+	for (unsigned i = 0; i < NSMALL; i++)
+		free(blocks[i]);
+	tcache_open(&self->own_cache);
+	bin = arena_bin(self->arena, sc_index(SMALL), self->own_cache.shard);
+	lock_acquire(&bin->lock);
+	atomic_store(&sleeper->self, self);
+	pthread_barrier_wait(&sleeper->end);
+	lock_release(&bin->lock);
+	return NULL;
+}
+
+static bool
+wait_until_taken_from(struct sleeper *sleeper)
+{
+	for (unsigned i = 0; i < 10000; i++) {
+		struct thread *thread = atomic_load(&sleeper->self);
+
+		if (thread != NULL && atomic_load(&thread->own_cache.claim) ==
+		    TCACHE_TAKERS)
+			return true;
+		os_sleep_ns(1000000);
+	}
+	return false;
+}
+
+static void
+say_locked(int sig)
+{
+	static const char text[] = "the list of threads is locked\n";
+
+	_exit(write(STDERR_FILENO, text, sizeof text - 1) > 0 ? 1 : 2);
+}
+
+/* It may be much: those that start and end do not wait for it. */
+static void
+test_what_goes_back_goes_without_the_list_of_threads(void **state)
+{
+	struct sleeper sleeper = { .self = NULL };
+	struct thread_totals totals;
+	pthread_t thread;
+	unsigned pool;
+
+	assert_int_equal(strata_pool_create(0, &pool), 0);
+	pthread_barrier_init(&sleeper.end, NULL, 2);
+	assert_int_equal(pthread_create(&thread, NULL, sleep_with_a_cache,
+	    &sleeper), 0);
+	assert_int_equal(strata_pool_rotate(pool, NULL), 0);
+	assert_true(wait_until_taken_from(&sleeper));
+	signal(SIGALRM, say_locked);
+	alarm(20);
+	thread_totals(&totals);
+	alarm(0);
+	pthread_barrier_wait(&sleeper.end);
+	pthread_join(thread, NULL);
+	assert_true(wait_until_alone());
+	assert_int_equal(strata_pool_destroy(pool), 0);
+}
+
+static void *
+set_hooks(void *arg)
+{
+	static extent_hooks_t hooks;
+	_Atomic bool *set = arg;
+	struct pages *pages = supply_fresh(0, 0);
+
+	hooks = *pages_hooks_get(pages);
+	pages_hooks_set(pages, &hooks);
+	atomic_store(set, true);
+	return NULL;
+}
+
+/* A hook must not be called while a cache of the program's is claimed. */
+static void
+test_hooks_wait_for_a_look_at_the_caches(void **state)
+{
+	_Atomic bool set = false;
+	pthread_t thread;
+
+	pages_hookless_begin();
+	assert_int_equal(pthread_create(&thread, NULL, set_hooks,
+	    (void *)&set), 0);
+	/* Long enough to see it, were it not to wait. */
+	os_sleep_ns(20 * 1000000);
+	assert_false(atomic_load(&set));
+	pages_hookless_end();
+	pthread_join(thread, NULL);
+	assert_true(atomic_load(&set));
+}
+
 /* One thread for however many rotations, or one more that is ending. */
 static void
 test_the_thread_ends(void **state)
@@ -412,6 +522,9 @@ main(void)
 		cmocka_unit_test(test_a_teardown_is_no_rest),
 		cmocka_unit_test(test_a_rotation_is_followed_by_a_look_at_all),
 		cmocka_unit_test(test_slabs_are_trimmed_at_rest),
+		cmocka_unit_test(
+		    test_what_goes_back_goes_without_the_list_of_threads),
+		cmocka_unit_test(test_hooks_wait_for_a_look_at_the_caches),
 		cmocka_unit_test(test_the_thread_ends),
 		cmocka_unit_test(test_a_fork_child_has_its_own),
 		cmocka_unit_test(test_minus_one_makes_no_thread),

@@ -73,14 +73,21 @@ count(void)
 	return tcache_peek(&cache, CLASS, &blocks);
 }
 
-static unsigned
+static size_t
 take_all(void)
 {
-	unsigned sum = 0, n;
+	return tcache_mark(&cache) ? tcache_take(&cache) : 0;
+}
 
-	while ((n = tcache_take(&cache, CLASS)) > 0)
-		sum += n;
-	return sum;
+/* As pool_rest.c does. */
+static bool
+rest(uint64_t now)
+{
+	bool marked, again = tcache_rest(&cache, now, 100, &marked);
+
+	if (marked)
+		assert_true(tcache_take(&cache) > 0);
+	return again;
 }
 
 static void
@@ -138,14 +145,51 @@ test_a_cache_that_works_is_left_alone(void **state)
 	tcache_open(&cache);
 	for (unsigned i = 0; i < 10; i++) {
 		give(get());		/* a use, if of one block */
-		assert_true(tcache_rest(&cache, 1000 + i * 90, 100));
+		assert_true(rest(1000 + i * 90));
 		assert_int_equal(count(), N);
 	}
-	assert_true(tcache_rest(&cache, 1000 + 9 * 90 + 99, 100));
+	assert_true(rest(1000 + 9 * 90 + 99));
 	assert_int_equal(count(), N);
-	assert_true(tcache_rest(&cache, 1000 + 9 * 90 + 100, 100));
+	assert_true(rest(1000 + 9 * 90 + 100));
 	assert_int_equal(count(), N / 8);
-	assert_false(tcache_rest(&cache, 5000, 100));
+	assert_false(rest(5000));
+}
+
+/* It ends by a claim, too: of a cache that has ended nothing is taken. */
+static void
+test_what_the_owner_does_comes_before_a_mark(void **state)
+{
+	fill();
+	tcache_open(&cache);
+	assert_true(tcache_mark(&cache));
+	assert_false(tcache_mark(&cache));
+	tcache_gc(&cache);
+	assert_int_equal(tcache_take(&cache), 0);
+	assert_int_equal(count(), N);
+	assert_true(tcache_mark(&cache));
+	tcache_flush_all(&cache);
+	assert_int_equal(tcache_take(&cache), 0);
+	assert_false(tcache_mark(&cache));
+}
+
+/* What it had in hand is lost to the child, which goes on. */
+static void
+test_a_child_has_no_taker(void **state)
+{
+	struct cache_bin_cold *cold = &cache.cold[CLASS];
+
+	fill();
+	tcache_open(&cache);
+	assert_true(tcache_mark(&cache));
+	atomic_store(&cache.claim, TCACHE_TAKERS);
+	arena_flush(cache.arena, CLASS, cold->bottom, 5, 0);
+	cold->taken = 5;
+	tcache_fork_child(&cache);
+	tcache_gc(&cache);
+	assert_int_equal(cold->taken, 0);
+	assert_int_equal(count(), N - 5);
+	assert_true(tcache_mark(&cache));
+	assert_true(tcache_take(&cache) > 0);
 }
 
 /* What gc gives back is what was idle all the time, open or not. */
@@ -174,19 +218,33 @@ test_gc_does_not_take_idle_for_unused(void **state)
 
 static _Atomic bool done;
 
-/* Takes whatever there is to take, of caches in full use too. */
+enum { MARKED_MAX = 16 };
+
+struct marked {
+	struct tcache *caches[MARKED_MAX];
+	unsigned n;
+};
+
 static void
-take_from(struct thread *thread, void *arg)
+mark(struct thread *thread, void *arg)
 {
-	for (unsigned i = 0; i < SC_NSMALL; i++)
-		*(size_t *)arg += tcache_take(&thread->own_cache, i);
+	struct marked *marked = arg;
+
+	if (marked->n < MARKED_MAX && tcache_mark(&thread->own_cache))
+		marked->caches[marked->n++] = &thread->own_cache;
 }
 
+/* Takes whatever there is to take, of caches in full use too. */
 static void *
 taker(void *arg)
 {
-	while (!atomic_load(&done))
-		threads_visit(take_from, arg);
+	while (!atomic_load(&done)) {
+		struct marked marked = { .n = 0 };
+
+		threads_visit(mark, &marked);
+		for (unsigned i = 0; i < marked.n; i++)
+			*(size_t *)arg += tcache_take(marked.caches[i]);
+	}
 	return NULL;
 }
 
@@ -248,6 +306,52 @@ test_owners_may_be_at_work_meanwhile(void **state)
 	arena_check(arena_get(1, true));
 }
 
+static void *
+work_shortly(void *arg)
+{
+	void *blocks[400];
+
+	for (unsigned round = 0; round < 3; round++) {
+		for (unsigned i = 0; i < 400; i++) {
+			blocks[i] = malloc(64);
+			memset(blocks[i], (int)(uintptr_t)arg, 64);
+		}
+		for (unsigned i = 0; i < 400; i++) {
+			unsigned char *block = blocks[i];
+
+			if (block[0] != (unsigned char)(uintptr_t)arg ||
+			    block[63] != block[0])
+				abort();
+			free(block);
+		}
+	}
+	return NULL;
+}
+
+/* Their structs, and the caches in them, are others' at once. */
+static void
+test_threads_may_end_meanwhile(void **state)
+{
+	pthread_t threads[NTHREADS], thief;
+	size_t taken = 0;
+
+	tcache_rest_want();
+	atomic_store(&done, false);
+	assert_int_equal(pthread_create(&thief, NULL, taker, &taken), 0);
+	for (uintptr_t round = 0; round < 1000; round++) {
+		for (unsigned i = 0; i < NTHREADS; i++)
+			assert_int_equal(pthread_create(&threads[i], NULL,
+			    work_shortly, (void *)(round * NTHREADS + i)), 0);
+		for (unsigned i = 0; i < NTHREADS; i++)
+			pthread_join(threads[i], NULL);
+	}
+	atomic_store(&done, true);
+	pthread_join(thief, NULL);
+	assert_true(taken > 0);
+	arena_check(arena_get(0, true));
+	arena_check(arena_get(1, true));
+}
+
 static void
 test_a_fork_meanwhile_does_no_harm(void **state)
 {
@@ -293,7 +397,13 @@ main(void)
 		    test_a_cache_that_works_is_left_alone, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    test_gc_does_not_take_idle_for_unused, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    test_what_the_owner_does_comes_before_a_mark, setup,
+		    teardown),
+		cmocka_unit_test_setup_teardown(
+		    test_a_child_has_no_taker, setup, teardown),
 		cmocka_unit_test(test_owners_may_be_at_work_meanwhile),
+		cmocka_unit_test(test_threads_may_end_meanwhile),
 		cmocka_unit_test(test_a_fork_meanwhile_does_no_harm),
 	};
 
