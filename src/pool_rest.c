@@ -118,7 +118,9 @@ each_arena(struct look *look, void (*op)(struct look *look,
 static void
 note_pages(struct look *look, struct pages *pages)
 {
-	look->again |= may_purge(pages) && note_use(pages, look->now);
+	bool used = note_use(pages, look->now);
+
+	look->again |= used && may_purge(pages);
 	look->hooked |= pages_hooks(pages) != NULL;
 	if (!pages_expects(pages))
 		return;
@@ -127,11 +129,17 @@ note_pages(struct look *look, struct pages *pages)
 		pages_expect(pages, 0);
 }
 
-/* What the caches have given back was no use of the program's. */
+/*
+ * What the caches have given back was no use of the program's. A rotation
+ * meanwhile was: it leaves the arena to expect something.
+ */
 static void
 purge_pages(struct look *look, struct pages *pages)
 {
-	atomic_store_explicit(&pages->used, false, memory_order_relaxed);
+	uint64_t before = pages->used_ns;
+
+	if (note_use(pages, look->now) && !pages_expects(pages))
+		pages->used_ns = before;
 	look->again |= may_purge(pages) && purge_at_rest(pages, look->now);
 }
 

@@ -176,6 +176,25 @@ test_a_teardown_is_no_rest(void **state)
 	pages_free(pages, blocks[0]);
 }
 
+/* What never decays is no reason to keep the thread, but is built in. */
+static void
+test_a_build_is_expected_whatever_the_decay(void **state)
+{
+	struct pages *pages = supply_fresh(-1, 0);
+
+	if (os_ncpus() == 1) {
+		skip();
+		return;
+	}
+	pages_expect(pages, 32 * SIZE);
+	assert_true(pool_rest_look(pages, ms(1000)));
+	assert_true(pool_rest_look(pages, ms(1000 + REST_MS) - 1));
+	assert_true(pages_expects(pages));
+	(void)pool_rest_look(pages, ms(1000 + REST_MS));
+	assert_false(pages_expects(pages));
+	assert_false(pool_rest_look(pages, ms(1001 + REST_MS)));
+}
+
 /* --- the thread ----------------------------------------------------------- */
 
 static unsigned
@@ -520,6 +539,7 @@ main(void)
 		cmocka_unit_test(test_a_retired_arena_keeps_no_rest),
 		cmocka_unit_test(test_strays_hold_no_rest_up),
 		cmocka_unit_test(test_a_teardown_is_no_rest),
+		cmocka_unit_test(test_a_build_is_expected_whatever_the_decay),
 		cmocka_unit_test(test_a_rotation_is_followed_by_a_look_at_all),
 		cmocka_unit_test(test_slabs_are_trimmed_at_rest),
 		cmocka_unit_test(
