@@ -122,11 +122,11 @@ trim_locations(const struct model *from, struct model *to)
 	struct trimmed *out = xcalloc(from->nlocations, sizeof *out);
 
 	for (uint32_t i = 0; i < from->nlocations; i++)
-		out[i] = (struct trimmed){
-			model_add_location(to, &from->locations[i]),
-			copy_innermost(from, to, i),
-			foreign && is_allocator(from, i),
-		};
+		out[i].copy = model_add_location(to, &from->locations[i]);
+	for (uint32_t i = 0; i < from->nlocations; i++) {
+		out[i].innermost = copy_innermost(from, to, i);
+		out[i].is_allocator = foreign && is_allocator(from, i);
+	}
 	return out;
 }
 
@@ -147,18 +147,49 @@ trim_stacks(const struct model *from, struct model *to,
 	return out;
 }
 
+/* Whether the copies are what is copied, as with most profiles of ours. */
+static bool
+is_trimmed(const struct model *model, const struct trimmed *locations)
+{
+	for (uint32_t i = 0; i < model->nlocations; i++)
+		if (locations[i].copy != i || locations[i].is_allocator)
+			return false;
+	for (uint32_t i = 0; i < model->nstacks; i++) {
+		const struct model_stack *stack = model->stacks[i];
+
+		if (stack->depth > 0 && locations[
+		    stack->locations[0]].innermost != stack->locations[0])
+			return false;
+	}
+	return true;
+}
+
+static void
+trim_rows(const struct model *from, struct model *to,
+    const struct trimmed *locations)
+{
+	uint32_t *stacks = trim_stacks(from, to, locations);
+
+	for (uint32_t i = 0; i < from->nrows; i++)
+		model_add_row(to, stacks[from->rows[i].stack],
+		    &from->rows[i].labels, from->rows[i].values);
+	free(stacks);
+}
+
 void
 trim_allocator(struct model *model)
 {
 	struct model *out = model_new_like(model), old;
 	struct trimmed *locations = trim_locations(model, out);
-	uint32_t *stacks = trim_stacks(model, out, locations);
+	bool done = is_trimmed(model, locations);
 
-	for (uint32_t i = 0; i < model->nrows; i++)
-		model_add_row(out, stacks[model->rows[i].stack],
-		    &model->rows[i].labels, model->rows[i].values);
+	if (!done)
+		trim_rows(model, out, locations);
 	free(locations);
-	free(stacks);
+	if (done) {
+		model_free(out);
+		return;
+	}
 	old = *model;
 	*model = *out;
 	*out = old;

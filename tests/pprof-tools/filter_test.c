@@ -242,9 +242,40 @@ static void
 test_own_profiles_are_trimmed_already(void **state)
 {
 	struct model *model = foreign_model("0.1.0");
+	const struct model_row *rows = model->rows;
 
 	trim_allocator(model);
 	assert_int_equal(model->stacks[model->rows[0].stack]->depth, 4);
+	assert_ptr_equal(model->rows, rows);	/* not a copy */
+	model_free(model);
+}
+
+/* Symbols may show the one function that both addresses lie in. */
+static void
+test_what_symbols_made_equal_is_one_stack(void **state)
+{
+	struct model *model = foreign_model("0.1.0");
+	const struct model_location *f = &model->locations[
+	    model->stacks[model->rows[0].stack]->locations[2]];
+	struct model_location again = *f;
+	struct model_labels labels = model_labels_none();
+	uint32_t stack[1];
+	int64_t value = 5;
+
+	again.nlines = 0;
+	stack[0] = model_add_location(model, &again);
+	model_add_row(model, model_add_stack(model, stack, 1), &labels,
+	    &value);
+	f = &model->locations[
+	    model->stacks[model->rows[0].stack]->locations[2]];
+	model_set_lines(model, stack[0], f->lines, f->nlines);
+	stack[0] = model_add_location(model, f);
+	model_add_row(model, model_add_stack(model, stack, 1), &labels,
+	    &value);
+	assert_int_equal(model->nrows, 4);
+	trim_allocator(model);
+	assert_int_equal(model->nrows, 3);
+	assert_int_equal(model->rows[2].values[0], 10);
 	model_free(model);
 }
 
@@ -261,6 +292,7 @@ main(void)
 		cmocka_unit_test(test_malformed_filters_are_named),
 		cmocka_unit_test(test_allocator_frames_are_trimmed),
 		cmocka_unit_test(test_own_profiles_are_trimmed_already),
+		cmocka_unit_test(test_what_symbols_made_equal_is_one_stack),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
