@@ -102,7 +102,7 @@ born_before(const void *context, const struct model_row *row)
 {
 	int64_t dump = *(const int64_t *)context;
 
-	return row->labels.since >= 0 && row->labels.since < dump;
+	return row->labels->since >= 0 && row->labels->since < dump;
 }
 
 static const struct estimate *

@@ -113,7 +113,7 @@ static void
 print_csv_row(const struct model *model, const struct model_row *row,
     FILE *out)
 {
-	const struct model_labels *labels = &row->labels;
+	const struct model_labels *labels = row->labels;
 	const char *const strings[] = { labels->arena, labels->generation,
 	    labels->lifetime, labels->age, labels->thread };
 	char *stack = folded_stack(model, row->stack);
@@ -221,7 +221,7 @@ row_json(const struct model *model, const struct model_row *row)
 	for (uint32_t i = 0; i < model->ntypes; i++)
 		json_array_append_new(values, json_integer(row->values[i]));
 	json_object_set_new(object, "stack", frames.list);
-	json_object_set_new(object, "labels", labels_json(&row->labels));
+	json_object_set_new(object, "labels", labels_json(row->labels));
 	json_object_set_new(object, "values", values);
 	return object;
 }

@@ -269,7 +269,7 @@ row_passes(const struct matcher *m, const struct model_row *row)
 		return false;
 	if (m->patterns[SHOW_FROM].given && !(bits & 1 << SHOW_FROM))
 		return false;
-	return !(bits & 1 << IGNORE) && labels_pass(m, &row->labels);
+	return !(bits & 1 << IGNORE) && labels_pass(m, row->labels);
 }
 
 /* How many of the stack's frames lie within the outermost SHOW_FROM match. */
@@ -337,7 +337,7 @@ add_row(struct matcher *m, const struct model_row *row)
 	if (depth == 0 && stack->depth > 0)
 		return;
 	model_add_row(m->out, model_add_stack(m->out, m->stack, depth),
-	    &row->labels, row->values);
+	    row->labels, row->values);
 }
 
 static void
@@ -371,7 +371,7 @@ filter_apply(struct model *model, const struct filter *filter,
 	match_frames(&m);
 	m.out = model_new_like(model);
 	for (uint32_t i = 0; i < model->nrows; i++) {
-		const struct model_labels *labels = &model->rows[i].labels;
+		const struct model_labels *labels = model->rows[i].labels;
 
 		if (row_passes(&m, &model->rows[i]))
 			add_row(&m, &model->rows[i]);

@@ -95,9 +95,9 @@ cells_of_rows(struct gen_dump *dump, uint32_t inuse, uint32_t alloc)
 	dump->cells = xcalloc((size_t)model->nrows + 1, sizeof *dump->cells);
 	for (uint32_t i = 0; i < model->nrows; i++) {
 		const struct model_row *row = &model->rows[i];
-		int64_t g = label_generation(row->labels.generation);
+		int64_t g = label_generation(row->labels->generation);
 
-		if (is_folded(row->labels.generation)) {
+		if (is_folded(row->labels->generation)) {
 			dump->folded = g > dump->folded ? g : dump->folded;
 			if (dump->base->row_site[i] != MODEL_NONE)
 				dump->sites[dump->base->row_site[i]].allocated
@@ -109,7 +109,7 @@ cells_of_rows(struct gen_dump *dump, uint32_t inuse, uint32_t alloc)
 		dump->cells[dump->ncells++] = (struct gen_cell){
 			.site = dump->base->row_site[i],
 			.generation = g,
-			.current = is_current(pools, npools, &row->labels),
+			.current = is_current(pools, npools, row->labels),
 			.bytes = site_row_estimate(model, row, inuse),
 			.objects = site_row_estimate(model, row, objects),
 			.allocated = site_row_value(row, alloc),

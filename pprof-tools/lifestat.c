@@ -84,9 +84,9 @@ static void
 add_row(struct life_group *group, const struct types *types,
     const struct model_row *row)
 {
-	bool freed = row->labels.lifetime_ns >= 0;
+	bool freed = row->labels->lifetime_ns >= 0;
 	uint32_t n = life_bucket_of((double)(freed ?
-	    row->labels.lifetime_ns : row->labels.age_ns));
+	    row->labels->lifetime_ns : row->labels->age_ns));
 	struct life_bucket *bucket = &group->buckets[n];
 	double samples = value_of(row, types->samples);
 
@@ -109,7 +109,7 @@ add_row(struct life_group *group, const struct types *types,
 static bool
 is_timed(const struct model_row *row)
 {
-	return row->labels.lifetime_ns >= 0 || row->labels.age_ns >= 0;
+	return row->labels->lifetime_ns >= 0 || row->labels->age_ns >= 0;
 }
 
 static int

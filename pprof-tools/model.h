@@ -9,10 +9,10 @@
  *         -- exact        the allocator's own figures, from the comments
  *
  * Readers fill a model by the functions below; views read the fields and
- * write none. Everything is interned: equal strings are the same pointer,
- * equal stacks have the same number, and a row with the same stack and labels
- * as an earlier one is added to it, so that a model grows with the number of
- * sites, not with that of files or events.
+ * write none. Everything is interned: equal strings and equal labels are the
+ * same pointer, equal stacks have the same number, and a row with the same
+ * stack and labels as an earlier one is added to it, so that a model grows with
+ * the number of sites, not with that of files or events.
  *
  * Addresses: a location's address is the call's, never the return address;
  *   readers of formats that hold return addresses have subtracted 1.
@@ -97,7 +97,7 @@ struct model_labels {
 
 struct model_row {
 	uint32_t stack;			/* index into stacks */
-	struct model_labels labels;
+	const struct model_labels *labels;
 	int64_t *values;		/* one for each type */
 };
 

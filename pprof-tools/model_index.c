@@ -40,8 +40,10 @@ model_index_free(struct model_index *index)
 	table_free(&index->mapping_table);
 	table_free(&index->location_table);
 	table_free(&index->stack_table);
+	table_free(&index->labels_table);
 	table_free(&index->row_table);
 	free(index->strings);
+	free(index->labels);
 	free(index);
 }
 

@@ -20,8 +20,10 @@ struct model_index {
 	struct chunk *chunks;
 	const char **strings;
 	size_t nstrings, strings_capacity;
+	const struct model_labels **labels;
+	size_t nlabels, labels_capacity;
 	struct table string_table, mapping_table, location_table;
-	struct table stack_table, row_table;
+	struct table stack_table, labels_table, row_table;
 	size_t types_capacity, mappings_capacity, locations_capacity;
 	size_t stacks_capacity, rows_capacity, comments_capacity;
 };

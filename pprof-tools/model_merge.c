@@ -81,7 +81,7 @@ merge_rows(struct model *into, const struct model *from,
 		memset(values, 0, into->ntypes * sizeof *values);
 		for (uint32_t t = 0; t < from->ntypes; t++)
 			values[map->types[t]] = row->values[t];
-		model_add_row(into, map->stacks[row->stack], &row->labels,
+		model_add_row(into, map->stacks[row->stack], row->labels,
 		    values);
 	}
 	free(values);

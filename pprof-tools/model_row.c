@@ -1,5 +1,9 @@
 /*
  * model_row.c - rows: a stack, labels, and a value for each type.
+ *
+ * Labels are found by the pointers of their strings. Most callers have them
+ * from the model itself; only where nothing is found the strings are looked
+ * up, for those of another model or a caller's own.
  */
 #include "model.h"
 
@@ -18,10 +22,12 @@ model_labels_none(void)
 	    .lifetime_ns = -1, .age_ns = -1 };
 }
 
+/* --- labels ------------------------------------------------------------- */
+
 static uint64_t
-row_hash(uint32_t stack, const struct model_labels *labels)
+labels_hash(const struct model_labels *labels)
 {
-	uint64_t parts[11] = { stack, (uint64_t)labels->bytes,
+	uint64_t parts[10] = { (uint64_t)labels->bytes,
 	    (uint64_t)labels->rate, (uint64_t)labels->since,
 	    (uint64_t)labels->lifetime_ns, (uint64_t)labels->age_ns,
 	    (uintptr_t)labels->arena, (uintptr_t)labels->generation,
@@ -60,19 +66,16 @@ labels_equal(const struct model_labels *a, const struct model_labels *b)
 }
 
 static bool
-row_equal(const void *context, uint32_t index, const void *key)
+labels_at_equal(const void *context, uint32_t index, const void *key)
 {
 	const struct model *model = context;
-	const struct model_row *have = &model->rows[index];
-	const struct model_row *want = key;
 
-	return have->stack == want->stack &&
-	    labels_equal(&have->labels, &want->labels);
+	return labels_equal(model->index->labels[index], key);
 }
 
-/* Labels whose strings are the model's own. */
+/* Labels with the model's own strings, new or not. */
 static struct model_labels
-intern_labels(struct model *model, const struct model_labels *labels)
+own_labels(struct model *model, const struct model_labels *labels)
 {
 	struct model_labels own = *labels;
 	struct model_label *other = model_copy(model, labels->other,
@@ -92,6 +95,42 @@ intern_labels(struct model *model, const struct model_labels *labels)
 	return own;
 }
 
+static const struct model_labels *
+labels_intern(struct model *model, const struct model_labels *labels)
+{
+	struct model_index *index = model->index;
+	uint64_t hash = labels_hash(labels);
+	uint32_t found = table_find(&index->labels_table, hash,
+	    labels_at_equal, model, labels);
+	struct model_labels own;
+
+	if (found != TABLE_NONE)
+		return index->labels[found];
+	own = own_labels(model, labels);
+	hash = labels_hash(&own);
+	found = table_find(&index->labels_table, hash, labels_at_equal, model,
+	    &own);
+	if (found != TABLE_NONE)
+		return index->labels[found];
+	index->labels = xgrow(index->labels, index->nlabels,
+	    &index->labels_capacity, sizeof *index->labels);
+	table_insert(&index->labels_table, hash, index->nlabels);
+	index->labels[index->nlabels] = model_copy(model, &own, sizeof own);
+	return index->labels[index->nlabels++];
+}
+
+/* --- rows --------------------------------------------------------------- */
+
+static bool
+row_equal(const void *context, uint32_t index, const void *key)
+{
+	const struct model *model = context;
+	const struct model_row *have = &model->rows[index];
+	const struct model_row *want = key;
+
+	return have->stack == want->stack && have->labels == want->labels;
+}
+
 static void
 row_add_values(const struct model *model, struct model_row *row,
     const int64_t *values)
@@ -106,8 +145,9 @@ model_add_row(struct model *model, uint32_t stack,
     const struct model_labels *labels, const int64_t *values)
 {
 	struct model_index *index = model->index;
-	struct model_row row = { stack, intern_labels(model, labels), NULL };
-	uint64_t hash = row_hash(stack, &row.labels);
+	struct model_row row = { stack, labels_intern(model, labels), NULL };
+	uint64_t parts[2] = { stack, (uintptr_t)row.labels };
+	uint64_t hash = table_hash(parts, sizeof parts, 0);
 	uint32_t found = table_find(&index->row_table, hash, row_equal, model,
 	    &row);
 

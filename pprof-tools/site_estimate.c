@@ -49,8 +49,8 @@ row_object_bytes(const struct model *model, const struct model_row *row)
 	static const char *const spaces[] = { "alloc_space", "inuse_space",
 	    "space" };
 
-	if (row->labels.bytes >= 0)
-		return (double)row->labels.bytes;
+	if (row->labels->bytes >= 0)
+		return (double)row->labels->bytes;
 	for (size_t i = 0; i < sizeof spaces / sizeof *spaces; i++) {
 		uint32_t space = model_find_type(model, spaces[i]);
 		double objects = site_row_value(row,
@@ -87,9 +87,9 @@ site_row_estimate(const struct model *model, const struct model_row *row,
 	if (bytes < 0 && model->exact.version != NULL)
 		return out;		/* "(thread caches)": was counted */
 	out.unknown = true;
-	if (row->labels.rate < 0 || bytes < 0)
+	if (row->labels->rate < 0 || bytes < 0)
 		return out;
-	p = site_probability(bytes, (double)row->labels.rate);
+	p = site_probability(bytes, (double)row->labels->rate);
 	if (p <= 0)
 		return out;
 	spread = fabs(out.value) * (1 - p) / p;

@@ -122,7 +122,7 @@ slot_site(struct builder *b, uint32_t location, uint32_t slot)
 static char *
 label_name(const struct model_row *row, enum sites_by by)
 {
-	const struct model_labels *labels = &row->labels;
+	const struct model_labels *labels = row->labels;
 	const char *name =
 	    by == SITES_ARENA ? labels->arena :
 	    by == SITES_GENERATION ? labels->generation :

@@ -438,12 +438,12 @@ fill_tags(struct subgraph *graph, const struct model *model, uint32_t type,
 	for (uint32_t i = 0; i < model->nrows; i++) {
 		const struct model_row *row = &model->rows[i];
 
-		if (row->labels.bytes < 0 || row->values[type] == 0 ||
+		if (row->labels->bytes < 0 || row->values[type] == 0 ||
 		    row_site[i] == MODEL_NONE ||
 		    index[row_site[i]] == MODEL_NONE)
 			continue;
 		sums[n++] = (struct size_sum){ index[row_site[i]],
-		    row->labels.bytes, (double)row->values[type] };
+		    row->labels->bytes, (double)row->values[type] };
 	}
 	n = merge_sizes(sums, n);
 	if (n > 0)

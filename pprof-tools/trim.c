@@ -172,7 +172,7 @@ trim_rows(const struct model *from, struct model *to,
 
 	for (uint32_t i = 0; i < from->nrows; i++)
 		model_add_row(to, stacks[from->rows[i].stack],
-		    &from->rows[i].labels, from->rows[i].values);
+		    from->rows[i].labels, from->rows[i].values);
 	free(stacks);
 }
 

@@ -231,7 +231,7 @@ put_row(struct writer *w, const struct model_row *row, struct message *sample,
 	for (uint32_t i = 0; i < w->model->ntypes; i++)
 		put_varint(packed, (uint64_t)row->values[i]);
 	put_message(sample, 2, packed);
-	put_labels(w, sample, &row->labels);
+	put_labels(w, sample, row->labels);
 	put_message(&w->out, 2, sample);
 }
 

@@ -94,7 +94,34 @@ test_other_labels_tell_rows_apart(void **state)
 	extra.string = "green";
 	assert_int_not_equal(model_add_row(model, stack, &labels, values),
 	    row);
-	assert_string_equal(model->rows[row].labels.other[0].string, "blue");
+	assert_string_equal(model->rows[row].labels->other[0].string, "blue");
+	model_free(model);
+}
+
+static void
+test_equal_labels_are_the_same_pointer(void **state)
+{
+	struct model *model = new_model(0x400000, "aa");
+	struct model_labels labels = model_labels_none();
+	char text[2][8] = { "arena 3", "arena 3" };	/* not the model's */
+	int64_t values[2] = { 1, 1 };
+	uint32_t a = 7, stack = model_add_stack(model, NULL, 0), rows[3];
+
+	labels.arena = text[0];
+	rows[0] = model_add_row(model, stack, &labels, values);
+	labels.arena = text[1];
+	rows[1] = model_add_row(model, model_add_stack(model, &a, 1), &labels,
+	    values);
+	labels.arena = model->rows[0].labels->arena;
+	labels.bytes = 8;
+	rows[2] = model_add_row(model, stack, &labels, values);
+	assert_int_equal(model->nrows, 3);
+	assert_ptr_equal(model->rows[rows[0]].labels,
+	    model->rows[rows[1]].labels);
+	assert_ptr_not_equal(model->rows[rows[0]].labels,
+	    model->rows[rows[2]].labels);
+	assert_ptr_equal(model->rows[rows[0]].labels->arena,
+	    model->rows[rows[2]].labels->arena);
 	model_free(model);
 }
 
@@ -246,6 +273,7 @@ main(void)
 		cmocka_unit_test(test_equal_strings_are_one),
 		cmocka_unit_test(test_equal_rows_are_added),
 		cmocka_unit_test(test_other_labels_tell_rows_apart),
+		cmocka_unit_test(test_equal_labels_are_the_same_pointer),
 		cmocka_unit_test(test_sums_stop_at_the_ends),
 		cmocka_unit_test(test_comments_become_figures),
 		cmocka_unit_test(test_merge_finds_the_same_code_elsewhere),

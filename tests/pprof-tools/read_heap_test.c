@@ -99,7 +99,7 @@ test_each_stack_is_scaled(void **state)
 	    1);
 	assert_true(fabs((double)model_total(model, 1) - 1024 * small -
 	    1048576 * large) <= 1);
-	assert_int_equal(model->rows[0].labels.rate, 524288);
+	assert_int_equal(model->rows[0].labels->rate, 524288);
 	model_free(model);
 }
 

@@ -78,16 +78,16 @@ test_native_profile(void **state)
 	assert_int_equal(model->period, 4096);
 	assert_true(model->exact.live == 1850000);
 	assert_string_equal(model->exact.command, "server --port 80");
-	assert_int_equal(row->labels.bytes, 256);
-	assert_int_equal(row->labels.rate, 4096);
-	assert_string_equal(row->labels.arena, "arena 0");
-	assert_string_equal(row->labels.age, "bucket");
-	assert_null(row->labels.lifetime);
-	assert_true(row->labels.age_ns == 2000000000);
-	assert_true(row->labels.lifetime_ns == -1);
+	assert_int_equal(row->labels->bytes, 256);
+	assert_int_equal(row->labels->rate, 4096);
+	assert_string_equal(row->labels->arena, "arena 0");
+	assert_string_equal(row->labels->age, "bucket");
+	assert_null(row->labels->lifetime);
+	assert_true(row->labels->age_ns == 2000000000);
+	assert_true(row->labels->lifetime_ns == -1);
 	/* Native, live and without the label: born before the first dump. */
-	assert_true(row->labels.since == 0);
-	assert_true(model->rows[1].labels.since == -1);
+	assert_true(row->labels->since == 0);
+	assert_true(model->rows[1].labels->since == -1);
 	model_free(model);
 	free(bytes);
 }
@@ -143,7 +143,7 @@ test_written_profile_is_the_same(void **state)
 		assert_int_equal(model_total(copy, t),
 		    model_total(model, t));
 	assert_true(copy->exact.rss == model->exact.rss);
-	assert_true(copy->rows[2].labels.age_ns == 64000000);
+	assert_true(copy->rows[2].labels->age_ns == 64000000);
 	last = written(copy, false, &third);
 	assert_int_equal(third, again);
 	assert_memory_equal(last, second, again);
@@ -240,11 +240,11 @@ test_foreign_labels_are_kept(void **state)
 	fixture_message(&f.out, 2, &sample);
 	bytes = finish(&f, &length);
 	model = read_ok(bytes, length);
-	assert_int_equal(model->rows[0].labels.nother, 2);
-	assert_string_equal(model->rows[0].labels.other[0].string, "blue");
-	assert_true(model->rows[0].labels.other[1].number == 17);
+	assert_int_equal(model->rows[0].labels->nother, 2);
+	assert_string_equal(model->rows[0].labels->other[0].string, "blue");
+	assert_true(model->rows[0].labels->other[1].number == 17);
 	/* No period: the rate is not known, nor is any error. */
-	assert_true(model->rows[0].labels.rate == -1);
+	assert_true(model->rows[0].labels->rate == -1);
 	model_free(model);
 	free(bytes);
 }

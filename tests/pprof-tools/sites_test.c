@@ -148,7 +148,7 @@ test_by_label(void **state)
 static bool
 is_small(const void *context, const struct model_row *row)
 {
-	return row->labels.bytes <= *(const int64_t *)context;
+	return row->labels->bytes <= *(const int64_t *)context;
 }
 
 static void
@@ -197,9 +197,11 @@ static void
 test_error_is_unknown_without_a_rate(void **state)
 {
 	struct model *model = exact_model();
+	struct model_labels unknown = *model->rows[0].labels;
 	struct sites *sites;
 
-	model->rows[0].labels.rate = -1;
+	unknown.rate = -1;
+	model->rows[0].labels = &unknown;
 	sites = sites_build(model, SITES_FUNCTION, inuse_space(model));
 	assert_true(isnan(estimate_error(&find(sites, "b")->flat)));
 	assert_true(isnan(estimate_error(&sites->total)));
