@@ -15,6 +15,7 @@
 enum {
 	SPIN_DEFAULT = 100,		/* about 3 us: two bin refills */
 	GIVE_WAY_NS = 50000,		/* to wake up and take a lock */
+	GIVE_WAY_TIMES = 20,		/* who needs longer has no processor */
 };
 
 unsigned lock_max_spin = SPIN_DEFAULT;
@@ -94,7 +95,8 @@ note_acquired(struct lock *lock)
 	held_push(lock);
 	lock->stats.num_ops++;
 	if (lock->owner != me) {
-		lock->owner = me;
+		/* relaxed: for lock_give_way, which only waits for it */
+		__atomic_store_n(&lock->owner, me, __ATOMIC_RELAXED);
 		lock->stats.num_owner_switch++;
 	}
 }
@@ -192,7 +194,9 @@ lock_reinit_child(struct lock *lock)
 void
 lock_give_way(const struct lock *lock)
 {
-	if (atomic_load_explicit(&lock->waiters, memory_order_relaxed) != 0)
+	for (int i = 0; i < GIVE_WAY_TIMES && atomic_load_explicit(
+	    &lock->waiters, memory_order_relaxed) != 0 && __atomic_load_n(
+	    &lock->owner, __ATOMIC_RELAXED) == self(); i++)
 		os_sleep_ns(GIVE_WAY_NS);
 }
 

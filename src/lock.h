@@ -87,8 +87,9 @@ void lock_acquire(struct lock *lock);
 bool lock_try(struct lock *lock);
 void lock_release(struct lock *lock);
 /*
- * For who takes the lock again and again, and does not have it now: without
- * this, those who sleep on it wake up to find it taken, to the end of the work.
+ * For who takes the lock again and again, and does not have it now: waits until
+ * one of those who sleep on it has had it, but not for ever. Without this they
+ * wake up to find it taken, to the end of the work.
  */
 void lock_give_way(const struct lock *lock);
 

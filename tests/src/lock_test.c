@@ -2,6 +2,7 @@
  * lock_test.c - mutexes: exclusion, counters, ranks, repair after fork; and
  * the metadata memory that stands on them.
  */
+#define _GNU_SOURCE
 #include "core.h"
 
 #include <pthread.h>
@@ -78,6 +79,77 @@ test_a_sleeper_is_woken_and_counted(void **state)
 	assert_int_equal(stats.max_num_thds, 1);
 	assert_true(stats.total_wait_time >= stats.max_wait_time);
 	assert_true(stats.max_wait_time > 0);
+}
+
+/* How often this thread has slept. */
+static long
+sleeps(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_THREAD, &usage);
+	return usage.ru_nvcsw;
+}
+
+static void *
+have_it_once(void *had)
+{
+	lock_acquire(&lock);
+	atomic_store((_Atomic bool *)had, true);
+	lock_release(&lock);
+	return NULL;
+}
+
+/* 1000 turns without giving way take less time than to wake up. */
+static void
+test_a_sleeper_has_its_turn_between_two_holds(void **state)
+{
+	lock_init(&lock, RANK_BIN, "test");
+	for (int i = 0; i < 50; i++) {
+		_Atomic bool had = false;
+		pthread_t thread;
+		int turns = 0;
+
+		lock_acquire(&lock);
+		pthread_create(&thread, NULL, have_it_once, &had);
+		while (atomic_load(&lock.state) != 2)
+			sched_yield();
+		for (; !atomic_load(&had) && turns < 1000; turns++) {
+			lock_release(&lock);
+			lock_give_way(&lock);
+			lock_acquire(&lock);
+		}
+		lock_release(&lock);
+		pthread_join(thread, NULL);
+		assert_in_range(turns, 1, 999);
+	}
+}
+
+static void
+test_who_gives_way_waits_for_nobody_in_vain(void **state)
+{
+	_Atomic bool had = false;
+	pthread_t thread;
+	long before;
+
+	lock_init(&lock, RANK_BIN, "test");
+	lock_acquire(&lock);
+	lock_release(&lock);
+	before = sleeps();
+	for (int i = 0; i < 1000; i++)
+		lock_give_way(&lock);
+	assert_int_equal(sleeps(), before);
+	/* one who waits and never comes: not for ever */
+	atomic_store(&lock.waiters, 1);
+	lock_give_way(&lock);
+	assert_true(sleeps() > before);
+	/* another has had the lock since: no need */
+	pthread_create(&thread, NULL, have_it_once, &had);
+	pthread_join(thread, NULL);
+	before = sleeps();
+	lock_give_way(&lock);
+	assert_int_equal(sleeps(), before);
+	atomic_store(&lock.waiters, 0);
 }
 
 static void
@@ -287,6 +359,9 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_one_holder_at_a_time),
 		cmocka_unit_test(test_a_sleeper_is_woken_and_counted),
+		cmocka_unit_test(
+		    test_a_sleeper_has_its_turn_between_two_holds),
+		cmocka_unit_test(test_who_gives_way_waits_for_nobody_in_vain),
 		cmocka_unit_test(test_try_takes_only_what_is_free),
 		cmocka_unit_test(test_inverted_ranks_abort),
 		cmocka_unit_test(test_a_fork_child_frees_what_was_held),
