@@ -98,7 +98,7 @@ since_shown(const struct cut *cut, uint32_t since)
 }
 
 static void
-copy_live(const struct live *record, void *opaque)
+copy_live(const struct live *record, double pinned, void *opaque)
 {
 	struct live_rows *out = opaque;
 	const struct cut *cut = out->cut;
@@ -108,8 +108,8 @@ copy_live(const struct live *record, void *opaque)
 		.requested = record->requested,
 		.age_ns = cut->time_ns > record->birth_ns ?
 		    cut->time_ns - record->birth_ns : 0,
-		.pinned = live_pinned_locked(record),
-		.since = since_shown(cut, record->since & ~LIVE_DEAD),
+		.pinned = pinned,
+		.since = since_shown(cut, live_since(record)),
 		.thread = record->thread,
 	};
 }
@@ -120,9 +120,8 @@ cut_live(struct cut *cut, struct cut_live *rows, size_t max)
 	struct live_rows out = { cut, rows, 0 };
 
 	assert(max >= CUT_BATCH);
-	/* at least one row, unless that was all */
-	while (out.n == 0 && is_open(cut) &&
-	    live_cut_walk(&cut->live, CUT_BATCH, copy_live, &out))
+	while (max - out.n >= LIVE_STEP && is_open(cut) &&
+	    live_cut_walk(&cut->live, copy_live, &out))
 		continue;
 	return out.n;
 }

@@ -5,8 +5,8 @@
  *
  * The cut is one moment S: of the records, those born before it and not dead
  * by then; of the freed totals, what had died by then. All shard locks are
- * held for the moment itself (microseconds) and for at most CUT_BATCH records
- * at a time afterwards. Objects that die while the cut is open stay in it.
+ * held for the moment itself (microseconds), and one for a few records at a
+ * time afterwards. Objects that die while the cut is open stay in it.
  * Nothing here allocates; the rows point at groups and stacks, which stay as
  * they are until cut_end.
  *

@@ -9,7 +9,7 @@
  *
  * Invariants (live_check): a record is on its shard's list iff it is in the
  *   table or in limbo; while a cut is open, the records from `first` on stay
- *   on the list, so that the walker may stand on any of them without a lock.
+ *   on the list, and their `next` as it is: the walker needs no lock.
  * Locks: one per shard (RANK_PROF_LIVE), all of them in index order for the
  *   moment of a cut; group.c's and profmem's inside. host->slab is asked
  *   under a shard's lock, while the region is allocated for certain.
@@ -136,7 +136,9 @@ end_locked(struct shard *shard, struct live *record, uint64_t now_ns)
 		return;
 	}
 	record->pinned = pinned_locked(record->ptr);
-	record->since |= LIVE_DEAD;
+	/* a walker without the lock looks at the other bits */
+	__atomic_store_n(&record->since, record->since | LIVE_DEAD,
+	    __ATOMIC_RELAXED);
 	record->node.next = shard->limbo == NULL ? NULL : &shard->limbo->node;
 	shard->limbo = record;
 }
@@ -248,62 +250,93 @@ live_cut_open(struct live_moment *out)
 	release_all();
 }
 
-bool
-live_cut_walk(struct live_cursor *cursor, size_t max,
-    void (*visit)(const struct live *record, void *arg), void *arg)
+uint32_t
+live_since(const struct live *record)
 {
-	struct shard *shard;
-	struct list *next;
+	return __atomic_load_n(&record->since, __ATOMIC_RELAXED) & ~LIVE_DEAD;
+}
 
-	if (cursor->shard >= LIVE_SHARDS)
-		return false;
-	shard = &shards[cursor->shard];
-	lock_acquire(&shard->lock);
-	while (open_number != 0 && max-- > 0) {
-		next = cursor->at == NULL ? shard->first : cursor->at->next;
+/*
+ * The next records of the cut, of one shard; fewer than LIVE_STEP: its end.
+ * What is read here is as it was when the cut was opened, under all locks.
+ */
+static unsigned
+walk(struct live_cursor *cursor, const struct live **out)
+{
+	struct shard *shard = &shards[cursor->shard];
+	unsigned n = 0;
+
+	while (n < LIVE_STEP) {
+		struct list *next = cursor->at == NULL ? shard->first :
+		    cursor->at->next;
+
 		if (next == &shard->records)
 			break;
 		cursor->at = next;
-		if ((list_entry(next, struct live, list)->since &
-		    ~LIVE_DEAD) >= open_forgotten)
-			visit(list_entry(next, struct live, list), arg);
+		out[n++] = list_entry(next, struct live, list);
 	}
-	next = cursor->at == NULL ? shard->first : cursor->at->next;
-	if (open_number == 0 || next == &shard->records) {
-		cursor->shard++;
-		cursor->at = NULL;
-	}
-	lock_release(&shard->lock);
-	lock_give_way(&shard->lock);
-	return true;
+	return n;
 }
 
-double
-live_pinned_locked(const struct live *record)
+static double
+record_pinned_locked(const struct live *record)
 {
 	return record->since & LIVE_DEAD ? record->pinned :
 	    pinned_locked(record->ptr);
 }
 
+bool
+live_cut_walk(struct live_cursor *cursor, live_visit *visit, void *arg)
+{
+	const struct live *records[LIVE_STEP];
+	double pinned[LIVE_STEP];
+	struct lock *lock;
+	unsigned n;
+
+	if (cursor->shard >= LIVE_SHARDS || open_number == 0)
+		return false;
+	lock = &shards[cursor->shard].lock;
+	n = walk(cursor, records);
+	lock_acquire(lock);
+	for (unsigned i = 0; i < n; i++)
+		pinned[i] = record_pinned_locked(records[i]);
+	lock_release(lock);
+	lock_give_way(lock);
+	for (unsigned i = 0; i < n; i++) {
+		if (live_since(records[i]) >= open_forgotten)
+			visit(records[i], pinned[i], arg);
+	}
+	if (n < LIVE_STEP)
+		*cursor = (struct live_cursor){ .shard = cursor->shard + 1 };
+	return true;
+}
+
+static struct live *
+limbo_pop_locked(struct shard *shard)
+{
+	struct live *record = shard->limbo;
+	struct hash_node *next = record->node.next;
+
+	shard->limbo = next == NULL ? NULL :
+	    container_of(next, struct live, node);
+	list_remove(&record->list);
+	return record;
+}
+
+/* A fork child may lose those that are off the list: they are 32. */
 static void
 sweep(struct shard *shard)
 {
-	enum { BATCH = 256 };
-	bool more = true;
+	struct live *records[LIVE_STEP];
+	unsigned n = LIVE_STEP;
 
-	while (more) {
+	while (n == LIVE_STEP) {
 		lock_acquire(&shard->lock);
-		for (int n = 0; n < BATCH && shard->limbo != NULL; n++) {
-			struct live *record = shard->limbo;
-			struct hash_node *next = record->node.next;
-
-			shard->limbo = next == NULL ? NULL :
-			    container_of(next, struct live, node);
-			list_remove(&record->list);
-			profmem_free(record, sizeof *record);
-		}
-		more = shard->limbo != NULL;
+		for (n = 0; n < LIVE_STEP && shard->limbo != NULL; n++)
+			records[n] = limbo_pop_locked(shard);
 		lock_release(&shard->lock);
+		for (unsigned i = 0; i < n; i++)
+			profmem_free(records[i], sizeof *records[i]);
 		lock_give_way(&shard->lock);
 	}
 }

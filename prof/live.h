@@ -31,7 +31,14 @@ struct live {
 	uint32_t since;			/* cut number at birth | LIVE_DEAD */
 };
 
-enum { LIVE_SHARDS = 64 };
+enum {
+	LIVE_SHARDS = 64,
+	/*
+	 * Records that a walk or a sweep looks at under one hold: some 2 us,
+	 * so that who wants the lock meanwhile need not sleep.
+	 */
+	LIVE_STEP = 32,
+};
 #define LIVE_DEAD	0x80000000u	/* freed after the open cut: limbo */
 
 /*
@@ -76,18 +83,18 @@ struct live_moment {
 void live_cut_open(struct live_moment *out);
 
 /*
- * Visits the records of the cut, at most max of them under one lock hold
- * (that of the record's shard). cursor starts as zeroes. False: the end.
+ * Visits a few records of the cut, without a lock; pinned: bytes the record's
+ * region pins (0: large). cursor starts as zeroes. False: the end.
  */
 struct live_cursor {
 	uint32_t shard;
 	struct list *at;		/* visited last; NULL: none yet */
 };
-bool live_cut_walk(struct live_cursor *cursor, size_t max,
-    void (*visit)(const struct live *record, void *arg), void *arg);
+typedef void live_visit(const struct live *record, double pinned, void *arg);
+bool live_cut_walk(struct live_cursor *cursor, live_visit *visit, void *arg);
 
-/* Bytes the record's region pins (0: large); for visit, under the lock. */
-double live_pinned_locked(const struct live *record);
+/* Of a record of the cut that may be dying: the number, without LIVE_DEAD. */
+uint32_t live_since(const struct live *record);
 
 /* Freed totals go to CELL_MAIN again; what waited in limbo is recycled. */
 void live_cut_close(void);

@@ -216,6 +216,41 @@ test_deaths_during_a_cut_come_later(void **state)
 	assert_int_equal(t.freed, 1401);
 }
 
+/* The one that the walk stands on among them. */
+static void
+test_a_walk_goes_on_among_the_dead(void **state)
+{
+	struct cut_live rows[CUT_BATCH];
+	struct cut cut;
+	struct tally t;
+	size_t n;
+
+	fake_slab = (struct prof_slab){ .nregs_used = 4, .nregs = 16,
+	    .free_bytes = 3000 };
+	for (uintptr_t i = 1; i <= 1000; i++)
+		enter(i * 16, i % 7, 112, i);
+	assert_int_equal(cut_begin(&cut), 0);
+	n = cut_live(&cut, rows, CUT_BATCH);
+	assert_in_range(n, 1, 999);
+	for (uintptr_t i = 1; i <= 1000; i++)
+		leave(i * 16);
+	/* what their regions pin now is not asked for */
+	memset(&fake_slab, 0, sizeof fake_slab);
+	for (uintptr_t i = 1; i <= 1000; i += 2)
+		enter(i * 16, i % 7, 112, 100000);
+	cut.samples_live -= n;
+	t = read_cut(&cut);
+	assert_true(t.pinned == 750.0 * (double)(1000 - n));
+	for (size_t i = 0; i < n; i++)
+		t.live_requested += rows[i].requested;
+	assert_int_equal(t.live_requested, 1000 * 1001 / 2);
+	cut_end(&cut);
+	live_check();
+	assert_int_equal(take_cut().live, 500);
+	for (uintptr_t i = 1; i <= 1000; i += 2)
+		leave(i * 16);
+}
+
 static void
 test_since_counts_the_cuts_before_birth(void **state)
 {
@@ -813,6 +848,7 @@ main(void)
 		T(test_signal_frames_are_looked_up_as_they_are),
 		T(test_a_freed_sample_moves_to_the_totals),
 		T(test_deaths_during_a_cut_come_later),
+		T(test_a_walk_goes_on_among_the_dead),
 		T(test_since_counts_the_cuts_before_birth),
 		T(test_reset_forgets),
 		T(test_groups_that_lost_nothing_are_passed_over),
