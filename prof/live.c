@@ -63,10 +63,41 @@ lock_all(void)
 }
 
 static void
+release_first(unsigned n)
+{
+	while (n-- > 0)
+		lock_release(&shards[n].lock);
+}
+
+static void
 release_all(void)
 {
-	for (unsigned i = LIVE_SHARDS; i-- > 0;)
-		lock_release(&shards[i].lock);
+	release_first(LIVE_SHARDS);
+}
+
+/*
+ * The same for a cut: the holder of one lock may have lost its processor, and
+ * those who want the others must not wait for that. A tenth of a millisecond
+ * of trying; after that some do.
+ */
+static void
+lock_all_at_once(void)
+{
+	enum { TRIES = 50 };
+
+	for (int i = 0; i < TRIES; i++) {
+		unsigned n = 0;
+
+		while (n < LIVE_SHARDS && lock_try(&shards[n].lock))
+			n++;
+		if (n == LIVE_SHARDS)
+			return;
+		release_first(n);
+		/* until it is free, whoever has it */
+		lock_acquire(&shards[n].lock);
+		lock_release(&shards[n].lock);
+	}
+	lock_all();
 }
 
 static uint64_t
@@ -237,7 +268,7 @@ live_freed(void)
 void
 live_cut_open(struct live_moment *out)
 {
-	lock_all();
+	lock_all_at_once();
 	assert(open_number == 0);
 	open_number = ++cuts;
 	open_forgotten = forgotten;
@@ -344,7 +375,7 @@ sweep(struct shard *shard)
 void
 live_cut_close(void)
 {
-	lock_all();
+	lock_all_at_once();
 	open_number = 0;
 	release_all();
 	for (unsigned i = 0; i < LIVE_SHARDS; i++)

@@ -763,6 +763,53 @@ test_the_bound_is_kept(void **state)
 	assert_int_equal(t.freed, n / 2);
 }
 
+/* --- a holder without a processor ----------------------------------------- */
+
+static struct lock *live_locks[LIVE_SHARDS];
+static size_t nlive_locks;
+
+static void
+note_lock(struct lock *lock, void *arg)
+{
+	live_locks[nlive_locks++] = lock;
+}
+
+static void *
+begin_cut(void *arg)
+{
+	assert_int_equal(cut_begin(arg), 0);
+	return NULL;
+}
+
+static void
+test_a_cut_waits_for_one_shard_with_no_other_held(void **state)
+{
+	struct lock *stuck;
+	pthread_t thread;
+	struct cut cut;
+
+	enter(16, 1, 112, 100);
+	nlive_locks = 0;
+	live_each_lock(note_lock, NULL);
+	assert_int_equal(nlive_locks, LIVE_SHARDS);
+	stuck = live_locks[LIVE_SHARDS / 2];
+	lock_acquire(stuck);
+	pthread_create(&thread, NULL, begin_cut, &cut);
+	while (atomic_load(&stuck->state) != 2)	/* it sleeps */
+		os_yield();
+	for (size_t i = 0; i < nlive_locks; i++) {
+		if (live_locks[i] == stuck)
+			continue;
+		assert_true(lock_try(live_locks[i]));
+		lock_release(live_locks[i]);
+	}
+	lock_release(stuck);
+	pthread_join(thread, NULL);
+	assert_int_equal(read_cut(&cut).live, 1);
+	cut_end(&cut);
+	leave(16);
+}
+
 /* --- churn ---------------------------------------------------------------- */
 
 enum { WORKERS = 4, SLOTS = 2000, ROUNDS = 60000 };
@@ -862,6 +909,7 @@ main(void)
 		T(test_folding_needs_no_memory),
 		T(test_memory_does_not_grow_with_generations),
 		T(test_no_fold_while_a_cut_is_open),
+		T(test_a_cut_waits_for_one_shard_with_no_other_held),
 		T(test_cuts_and_folds_under_churn_lose_nothing),
 		T(test_the_bound_is_kept),
 	};
