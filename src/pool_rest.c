@@ -24,6 +24,7 @@
 #include "os.h"
 #include "pages_ahead.h"
 #include "pool_rest.h"
+#include "pool_scope.h"
 #include "tcache_rest.h"
 #include "thread.h"
 
@@ -101,6 +102,7 @@ struct rest_round {
 	struct look *look;
 	unsigned n;
 	struct tcache *marked[MARKED_MAX];
+	struct list parked;		/* caches of pools */
 };
 
 static void
@@ -210,6 +212,8 @@ look_at_cache(struct thread *thread, void *arg)
 	    round->look->now, rest_ns(), &marked);
 	if (marked)
 		round->marked[round->n++] = &thread->own_cache;
+	round->look->again |= pool_caches_rest(thread, round->look->now,
+	    rest_ns(), &round->parked);
 }
 
 /*
@@ -223,12 +227,14 @@ rest_caches(struct look *look)
 	struct rest_round round = { .look = look };
 	size_t taken;
 
+	list_init(&round.parked);
 	do {
 		round.n = 0;
 		taken = 0;
 		threads_visit(look_at_cache, &round);
 		for (unsigned i = 0; i < round.n; i++)
 			taken += tcache_take(round.marked[i]);
+		pool_caches_empty(&round.parked);
 	} while (round.n == MARKED_MAX && taken > 0);
 }
 

@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #include "base.h"
+#include "tcache_rest.h"
 #include "thread.h"
 
 enum {
@@ -442,6 +443,43 @@ pool_empty_caches(const struct pool *pool)
 	 */
 	if (thread_self()->live)
 		thread_batch_flush_all();
+}
+
+/* --- rest ----------------------------------------------------------------- */
+
+bool
+pool_caches_rest(struct thread *thread, uint64_t now, uint64_t rest_ns,
+    struct list *out)
+{
+	bool again = false;
+
+	for (unsigned i = 0; i < POOL_PARKED; i++) {
+		struct pool_cache *cache = atomic_load(
+		    &thread->pool.parked[i]);
+
+		if (cache == NULL)
+			continue;
+		again = true;
+		if (tcache_rests(&cache->cache, now, rest_ns) &&
+		    atomic_compare_exchange_strong(&thread->pool.parked[i],
+		    &cache, NULL))
+			list_push_back(out, &cache->link);
+	}
+	return again;
+}
+
+void
+pool_caches_empty(struct list *at_rest)
+{
+	while (!list_empty(at_rest)) {
+		struct pool_cache *cache = list_first(at_rest,
+		    struct pool_cache, link);
+
+		list_remove(&cache->link);
+		tcache_flush_all(&cache->cache);
+		tcache_trim(&cache->cache);
+		put_spare(cache);
+	}
 }
 
 /* --- statistics, fork ----------------------------------------------------- */

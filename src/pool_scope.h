@@ -13,6 +13,8 @@
 #include "lock.h"
 #include "pool.h"
 
+struct thread;
+
 #define POOL_DESTROYED	(1u << 31)
 
 struct pool {
@@ -43,5 +45,14 @@ pool_current(const struct pool *pool)
 
 /* What threads outside hold of the pool's old generations goes back. */
 void pool_empty_caches(const struct pool *pool);
+
+/*
+ * Of a thread, with the list of threads locked: its parked caches that have
+ * not been used for rest_ns go to the list. Whether it has any.
+ */
+bool pool_caches_rest(struct thread *thread, uint64_t now, uint64_t rest_ns,
+    struct list *out);
+/* They become spare. No arena has hooks. */
+void pool_caches_empty(struct list *at_rest);
 
 #endif

@@ -98,6 +98,13 @@ slots_of(unsigned sizeclass)
 	return size < arenas_oversize_min ? n : 0;
 }
 
+/* Whole pages, so that tcache_trim finds some. */
+static size_t
+stack_align(size_t size)
+{
+	return size < os_page_system ? sizeof(void *) : os_page_system;
+}
+
 void
 tcache_boot(void)
 {
@@ -109,7 +116,7 @@ tcache_boot(void)
 	}
 	for (unsigned i = 0; i <= LG_CAPACITY_MAX; i++)
 		base_pool_init(&stacks[i], &base_meta, sizeof(void *) << i,
-		    sizeof(void *));
+		    stack_align(sizeof(void *) << i));
 }
 
 unsigned

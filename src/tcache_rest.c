@@ -72,23 +72,50 @@ use_of(const struct tcache *cache)
 }
 
 bool
+tcache_rests(struct tcache *cache, uint64_t now, uint64_t rest_ns)
+{
+	uint64_t use = use_of(cache);
+
+	if (use != cache->seen) {
+		cache->seen = use;
+		cache->seen_ns = now;
+		return false;
+	}
+	return now - cache->seen_ns >= rest_ns;
+}
+
+bool
 tcache_rest(struct tcache *cache, uint64_t now, uint64_t rest_ns,
     bool *marked)
 {
-	uint64_t use;
-
 	*marked = false;
 	if (!atomic_load_explicit(&cache->open, memory_order_relaxed) ||
 	    !has_idle(cache))
 		return false;
-	use = use_of(cache);
-	if (use != cache->seen) {
-		cache->seen = use;
-		cache->seen_ns = now;
-	} else if (now - cache->seen_ns >= rest_ns) {
+	if (tcache_rests(cache, now, rest_ns))
 		*marked = tcache_mark(cache);
-	}
 	return true;
+}
+
+/* --- stacks --------------------------------------------------------------- */
+
+/* Above the limit nothing is pushed; moving it takes a slow path. */
+static void
+trim_stack(const struct cache_bin *bin, const struct cache_bin_cold *cold)
+{
+	uintptr_t from = align_up((uintptr_t)bin->limit, os_page_system);
+	uintptr_t to = (uintptr_t)(cold->bottom + cold->capacity) &
+	    ~(os_page_system - 1);
+
+	if (from < to)
+		(void)os_purge((void *)from, to - from);
+}
+
+void
+tcache_trim(struct tcache *cache)
+{
+	for (unsigned i = 0; i < TCACHE_NBINS; i++)
+		trim_stack(&cache->bins[i], &cache->cold[i]);
 }
 
 /* --- taking --------------------------------------------------------------- */
@@ -142,6 +169,8 @@ tcache_take(struct tcache *cache)
 		if (n == 0)
 			i++;
 	}
+	for (i = 0; i < TCACHE_NBINS && !wanted(cache); i++)
+		trim_stack(&cache->bins[i], &cache->cold[i]);
 	/* Release: pairs with the acquire in claim_open. */
 	if (atomic_exchange_explicit(&cache->claim, TCACHE_UNCLAIMED,
 	    memory_order_release) == TCACHE_WANTED)

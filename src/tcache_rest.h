@@ -46,4 +46,13 @@ size_t tcache_take(struct tcache *cache);
  */
 void tcache_fork_child(struct tcache *cache);
 
+/* Whether it has not been used for rest_ns, as that thread has seen it. */
+bool tcache_rests(struct tcache *cache, uint64_t now, uint64_t rest_ns);
+
+/*
+ * Gives the pages of its stacks back that a spike needed and no bin may use
+ * now. Nobody is in its slow paths meanwhile.
+ */
+void tcache_trim(struct tcache *cache);
+
 #endif

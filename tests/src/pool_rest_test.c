@@ -405,6 +405,32 @@ test_hooks_wait_for_a_look_at_the_caches(void **state)
 	assert_true(atomic_load(&set));
 }
 
+/* What a scope of little work leaves in its cache, for the next. */
+static void
+test_parked_caches_are_emptied_at_rest(void **state)
+{
+	struct arena *arena;
+	struct pool_facts facts;
+	unsigned pool;
+
+	assert_int_equal(strata_pool_create(0, &pool), 0);
+	assert_int_equal(strata_pool_rotate(pool, NULL), 0);
+	assert_int_equal(pool_facts_read(pool, &facts), 0);
+	arena = arena_get(facts.arena, false);
+	assert_int_equal(strata_pool_enter(pool), 0);
+	free(malloc(1000));
+	assert_int_equal(strata_pool_leave(pool), 0);
+	assert_true(wait_until_alone());
+	assert_int_equal(thread_tcache_bytes_of(arena), 0);
+	assert_int_equal(pages_active(&arena->pages), 0);
+	/* It is there for the next. */
+	assert_int_equal(strata_pool_enter(pool), 0);
+	free(malloc(1000));
+	assert_int_equal(strata_pool_leave(pool), 0);
+	assert_true(thread_tcache_bytes_of(arena) > 0);
+	assert_int_equal(strata_pool_destroy(pool), 0);
+}
+
 /* One thread for however many rotations, or one more that is ending. */
 static void
 test_the_thread_ends(void **state)
@@ -545,6 +571,7 @@ main(void)
 		cmocka_unit_test(
 		    test_what_goes_back_goes_without_the_list_of_threads),
 		cmocka_unit_test(test_hooks_wait_for_a_look_at_the_caches),
+		cmocka_unit_test(test_parked_caches_are_emptied_at_rest),
 		cmocka_unit_test(test_the_thread_ends),
 		cmocka_unit_test(test_a_fork_child_has_its_own),
 		cmocka_unit_test(test_minus_one_makes_no_thread),

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "names.h"
+#include "supply.h"
 #include "tcache_rest.h"
 #include "thread.h"
 
@@ -214,6 +215,26 @@ test_gc_does_not_take_idle_for_unused(void **state)
 	assert_int_equal(count(), N);
 }
 
+/* 6400 bytes of blocks in a stack of two pages, which then are none. */
+static void
+test_what_a_spike_needed_of_a_stack_goes(void **state)
+{
+	const struct cache_bin_cold *cold = &cache.cold[CLASS];
+
+	fill();
+	assert_int_equal(cold->capacity * sizeof(void *), 2 * os_page);
+	tcache_trim(&cache);
+	assert_int_equal(supply_resident(cold->bottom, 2 * os_page),
+	    2 * os_page);
+	assert_int_equal(count(), N);
+	tcache_check(&cache);
+	tcache_flush_all(&cache);
+	tcache_trim(&cache);
+	assert_int_equal(supply_resident(cold->bottom, 2 * os_page), 0);
+	fill();
+	assert_int_equal(count(), N);
+}
+
 /* --- owners at work ------------------------------------------------------- */
 
 static _Atomic bool done;
@@ -402,6 +423,8 @@ main(void)
 		    teardown),
 		cmocka_unit_test_setup_teardown(
 		    test_a_child_has_no_taker, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    test_what_a_spike_needed_of_a_stack_goes, setup, teardown),
 		cmocka_unit_test(test_owners_may_be_at_work_meanwhile),
 		cmocka_unit_test(test_threads_may_end_meanwhile),
 		cmocka_unit_test(test_a_fork_meanwhile_does_no_harm),
