@@ -6,6 +6,9 @@
  *
  *   strings -> types, mappings, functions -> locations -> samples
  *
+ * A walk goes from the first field of its kind to the last, which a walk over
+ * all has found: most producers write one kind after the other.
+ *
  * Ids are any numbers; a table finds the item of an id. An id that is zero,
  * double or refers to nothing is an error at the offset of its item.
  */
@@ -24,7 +27,7 @@ enum profile_field {
 	PROFILE_LOCATION, PROFILE_FUNCTION, PROFILE_STRING,
 	PROFILE_DROP_FRAMES, PROFILE_KEEP_FRAMES, PROFILE_TIME,
 	PROFILE_DURATION, PROFILE_PERIOD_TYPE, PROFILE_PERIOD,
-	PROFILE_COMMENT, PROFILE_DEFAULT_TYPE,
+	PROFILE_COMMENT, PROFILE_DEFAULT_TYPE, PROFILE_FIELDS,
 };
 
 struct id_entry {
@@ -41,6 +44,7 @@ struct ids {
 
 struct reader {
 	struct wire all;
+	struct wire parts[PROFILE_FIELDS];	/* of all, by kind */
 	struct model *model;
 	const char **strings;
 	size_t nstrings, strings_capacity;
@@ -58,18 +62,42 @@ struct reader {
 
 typedef void take_item(struct reader *r, struct wire item);
 
-/* Calls take() with every item of one kind. */
+/* Empty where there is no field of the kind. */
 static void
-each_item(struct reader *r, enum profile_field number, take_item *take)
+find_parts(struct reader *r)
 {
 	struct wire all = r->all;
 	struct wire_field field;
 
-	while (wire_next(&all, &field)) {
+	for (unsigned i = 0; i < PROFILE_FIELDS; i++) {
+		r->parts[i] = r->all;
+		r->parts[i].end = r->parts[i].at;
+	}
+	for (const unsigned char *at = all.at; wire_next(&all, &field);
+	    at = all.at) {
+		struct wire *part;
+
+		if (field.number >= PROFILE_FIELDS)
+			continue;
+		part = &r->parts[field.number];
+		if (part->at == part->end)
+			part->at = at;
+		part->end = all.at;
+	}
+}
+
+/* Calls take() with every item of one kind. */
+static void
+each_item(struct reader *r, enum profile_field number, take_item *take)
+{
+	struct wire part = r->parts[number];
+	struct wire_field field;
+
+	while (wire_next(&part, &field)) {
 		if (field.number != number)
 			continue;
 		if (!field.is_bytes) {
-			wire_fail(&all, "a number where a message belongs");
+			wire_fail(&part, "a number where a message belongs");
 			return;
 		}
 		take(r, field.bytes);
@@ -205,13 +233,17 @@ take_header_field(struct reader *r, struct wire_field *field,
 static void
 take_header(struct reader *r)
 {
-	struct wire all = r->all;
-	struct wire_field field;
 	struct model *model = r->model;
 
 	each_item(r, PROFILE_SAMPLE_TYPE, take_sample_type);
-	while (wire_next(&all, &field))
-		take_header_field(r, &field, &all);
+	for (unsigned i = PROFILE_TIME; i < PROFILE_FIELDS; i++) {
+		struct wire part = r->parts[i];
+		struct wire_field field;
+
+		while (wire_next(&part, &field))
+			if (field.number == i)
+				take_header_field(r, &field, &part);
+	}
 	if (model->ntypes == 0)
 		wire_fail(&r->all, "no sample type: not a profile");
 	if (model->default_type == MODEL_NONE)
@@ -477,6 +509,7 @@ take_sample(struct reader *r, struct wire item)
 static void
 take_profile(struct reader *r)
 {
+	find_parts(r);
 	each_item(r, PROFILE_STRING, take_string);
 	if (r->nstrings > 0 && *r->strings[0] != '\0')
 		wire_fail(&r->all, "the string table does not begin with \"\"");

@@ -15,7 +15,7 @@ wire_fail(const struct wire *wire, const char *reason)
 }
 
 static uint64_t
-take_varint(struct wire *wire)
+take_long_varint(struct wire *wire)
 {
 	uint64_t value = 0;
 
@@ -34,6 +34,15 @@ take_varint(struct wire *wire)
 	}
 	wire_fail(wire, "a number has more than 64 bits");
 	return 0;
+}
+
+/* Nearly all are of one byte: tags, lengths, what labels refer to. */
+static inline uint64_t
+take_varint(struct wire *wire)
+{
+	if (wire->at < wire->end && *wire->at < 0x80)
+		return *wire->at++;
+	return take_long_varint(wire);
 }
 
 /* n bytes as a reader of their own. */
