@@ -38,8 +38,9 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "measure.h"
 
 enum {
 	PATH_CALLS = 10,		/* of four functions: 2^20 stacks */
@@ -72,15 +73,6 @@ must(bool holds, const char *what)
 		return;
 	fprintf(stderr, "growth: %s\n", what);
 	exit(2);
-}
-
-static uint64_t
-clock_ns(clockid_t clock)
-{
-	struct timespec ts;
-
-	clock_gettime(clock, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
 }
 
 /* --- stacks --------------------------------------------------------------- */
@@ -217,21 +209,6 @@ churn(void *arg)
 }
 
 /* --- figures -------------------------------------------------------------- */
-
-static int
-compare(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-static double
-median(double *values, unsigned n)
-{
-	qsort(values, n, sizeof *values, compare);
-	return (values[(n - 1) / 2] + values[n / 2]) / 2;
-}
 
 /* us that one of 1000 calls exceeds (moment: that a moment's meets). */
 static double

@@ -30,8 +30,9 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "measure.h"
 
 enum { VARIANTS_MAX = 16, ROUNDS_MAX = 1000 };
 enum { WALL, CPU, RSS, FAULTS, MEASURES };
@@ -74,15 +75,6 @@ seconds_of(struct timeval t)
 	return (double)t.tv_sec + (double)t.tv_usec / 1e6;
 }
 
-static double
-now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
 static void
 set_or_unset(const char *name, const char *value)
 {
@@ -108,7 +100,7 @@ child_run(const struct variant *variant, char **command)
 static struct run
 run_once(const struct variant *variant, char **command)
 {
-	double start = now();
+	double start = now_ms();
 	struct rusage usage_;
 	int status;
 	pid_t pid = fork();
@@ -123,20 +115,12 @@ run_once(const struct variant *variant, char **command)
 		exit(1);
 	}
 	return (struct run){ {
-		[WALL] = now() - start,
+		[WALL] = (now_ms() - start) / 1000,
 		[CPU] = seconds_of(usage_.ru_utime) +
 		    seconds_of(usage_.ru_stime),
 		[RSS] = (double)usage_.ru_maxrss / 1024,
 		[FAULTS] = (double)usage_.ru_minflt,
 	} };
-}
-
-static int
-by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
 }
 
 /*
@@ -157,17 +141,12 @@ lower_rank(unsigned n)
 	return k == 0 ? 0 : k - 1;
 }
 
-static double
-median(const double *sorted, unsigned n)
-{
-	return (sorted[(n - 1) / 2] + sorted[n / 2]) / 2;
-}
-
 static void
 report(const struct variant *variant)
 {
 	double ratios[ROUNDS_MAX], figures[ROUNDS_MAX];
 	unsigned k = lower_rank(nrounds);
+	double middle;
 
 	for (unsigned r = 0; r < nrounds; r++) {
 		double base = variants[0].runs[r].figures[measure];
@@ -175,11 +154,9 @@ report(const struct variant *variant)
 		figures[r] = variant->runs[r].figures[measure];
 		ratios[r] = base > 0 ? figures[r] / base : 1;
 	}
-	qsort(ratios, nrounds, sizeof *ratios, by_value);
-	qsort(figures, nrounds, sizeof *figures, by_value);
-	printf("%-12s %7.3f %7.3f %7.3f %9.3f\n", variant->name,
-	    median(ratios, nrounds), ratios[k], ratios[nrounds - 1 - k],
-	    median(figures, nrounds));
+	middle = median(ratios, nrounds);
+	printf("%-12s %7.3f %7.3f %7.3f %9.3f\n", variant->name, middle,
+	    ratios[k], ratios[nrounds - 1 - k], median(figures, nrounds));
 }
 
 static void

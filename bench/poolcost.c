@@ -25,7 +25,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+
+#include "measure.h"
 
 enum { ROUNDS_MAX = 200 };
 enum where { STAY_OUT, STAY_IN, GO_OUT, GO_IN, NWHERE };
@@ -54,15 +55,6 @@ must(bool holds, const char *what)
 		return;
 	fprintf(stderr, "poolcost: %s\n", what);
 	exit(2);
-}
-
-static double
-now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (double)ts.tv_sec * 1e3 + (double)ts.tv_nsec / 1e6;
 }
 
 /* 16 B to 4 KiB, evenly by magnitude; the same in each round. */
@@ -154,22 +146,13 @@ once(enum where where, unsigned round)
 	freed[where][round] = now_ms() - start;
 }
 
-static int
-compare(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return x < y ? -1 : x > y;
-}
-
 static double
-median(const double *values)
+middle(const double *values)
 {
 	double sorted[ROUNDS_MAX];
 
 	memcpy(sorted, values, nrounds * sizeof *sorted);
-	qsort(sorted, nrounds, sizeof *sorted, compare);
-	return (sorted[(nrounds - 1) / 2] + sorted[nrounds / 2]) / 2;
+	return median(sorted, nrounds);
 }
 
 static void
@@ -183,7 +166,7 @@ row(const char *name, const double *outside, const double *inside)
 		high = fmax(high, ratios[i]);
 	}
 	printf("%-22s %7.1f ms %7.1f ms  %5.2f  %.2f-%.2f\n", name,
-	    median(outside), median(inside), median(ratios), low, high);
+	    middle(outside), middle(inside), middle(ratios), low, high);
 }
 
 static void

@@ -41,10 +41,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <strata/strata.h>
+
+#include "measure.h"
 
 #define noinline __attribute__((noinline))
 
@@ -293,15 +294,6 @@ work(void *arg)
 
 /* --- readings ------------------------------------------------------------- */
 
-static double
-now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (double)ts.tv_sec * 1e3 + (double)ts.tv_nsec / 1e6;
-}
-
 static size_t
 rss(void)
 {
@@ -340,23 +332,6 @@ stat_of(const char *name)
 	heap.mallctl("epoch", &epoch, &len, &epoch, sizeof epoch);
 	len = sizeof value;
 	return heap.mallctl(name, &value, &len, NULL, 0) == 0 ? value : 0;
-}
-
-static int
-compare(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-static double
-median(double *values, unsigned n)
-{
-	if (n == 0)
-		return 0;
-	qsort(values, n, sizeof *values, compare);
-	return values[n / 2];
 }
 
 static void

@@ -12,7 +12,8 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
+
+#include "measure.h"
 
 enum {
 	SLICES = 15,
@@ -20,15 +21,6 @@ enum {
 };
 
 static double slices[SLICES];
-
-static double
-thread_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-	return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
-}
 
 static __attribute__((noinline)) void
 pairs(size_t count)
@@ -44,10 +36,11 @@ static __attribute__((noinline)) void
 slices_run(size_t count)
 {
 	for (int i = 0; i < SLICES; i++) {
-		double start = thread_ns();
+		uint64_t start = clock_ns(CLOCK_THREAD_CPUTIME_ID);
 
 		pairs(count);
-		slices[i] = (thread_ns() - start) / (double)count;
+		slices[i] = (double)(clock_ns(CLOCK_THREAD_CPUTIME_ID) -
+		    start) / (double)count;
 	}
 }
 
@@ -62,14 +55,6 @@ step_down(unsigned depth, size_t count)
 	__asm__ volatile("" ::: "memory");
 }
 
-static int
-by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
 int
 main(int argc, char **argv)
 {
@@ -82,7 +67,6 @@ main(int argc, char **argv)
 		return 2;
 	}
 	step_down(depth > ROUND ? depth - ROUND : 0, count / SLICES);
-	qsort(slices, SLICES, sizeof *slices, by_value);
-	printf("%.1f\n", slices[SLICES / 2]);
+	printf("%.1f\n", median(slices, SLICES));
 	return 0;
 }
