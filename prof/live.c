@@ -288,57 +288,83 @@ live_since(const struct live *record)
 }
 
 /*
- * The next records of the cut, of one shard; fewer than LIVE_STEP: its end.
- * What is read here is as it was when the cut was opened, under all locks.
+ * The next record of the cut in a shard, or NULL at its end. What is read here
+ * is as it was when the cut was opened, under all locks.
  */
-static unsigned
-walk(struct live_cursor *cursor, const struct live **out)
+static const struct live *
+walk_next(const struct shard *shard, struct list **at)
 {
-	struct shard *shard = &shards[cursor->shard];
-	unsigned n = 0;
-
-	while (n < LIVE_STEP) {
-		struct list *next = cursor->at == NULL ? shard->first :
-		    cursor->at->next;
-
-		if (next == &shard->records)
-			break;
-		cursor->at = next;
-		out[n++] = list_entry(next, struct live, list);
-	}
-	return n;
+	if (*at != &shard->records)
+		*at = *at == NULL ? shard->first : (*at)->next;
+	return *at == &shard->records ? NULL :
+	    list_entry(*at, struct live, list);
 }
 
-static double
-record_pinned_locked(const struct live *record)
+/* Records of one shard that a walk has found. */
+struct found {
+	const struct live *records[LIVE_STEP / LIVE_LANES];
+	double pinned[LIVE_STEP / LIVE_LANES];
+	unsigned n;
+};
+
+static void
+read_pinned(struct shard *shard, struct found *found)
 {
-	return record->since & LIVE_DEAD ? record->pinned :
-	    pinned_locked(record->ptr);
+	lock_acquire(&shard->lock);
+	for (unsigned i = 0; i < found->n; i++) {
+		const struct live *record = found->records[i];
+
+		found->pinned[i] = record->since & LIVE_DEAD ?
+		    record->pinned : pinned_locked(record->ptr);
+	}
+	lock_release(&shard->lock);
+	lock_give_way(&shard->lock);
+}
+
+/*
+ * Each record says where the next one is, and to read it misses the cache:
+ * those of different shards, found in turn, arrive together.
+ */
+static unsigned
+walk(struct live_cursor *cursor, struct found found[LIVE_LANES])
+{
+	struct shard *first = &shards[cursor->shard];
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < LIVE_LANES; i++)
+		found[i].n = 0;
+	for (unsigned step = 0; step < LIVE_STEP; step++) {
+		unsigned i = step % LIVE_LANES;
+		const struct live *record = walk_next(&first[i],
+		    &cursor->at[i]);
+
+		if (record != NULL)
+			found[i].records[found[i].n++] = record;
+	}
+	for (unsigned i = 0; i < LIVE_LANES; i++) {
+		if (found[i].n != 0)
+			read_pinned(&first[i], &found[i]);
+		n += found[i].n;
+	}
+	return n;
 }
 
 bool
 live_cut_walk(struct live_cursor *cursor, live_visit *visit, void *arg)
 {
-	const struct live *records[LIVE_STEP];
-	double pinned[LIVE_STEP];
-	struct lock *lock;
-	unsigned n;
+	struct found found[LIVE_LANES];
 
 	if (cursor->shard >= LIVE_SHARDS || open_number == 0)
 		return false;
-	lock = &shards[cursor->shard].lock;
-	n = walk(cursor, records);
-	lock_acquire(lock);
-	for (unsigned i = 0; i < n; i++)
-		pinned[i] = record_pinned_locked(records[i]);
-	lock_release(lock);
-	lock_give_way(lock);
-	for (unsigned i = 0; i < n; i++) {
-		if (live_since(records[i]) >= open_forgotten)
-			visit(records[i], pinned[i], arg);
+	if (walk(cursor, found) == 0)
+		*cursor = (struct live_cursor){
+			.shard = cursor->shard + LIVE_LANES };
+	for (const struct found *f = found; f < found + LIVE_LANES; f++) {
+		for (unsigned i = 0; i < f->n; i++) {
+			if (live_since(f->records[i]) >= open_forgotten)
+				visit(f->records[i], f->pinned[i], arg);
+		}
 	}
-	if (n < LIVE_STEP)
-		*cursor = (struct live_cursor){ .shard = cursor->shard + 1 };
 	return true;
 }
 
