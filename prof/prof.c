@@ -32,6 +32,7 @@
 #include "recent.h"
 #include "samplelog.h"
 #include "sampler.h"
+#include "shadow.h"
 #include "stack.h"
 #include "trigger.h"
 #include "unwind.h"
@@ -168,6 +169,9 @@ prof_thread_exit(struct prof_thread *thread)
 	if (thread->frames != NULL)
 		profmem_free(thread->frames, bt_max * sizeof *thread->frames);
 	thread->frames = NULL;
+	if (thread->shadow != NULL)
+		shadow_free(thread->shadow);
+	thread->shadow = NULL;
 }
 
 void
@@ -222,19 +226,41 @@ is_of_epoch(const uintptr_t *frames, size_t depth, uint32_t epoch)
 	return likely(!loader_closing()) || modules_verify(frames, depth);
 }
 
-/* Unwinds, again if an address changed its owner meanwhile. */
-static size_t
-collect(struct prof_thread *thread, uintptr_t *frames, size_t max,
-    uint32_t *epoch)
+/*
+ * With the last walk of the thread beside it where samples are so frequent
+ * that it pays: 16 KiB a thread, and it is still in the processor's cache.
+ */
+static struct shadow *
+shadow_of(struct prof_thread *thread)
 {
-	size_t depth;
+	enum { RATE_MAX = 64 << 10 };	/* bytes; of 512 KiB it is not */
+
+	if (thread->shadow == NULL && thread->rate <= RATE_MAX &&
+	    unwind_how != PROF_UNWIND_FP && unwind_how != PROF_UNWIND_UNW_STEP)
+		thread->shadow = shadow_new(bt_max);
+	return thread->shadow;
+}
+
+/* Unwinds, again if an address changed its owner meanwhile. */
+static uint32_t
+collect(struct prof_thread *thread, uintptr_t *room, size_t max,
+    struct stack_frames *out)
+{
+	struct shadow *shadow = shadow_of(thread);
+	uint32_t epoch;
 	int tries = 4;
 
 	do {
-		*epoch = modules_epoch();
-		depth = unwind_collect(thread, frames, max);
-	} while (!is_of_epoch(frames, depth, *epoch) && --tries > 0);
-	return depth;
+		epoch = modules_epoch();
+		if (shadow != NULL) {
+			unwind_collect_again(thread, shadow, max, out);
+		} else {
+			out->frames = room;
+			out->depth = unwind_collect(thread, room, max);
+			out->hash = stack_hash(room, out->depth);
+		}
+	} while (!is_of_epoch(out->frames, out->depth, epoch) && --tries > 0);
+	return epoch;
 }
 
 /* Room for bt_max frames that are too many for a small stack, or NULL. */
@@ -252,19 +278,20 @@ static struct stack *
 current_stack(struct prof_thread *thread)
 {
 	enum { LOCAL_MAX = 128 };	/* 1 KiB of a stack of perhaps 16 */
-	uintptr_t local[LOCAL_MAX], *frames = local;
-	size_t depth, max = bt_max < LOCAL_MAX ? bt_max : LOCAL_MAX;
+	uintptr_t local[LOCAL_MAX], *room = local;
+	size_t max = bt_max < LOCAL_MAX ? bt_max : LOCAL_MAX;
+	struct stack_frames frames;
 	uint32_t epoch;
 
 	if (bt_max > LOCAL_MAX && frames_of(thread) != NULL) {
-		frames = thread->frames;
+		room = thread->frames;
 		max = bt_max;
 	}
 	if (!gate_enter(thread))
 		return NULL;
-	depth = collect(thread, frames, max, &epoch);
+	epoch = collect(thread, room, max, &frames);
 	gate_leave(thread);
-	return stack_get(frames, depth, epoch);
+	return stack_get_hashed(&frames, epoch);
 }
 
 static struct live *

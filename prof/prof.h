@@ -161,6 +161,7 @@ struct prof_thread {
 	unsigned unwinding;		/* times inside gate.c's gate */
 	char name[32];			/* thread.prof.name */
 	uintptr_t *frames;		/* prof.c: room for many, or NULL */
+	struct shadow *shadow;		/* shadow.h, or NULL */
 	uintptr_t stack_low;		/* unwind.c: readable stack */
 	uintptr_t stack_high;
 };

@@ -84,20 +84,39 @@ make_locked(struct shard *shard, const struct key *key, uint64_t hash)
 	return stack;
 }
 
+uint64_t
+stack_hash(const uintptr_t *frames, size_t depth)
+{
+	uint64_t hash = 0;
+
+	while (depth-- > 0)
+		hash = stack_hash_add(hash, frames[depth]);
+	return hash;
+}
+
 struct stack *
 stack_get(const uintptr_t *frames, size_t depth, uint32_t epoch)
 {
-	struct key key = { frames, depth, epoch };
+	struct stack_frames of = { frames, depth, stack_hash(frames, depth) };
+
+	return stack_get_hashed(&of, epoch);
+}
+
+struct stack *
+stack_get_hashed(const struct stack_frames *frames, uint32_t epoch)
+{
+	struct key key = { frames->frames, frames->depth, epoch };
 	struct shard *shard;
 	struct hash_node *node;
 	struct stack *stack;
 	uint64_t hash;
 
-	assert(depth <= STACK_DEPTH_MAX);
+	assert(key.depth <= STACK_DEPTH_MAX);
+	assert(frames->hash == stack_hash(frames->frames, frames->depth));
 	_Static_assert(sizeof(uintptr_t) == 8, "frames are hashed as words");
-	if (depth == 0)
+	if (key.depth == 0)
 		return &stack_other;
-	hash = hash_words((const uint64_t *)frames, depth, epoch);
+	hash = hash_u64(frames->hash ^ epoch);
 	shard = shard_of(hash);
 	lock_acquire(&shard->lock);
 	node = hash_find(&shard->table, hash, equal, &key);

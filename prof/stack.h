@@ -49,10 +49,30 @@ stack_lookup(const struct stack *stack, size_t i)
 	return stack_raw(stack, i) - !(stack->frames[i] & STACK_SIGNAL);
 }
 
+/* A walk's result: hash is stack_hash of the frames. */
+struct stack_frames {
+	const uintptr_t *frames;	/* innermost first */
+	size_t depth;
+	uint64_t hash;
+};
+
+/*
+ * The hash of a frame and of all outside it, from the hash of the latter (0:
+ * none): so it can be had of a stack whose outer frames are known.
+ */
+static inline uint64_t
+stack_hash_add(uint64_t hash, uintptr_t frame)
+{
+	return hash_u64(hash ^ frame) + 0x9e3779b97f4a7c15u;
+}
+uint64_t stack_hash(const uintptr_t *frames, size_t depth);
+
 /*
  * The one stack of these frames and epoch, with a reference for the caller.
  * Without room: stack_other (counted). Never NULL. No locks held.
  */
+struct stack *stack_get_hashed(const struct stack_frames *frames,
+    uint32_t epoch);
 struct stack *stack_get(const uintptr_t *frames, size_t depth,
     uint32_t epoch);
 void stack_hold(struct stack *stack);	/* one more reference */

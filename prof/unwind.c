@@ -6,6 +6,9 @@
  *        a frame without a description: a look at the frame pointer
  *        a rule that three registers cannot express: libunwind walks
  *
+ * A walk may join that which the thread made last (shadow.h): what it would
+ * do from there on is known, and only looked after.
+ *
  * Why our own rules first: see unwind_lib.c for what libunwind costs. One from
  * the cache costs a few ns a frame, as unw_backtrace does, without memory per
  * thread, without a lock and without the loader, and a stale rule is not
@@ -26,14 +29,12 @@
 #include "maps.h"
 #include "modules.h"
 #include "os.h"
+#include "rules.h"
 #include "stack.h"
 #include "unwind_lib.h"
 #include "util.h"
 
 enum {
-	CACHE_WAYS = 4,			/* a cache line */
-	CACHE_SETS = 8192,		/* 512 KiB; a large program's code */
-	CACHE_SETS_FIRST = 256,		/* 16 KiB; 1024 rules: a small one's */
 	FRAME_MAX = 8 << 20,		/* bytes; a larger frame is damage */
 	OWN_MAX = 64,			/* frames of ours to look past */
 };
@@ -45,137 +46,9 @@ struct regs {
 	bool hard;			/* only libunwind can go on */
 };
 
-/* An entry is whole iff check ^ rule is the key: writers may interleave. */
-struct cached {
-	uint64_t check, rule;
-};
-
-/*
- * Rules are strewn over all of the cache that is in use: it begins small,
- * since each page of it that a rule falls into is resident from then on, and
- * is doubled when as many rules were pushed out as it has sets. One more bit
- * of the hash counts then: half of the rules stand where they are looked for.
- */
-static struct cached cache[CACHE_SETS * CACHE_WAYS]	/* atomic words */
-    __attribute__((aligned(CACHELINE)));
-/* atomic; relaxed: whoever sees the old one looks in vain, or finds a rule */
-static uint32_t cache_mask = CACHE_SETS_FIRST - 1;
-static uint32_t cache_lost;		/* may miss some */
 /* constant after unwind_start: */
 static enum prof_unwind way;
 static uintptr_t own_start, own_size;
-
-/* --- rules ---------------------------------------------------------------- */
-
-static uint64_t
-pack(const struct cfi_rule *rule)
-{
-	return (uint64_t)rule->kind | (uint64_t)rule->fp_save << 4 |
-	    (uint64_t)rule->ra_save << 6 |
-	    (uint64_t)((uint32_t)rule->cfa & 0xffffff) << 8 |
-	    (uint64_t)(uint16_t)rule->fp << 32 |
-	    (uint64_t)(uint16_t)rule->ra << 48;
-}
-
-static struct cfi_rule
-unpack(uint64_t word)
-{
-	return (struct cfi_rule){
-		.kind = word & 15,
-		.fp_save = word >> 4 & 3,
-		.ra_save = word >> 6 & 3,
-		.cfa = (int32_t)((uint32_t)(word >> 8) << 8) >> 8,
-		.fp = (int16_t)(word >> 32),
-		.ra = (int16_t)(word >> 48),
-	};
-}
-
-static inline uint64_t
-key_of(uintptr_t pc, uint32_t epoch)
-{
-	return pc ^ (uint64_t)epoch << 48;
-}
-
-static inline struct cached *
-set_of(uint64_t key)
-{
-	uint64_t hash = (key * 0x9e3779b97f4a7c15ull) >> 51;
-
-	_Static_assert(CACHE_SETS == 1 << (64 - 51), "the top bits choose");
-	return &cache[(hash & __atomic_load_n(&cache_mask,
-	    __ATOMIC_RELAXED)) * CACHE_WAYS];
-}
-
-/* The packed rule, or 0. */
-static inline uint64_t
-cached_rule(uint64_t key)
-{
-	const struct cached *set = set_of(key);
-
-	for (int i = 0; i < CACHE_WAYS; i++) {
-		uint64_t check = __atomic_load_n(&set[i].check,
-		    __ATOMIC_RELAXED);
-		uint64_t word = __atomic_load_n(&set[i].rule,
-		    __ATOMIC_RELAXED);
-
-		if ((check ^ word) == key)
-			return word;
-	}
-	return 0;
-}
-
-static void
-store(struct cached *entry, uint64_t check, uint64_t word)
-{
-	__atomic_store_n(&entry->check, check, __ATOMIC_RELAXED);
-	__atomic_store_n(&entry->rule, word, __ATOMIC_RELAXED);
-}
-
-static void
-note_lost(void)
-{
-	uint32_t mask = __atomic_load_n(&cache_mask, __ATOMIC_RELAXED);
-	uint32_t lost = __atomic_load_n(&cache_lost, __ATOMIC_RELAXED) + 1;
-
-	if (lost > mask && mask < CACHE_SETS - 1) {
-		__atomic_compare_exchange_n(&cache_mask, &mask, 2 * mask + 1,
-		    false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
-		lost = 0;
-	}
-	__atomic_store_n(&cache_lost, lost, __ATOMIC_RELAXED);
-}
-
-/* The newest stands first, the oldest goes. */
-static void
-cache_rule(uint64_t key, uint64_t word)
-{
-	struct cached *set = set_of(key);
-
-	if (__atomic_load_n(&set[CACHE_WAYS - 1].rule, __ATOMIC_RELAXED) != 0)
-		note_lost();
-	for (int i = CACHE_WAYS - 1; i > 0; i--)
-		store(&set[i], __atomic_load_n(&set[i - 1].check,
-		    __ATOMIC_RELAXED), __atomic_load_n(&set[i - 1].rule,
-		    __ATOMIC_RELAXED));
-	store(&set[0], key ^ word, word);
-}
-
-static struct cfi_rule
-rule_of(uintptr_t pc, uint32_t epoch)
-{
-	uint64_t key = key_of(pc, epoch), word = cached_rule(key);
-	struct cfi_rule rule;
-
-	if (word != 0)
-		return unpack(word);
-	if (!modules_known(pc))
-		return (struct cfi_rule){ .kind = CFI_UNKNOWN };
-	cfi_find(pc, &rule);
-	if (rule.kind == CFI_UNKNOWN)	/* memory and registers decide */
-		return rule;
-	cache_rule(key, pack(&rule));
-	return rule;
-}
 
 /* --- stack memory --------------------------------------------------------- */
 
@@ -248,20 +121,6 @@ note_stack(struct prof_thread *thread, uintptr_t sp)
 	thread->stack_high = thread->stack_low + os_page_system;
 }
 
-static uintptr_t
-strip(uintptr_t pc)
-{
-#if defined(__aarch64__)
-	/* a signed address: xpaclri, which older processors take as a hint */
-	register uintptr_t x30 __asm__("x30") = pc;
-
-	__asm__("hint #7" : "+r"(x30));
-	return x30;
-#else
-	return pc;
-#endif
-}
-
 /* --- one step ------------------------------------------------------------- */
 
 /* The registers that the kernel laid down at sp before the handler ran. */
@@ -280,7 +139,7 @@ step_signal(struct prof_thread *thread, struct regs *regs)
 
 	if (!read_word(thread, at + LR, &regs->lr))
 		return false;
-	regs->lr = strip(regs->lr);
+	regs->lr = unwind_strip(regs->lr);
 	regs->lr_valid = true;
 #endif
 	if (!read_word(thread, at + BP, &regs->fp) ||
@@ -303,7 +162,7 @@ step_guess(const struct prof_thread *thread, struct regs *regs)
 	    fp % sizeof fp != 0 || !read_guess(thread, fp, &next) ||
 	    !read_guess(thread, fp + sizeof fp, &pc))
 		return false;
-	pc = strip(pc);
+	pc = unwind_strip(pc);
 	if (pc < 4096 || !modules_listed(pc - 1))
 		return false;
 	*regs = (struct regs){ .pc = pc, .sp = fp + 2 * sizeof fp,
@@ -336,7 +195,7 @@ step_rule(struct prof_thread *thread, struct regs *regs,
 	    (uintptr_t)(intptr_t)rule->ra, &next.pc)) {
 		return false;
 	}
-	next.pc = strip(next.pc);
+	next.pc = unwind_strip(next.pc);
 	next.sp = cfa;
 	/* a frame of no size that calls itself would go on for ever */
 	if (next.sp == regs->sp && next.pc == regs->pc)
@@ -354,7 +213,7 @@ static inline __attribute__((always_inline)) bool
 step_usual(const struct prof_thread *thread, struct regs *regs,
     uint32_t epoch)
 {
-	uint64_t word = cached_rule(key_of(regs->pc - 1, epoch));
+	uint64_t word = rules_cached(rules_key(regs->pc - 1, epoch));
 	unsigned kind = word & 15, fp_save = word >> 4 & 3;
 	uintptr_t cfa = (uintptr_t)(intptr_t)((int32_t)(uint32_t)word >> 8);
 	intptr_t fp = (int16_t)(word >> 32), ra = (int64_t)word >> 48;
@@ -371,7 +230,7 @@ step_usual(const struct prof_thread *thread, struct regs *regs,
 	    cfa + (uintptr_t)ra < thread->stack_low || (fp_save != CFI_SAME &&
 	    (fp >= 0 || cfa + (uintptr_t)fp < thread->stack_low))))
 		return false;
-	pc = strip(*(const uintptr_t *)(cfa + (uintptr_t)ra));
+	pc = unwind_strip(*(const uintptr_t *)(cfa + (uintptr_t)ra));
 	if (unlikely(pc == 0))
 		return false;
 	if (fp_save != CFI_SAME)
@@ -384,7 +243,7 @@ step_usual(const struct prof_thread *thread, struct regs *regs,
 static bool
 step(struct prof_thread *thread, struct regs *regs, uint32_t epoch)
 {
-	struct cfi_rule rule = rule_of(regs->exact ? regs->pc : regs->pc - 1,
+	struct cfi_rule rule = rules_find(regs->exact ? regs->pc : regs->pc - 1,
 	    epoch);
 
 	switch (rule.kind) {
@@ -478,7 +337,7 @@ walk_frame_pointers(struct prof_thread *thread, struct regs *regs,
 	    fp >= regs->sp && fp >= thread->stack_low &&
 	    fp <= thread->stack_high - 2 * sizeof fp;) {
 		uintptr_t next = ((const uintptr_t *)fp)[0];
-		uintptr_t pc = strip(((const uintptr_t *)fp)[1]);
+		uintptr_t pc = unwind_strip(((const uintptr_t *)fp)[1]);
 
 		if (pc < 4096)
 			break;
@@ -523,6 +382,7 @@ find_stack(struct prof_thread *thread, uintptr_t sp)
 	thread->stack_high = bounds.high;
 }
 
+/* The pc is that behind an instruction here, as a return address is. */
 static inline __attribute__((always_inline)) void
 get_registers(struct regs *regs)
 {
@@ -531,11 +391,11 @@ get_registers(struct regs *regs)
 	    "movq %%rbp, %2"
 	    : "=&r"(regs->pc), "=&r"(regs->sp), "=&r"(regs->fp));
 #else
-	__asm__ volatile("adr %0, .\n\tmov %1, sp\n\tmov %2, x29"
+	__asm__ volatile("adr %0, . + 4\n\tmov %1, sp\n\tmov %2, x29"
 	    : "=&r"(regs->pc), "=&r"(regs->sp), "=&r"(regs->fp));
 	regs->lr = 0;
 #endif
-	regs->exact = true;
+	regs->exact = false;
 	regs->lr_valid = false;
 	regs->hard = false;
 }
@@ -558,6 +418,222 @@ unwind_collect(struct prof_thread *thread, uintptr_t *frames, size_t max)
 	if (unlikely(regs.hard))
 		n = drop_own(frames, unwind_lib_collect(frames, max));
 	return n;
+}
+
+/* --- what is as it was last time ------------------------------------------ */
+
+/* What of a rule step_known can follow. */
+static __attribute__((noinline)) void
+learn_rule(struct shadow_rule *known, uintptr_t pc, uint32_t epoch)
+{
+	struct cfi_rule rule = rules_unpack(rules_cached(rules_key(pc - 1, epoch)));
+	bool saved = rule.fp_save != CFI_SAME;
+
+	*known = (struct shadow_rule){ .pc = pc };
+	if ((rule.kind != CFI_CFA_SP && rule.kind != CFI_CFA_FP) ||
+	    rule.ra_save != CFI_AT_CFA || rule.ra >= 0 || rule.ra % 8 != 0 ||
+	    (saved && (rule.fp_save != CFI_AT_CFA || rule.fp >= 0 ||
+	    rule.fp % 8 != 0)))
+		return;
+	known->how = SHADOW_STEP |
+	    (rule.kind == CFI_CFA_FP ? SHADOW_BY_FP : 0) |
+	    (saved ? SHADOW_FP_SAVED : 0);
+	known->cfa = rule.cfa;
+	known->pc_at = rule.ra;
+	known->fp_at = saved ? rule.fp : rule.ra;
+	known->lowest = known->fp_at < rule.ra ? known->fp_at : rule.ra;
+}
+
+/*
+ * step_usual by a rule of the thread's own, which is unpacked. What it took
+ * goes to frame. False: nothing is changed but frame.
+ */
+static inline __attribute__((always_inline)) bool
+step_known(const struct prof_thread *thread, struct regs *regs,
+    struct shadow *shadow, struct shadow_frame *frame)
+{
+	struct shadow_rule *rule = shadow_rule_of(shadow, regs->pc);
+	uintptr_t cfa, pc;
+
+	if (unlikely(rule->pc != regs->pc || rule->how == 0))
+		learn_rule(rule, regs->pc, shadow->epoch);
+	frame->how = 0;
+	cfa = (rule->how & SHADOW_BY_FP ? regs->fp : regs->sp) +
+	    (uintptr_t)(intptr_t)rule->cfa;
+	if (unlikely(rule->how == 0 || regs->exact || cfa <= regs->sp ||
+	    cfa > thread->stack_high || cfa % sizeof cfa != 0 ||
+	    cfa + (uintptr_t)(intptr_t)rule->lowest < thread->stack_low))
+		return false;
+	pc = unwind_strip(*(const uintptr_t *)(cfa +
+	    (uintptr_t)(intptr_t)rule->pc_at));
+	if (unlikely(pc == 0))
+		return false;
+	frame->how = rule->how;
+	frame->by_fp = regs->fp;
+	frame->pc_at = rule->pc_at;
+	frame->fp_at = rule->fp_at;
+	if (rule->how & SHADOW_FP_SAVED)
+		regs->fp = *(const uintptr_t *)(cfa +
+		    (uintptr_t)(intptr_t)rule->fp_at);
+	regs->pc = pc;
+	regs->sp = cfa;
+	return true;
+}
+
+/* A walk that is under way, and the kept one it may join. */
+struct again {
+	struct shadow *shadow;
+	size_t n, own;			/* fresh frames; ours, which are first */
+	size_t at;			/* the kept frame to be met next */
+};
+
+static inline __attribute__((always_inline)) bool
+again_outside(const struct again *again)
+{
+	return again->n > again->own;
+}
+
+static inline __attribute__((always_inline)) void
+again_add(struct again *again, const struct regs *regs)
+{
+	struct shadow *shadow = again->shadow;
+
+	shadow->fresh_pcs[again->n] = regs->pc |
+	    (regs->exact ? STACK_SIGNAL : 0);
+	shadow->fresh[again->n].sp = regs->sp;
+	if (!again_outside(again) && is_own(regs->pc) && again->own < OWN_MAX)
+		again->own++;
+	again->n++;
+}
+
+/* Is the newest frame where a kept one is, and the same? */
+static inline __attribute__((always_inline)) bool
+again_meets(struct again *again, const struct regs *regs)
+{
+	const struct shadow *shadow = again->shadow;
+	size_t at = again->at;
+
+	while (at < shadow->size && shadow->frames[at].sp < regs->sp)
+		at++;
+	again->at = at;
+	return at < shadow->size && shadow->frames[at].sp == regs->sp &&
+	    shadow->pcs[at] == shadow->fresh_pcs[again->n - 1] &&
+	    (at >= shadow->outside) == again_outside(again);
+}
+
+/* The kept frames behind the one that is met, to `last`, are fresh too. */
+static void
+again_take(struct again *again, struct regs *regs, size_t last)
+{
+	struct shadow *shadow = again->shadow;
+	size_t from = again->at + 1, n = last + 1 - from;
+
+	again->at = last + 1;
+	if (n == 0)
+		return;
+	if (n > shadow->size - again->n)
+		n = shadow->size - again->n;
+	__builtin_memcpy(shadow->fresh + again->n, shadow->frames + from,
+	    n * sizeof *shadow->fresh);
+	__builtin_memcpy(shadow->fresh_pcs + again->n, shadow->pcs + from,
+	    n * sizeof *shadow->fresh_pcs);
+	if (from < shadow->outside)
+		again->own += (from + n < shadow->outside ? from + n :
+		    shadow->outside) - from;
+	again->n += n;
+	/* a usual step led here: what it does not say is as it leaves it */
+	*regs = (struct regs){ .pc = shadow->pcs[last],
+	    .sp = shadow->frames[last].sp, .fp = regs->fp };
+}
+
+/* What was kept is of use if the rules and the stack are the same. */
+static void
+again_begin(struct again *again, const struct prof_thread *thread,
+    uint32_t epoch)
+{
+	struct shadow *shadow = again->shadow;
+
+	if (shadow->epoch != epoch)
+		shadow_forget(shadow);
+	else if (shadow->low != thread->stack_low ||
+	    shadow->high > thread->stack_high)
+		shadow_clear(shadow);
+	shadow->epoch = epoch;
+	again->at = shadow->first;
+}
+
+/* The stack that is known was left in the middle: nothing is of use. */
+static void
+again_end(struct again *again, const struct prof_thread *thread,
+    const struct regs *regs, uintptr_t low)
+{
+	struct shadow *shadow = again->shadow;
+
+	shadow->low = low;
+	shadow->high = thread->stack_low == low ? thread->stack_high :
+	    UINTPTR_MAX;
+	shadow->ended = rules_find(regs->exact ? regs->pc : regs->pc - 1,
+	    shadow->epoch).kind == CFI_END;
+	shadow_keep(shadow, again->n, again->own, shadow->size);
+}
+
+/* False: there was no room for what is kept and what is fresh. */
+static bool
+walk_again(struct prof_thread *thread, struct regs *regs,
+    struct shadow *shadow, size_t max)
+{
+	struct again again = { .shadow = shadow };
+	uint32_t epoch = modules_epoch();
+	uintptr_t low = thread->stack_low;
+
+	again_begin(&again, thread, epoch);
+	for (;;) {
+		again_add(&again, regs);
+		if (again_meets(&again, regs)) {
+			size_t at = again.at;
+			size_t last = shadow_verify(shadow, at, &regs->fp);
+
+			if (last == shadow->size - 1 && shadow->ended)
+				return shadow_keep(shadow, again.n, again.own,
+				    at + 1);
+			again_take(&again, regs, last);
+		}
+		if (again.n - again.own >= max || again.n == shadow->size)
+			break;
+		if (unlikely(!step_known(thread, regs, shadow,
+		    &shadow->fresh[again.n])) && !step(thread, regs, epoch))
+			break;
+		if (unlikely(thread->stack_low != low))
+			again.at = shadow->size;
+	}
+	again_end(&again, thread, regs, low);
+	return true;
+}
+
+__attribute__((noinline)) void
+unwind_collect_again(struct prof_thread *thread, struct shadow *shadow,
+    size_t max, struct stack_frames *out)
+{
+	struct regs regs;
+	bool whole;
+
+	get_registers(&regs);
+	note_stack(thread, regs.sp);
+	whole = walk_again(thread, &regs, shadow, max);
+	out->frames = shadow->pcs + shadow->outside;
+	if (unlikely(!whole || regs.hard)) {
+		shadow_clear(shadow);
+		out->depth = unwind_collect(thread, shadow->fresh_pcs, max);
+		out->frames = shadow->fresh_pcs;
+	} else {
+		out->depth = shadow->size - shadow->outside;
+		if (likely(out->depth <= max)) {
+			out->hash = shadow->frames[shadow->outside].hash;
+			return;
+		}
+		out->depth = max;
+	}
+	out->hash = stack_hash(out->frames, out->depth);
 }
 
 /* --- start ---------------------------------------------------------------- */

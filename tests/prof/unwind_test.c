@@ -30,6 +30,7 @@
 #include "modules.h"
 #include "os.h"
 #include "profmem.h"
+#include "shadow.h"
 #include "stack.h"
 #include "unwind_lib.h"
 #include "util.h"
@@ -68,13 +69,31 @@ setup(void **state)
 	return 0;
 }
 
-/* Both walks from one place; they differ in their innermost frames only. */
+/* As ours, by what the last walk of this thread left. */
+static void
+compare_again(const struct stack_frames *again)
+{
+	assert_int_equal(again->depth, nours);
+	for (size_t i = 2; i < nours; i++)
+		assert_int_equal(again->frames[i], ours[i]);
+}
+
+/* All walks from one place; they differ in their innermost frames only. */
 static __attribute__((noinline)) void
 look(void)
 {
+	struct stack_frames again;
+
 	fake_host_guard_enter();
 	assert_true(gate_enter(&fake_thread));
 	nours = unwind_collect(&fake_thread, ours, MAX);
+	if (fake_thread.shadow == NULL)
+		fake_thread.shadow = shadow_new(MAX);
+	if (!unwind_uses_libunwind()) {
+		unwind_collect_again(&fake_thread, fake_thread.shadow, MAX,
+		    &again);
+		compare_again(&again);
+	}
 	ntheirs = unwind_lib_collect(theirs, MAX);
 	gate_leave(&fake_thread);
 	fake_host_guard_leave();
