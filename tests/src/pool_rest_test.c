@@ -211,12 +211,19 @@ threads(void)
 	return n - 2;
 }
 
+/* ThreadSanitizer has one of its own since the first that was made. */
+#ifdef __SANITIZE_THREAD__
+static unsigned alone = 2;
+#else
+static unsigned alone = 1;
+#endif
+
 /* false: not within ten seconds. */
 static bool
 wait_until_alone(void)
 {
 	for (unsigned i = 0; i < 10000; i++) {
-		if (threads() == 1)
+		if (threads() == alone)
 			return true;
 		os_sleep_ns(1000000);
 	}
@@ -250,7 +257,7 @@ test_a_rotation_is_followed_by_a_look_at_all(void **state)
 	bool gone = false;
 
 	assert_int_equal(strata_pool_create(0, &pool), 0);
-	assert_int_equal(threads(), 1);
+	assert_true(threads() <= alone);
 	pthread_barrier_init(&end, NULL, 2);
 	assert_int_equal(pthread_create(&thread, NULL, serve, spot), 0);
 	pthread_barrier_wait(&end);
@@ -460,6 +467,7 @@ test_a_fork_child_has_its_own(void **state)
 
 		memset(block, 1, 2 * SIZE);
 		free(block);
+		alone = 1;
 		if (threads() != 1)
 			_exit(1);
 		if (strata_pool_rotate(pool, NULL) != 0)
@@ -475,7 +483,8 @@ test_a_fork_child_has_its_own(void **state)
 	assert_int_equal(strata_pool_destroy(pool), 0);
 }
 
-static void
+/* The thread of the test before has ended, which only the system knows. */
+RACY static void
 test_minus_one_makes_no_thread(void **state)
 {
 	ssize_t before = opt.pool_rest_ms;
@@ -484,7 +493,7 @@ test_minus_one_makes_no_thread(void **state)
 	opt.pool_rest_ms = -1;
 	assert_int_equal(strata_pool_create(0, &pool), 0);
 	assert_int_equal(strata_pool_rotate(pool, NULL), 0);
-	assert_int_equal(threads(), 1);
+	assert_int_equal(threads(), alone);
 	assert_int_equal(strata_pool_destroy(pool), 0);
 	opt.pool_rest_ms = before;
 }
