@@ -56,29 +56,50 @@ bin_init_all(struct bin *bins, unsigned domain)
 			    domain);
 }
 
-static struct extent *
-slab_new(struct bin *bin, struct pages *pages)
+static void
+slab_new(struct bin *bin, struct pages *pages, struct extent *extent,
+    struct list *out)
 {
-	struct extent *slab = pages_alloc_slab(pages,
-	    sc_slabs[bin->sizeclass].slab_size, bin->sizeclass);
-
-	if (slab == NULL)
-		return NULL;
-	if (slab_init(slab, bin->sizeclass) != 0) {
-		pages_free(pages, slab);
-		return NULL;
+	if (slab_init(extent, bin->sizeclass) != 0) {
+		pages_free(pages, extent);
+		return;
 	}
-	slab->shard = (uint8_t)bin->shard;
-	extent_map_slab(slab, pagemap_key_of(bin->domain));
-	return slab;
+	extent->shard = (uint8_t)bin->shard;
+	extent_map_slab(extent, pagemap_key_of(bin->domain));
+	list_push_back(out, &extent->link);
+}
+
+/* As many as it takes for nregs regions, or fewer; none: no memory. */
+static void
+slabs_new(struct bin *bin, struct pages *pages, unsigned nregs,
+    struct list *out)
+{
+	unsigned each = sc_slabs[bin->sizeclass].nregs;
+	struct list extents = LIST_INITIALIZER(extents);
+
+	(void)pages_alloc_slabs(pages, bin->sizeclass,
+	    (nregs + each - 1) / each, &extents);
+	while (!list_empty(&extents)) {
+		struct extent *extent = list_first(&extents, struct extent,
+		    link);
+
+		list_remove(&extent->link);
+		slab_new(bin, pages, extent, out);
+	}
 }
 
 static void
-slab_free(struct pages *pages, struct extent *slab)
+slabs_free(struct pages *pages, struct list *slabs)
 {
-	slab_fini(slab);
-	extent_unmap_slab(slab);
-	pages_free(pages, slab);
+	struct list *node;
+
+	list_for_each(node, slabs) {
+		struct extent *slab = list_entry(node, struct extent, link);
+
+		slab_fini(slab);
+		extent_unmap_slab(slab);
+	}
+	pages_free_list(pages, slabs);
 }
 
 static struct extent *
@@ -113,20 +134,38 @@ retire_cur_locked(struct bin *bin)
 	bin->cur = NULL;
 }
 
-/* Makes cur a slab with a free region. The lock is dropped in between. */
-static bool
-refill_cur_locked(struct bin *bin, struct pages *pages)
+static struct extent *
+pop_fresh_locked(struct bin *bin, struct list *fresh)
 {
-	struct extent *slab = pop_nonfull_locked(bin);
+	struct list *node = fresh->next;
 
+	if (list_empty(fresh))
+		return NULL;
+	list_remove(node);
+	bin->stats.nslabs++;
+	bin->stats.curslabs++;
+	return list_entry(node, struct extent, link);
+}
+
+/*
+ * Makes cur a slab with a free region, for a fill that needs nregs; what else
+ * it needs is on fresh then. The lock is dropped in between.
+ */
+static bool
+refill_cur_locked(struct bin *bin, struct pages *pages, unsigned nregs,
+    struct list *fresh)
+{
+	struct extent *slab = pop_fresh_locked(bin, fresh);
+
+	if (slab == NULL)
+		slab = pop_nonfull_locked(bin);
 	if (slab == NULL) {
 		lock_release(&bin->lock);
-		slab = slab_new(bin, pages);
+		slabs_new(bin, pages, nregs, fresh);
 		lock_acquire(&bin->lock);
+		slab = pop_fresh_locked(bin, fresh);
 		if (slab == NULL)	/* meanwhile others may have freed */
 			return bin->cur != NULL && slab_nfree(bin->cur) > 0;
-		bin->stats.nslabs++;
-		bin->stats.curslabs++;
 	}
 	retire_cur_locked(bin);
 	bin->cur = slab;
@@ -137,6 +176,8 @@ unsigned
 bin_fill(struct bin *bin, struct pages *pages, void **end, unsigned n,
     uint64_t nrequests)
 {
+	/* All of them will be used: there are no more than n asks for. */
+	struct list fresh = LIST_INITIALIZER(fresh);
 	unsigned got = 0;
 
 	lock_acquire(&bin->lock);
@@ -144,7 +185,7 @@ bin_fill(struct bin *bin, struct pages *pages, void **end, unsigned n,
 		unsigned took;
 
 		if ((bin->cur == NULL || slab_nfree(bin->cur) == 0) &&
-		    !refill_cur_locked(bin, pages))
+		    !refill_cur_locked(bin, pages, n - got, &fresh))
 			break;
 		took = slab_take(bin->cur, end - got, n - got);
 		/* At once: a fork may come while refill has let go. */
@@ -220,7 +261,7 @@ unsigned
 bin_flush(struct bin *bin, struct pages *pages, void **ptrs, unsigned n,
     uint64_t nrequests)
 {
-	struct list empty = LIST_INITIALIZER(empty), *node, *after;
+	struct list empty = LIST_INITIALIZER(empty);
 	const struct giving giving = giving_of(bin, pages);
 	unsigned others = 0;
 
@@ -239,8 +280,7 @@ bin_flush(struct bin *bin, struct pages *pages, void **ptrs, unsigned n,
 	bin->stats.nrequests += nrequests;
 	bin->stats.nflushes++;
 	lock_release(&bin->lock);
-	list_for_each_safe(node, after, &empty)
-		slab_free(pages, list_entry(node, struct extent, link));
+	slabs_free(pages, &empty);
 	return others;
 }
 

@@ -153,19 +153,30 @@ find_locked(const struct ecache *ecache, size_t size, unsigned lg_max_fit)
 	    container_of(best, struct extent, heap);
 }
 
-/* Size bytes from the front of extent, in limbo; as cut_locked else. */
-static struct extent *
-cut_front_locked(struct ecache *ecache, struct extent *extent, size_t size,
-    unsigned kind)
+/*
+ * Cuts up to n runs of size bytes from the front of extent, in limbo, onto
+ * out, and gives the rest back. How many; fewer if there is no memory.
+ */
+static unsigned
+cut_slabs_locked(struct ecache *ecache, struct extent *extent, size_t size,
+    unsigned kind, unsigned n, struct list *out)
 {
-	bool all = extent->size == size;
-	struct extent *front = extent_cut(ecache->store, extent, size, kind);
+	bool keep = extent_store_kind_of(ecache->store, extent) == kind;
+	unsigned got = 0;
 
-	if (front == NULL)
-		insert_locked(ecache, coalesce_locked(ecache, extent));
-	else if (!all)
-		insert_locked(ecache, extent);
-	return front;
+	for (; got < n && extent->size >= size; got++) {
+		bool last = extent->size == size;
+		struct extent *slab = last && keep ? extent :
+		    extent_cut(ecache->store, extent, size, kind);
+
+		if (slab == NULL)
+			break;
+		list_push_back(out, &slab->link);
+		if (last)
+			return got + 1;
+	}
+	insert_locked(ecache, extent);
+	return got;
 }
 
 /*
@@ -198,23 +209,32 @@ cut_locked(struct ecache *ecache, struct extent *extent, char *addr,
 	return extent;
 }
 
-struct extent *
-ecache_take_slab(struct ecache *ecache, size_t size, unsigned lg_max_fit,
-    unsigned kind)
+/*
+ * What a cut leaves of the first extent is the first again, with the same
+ * serial and the next address: nothing is looked up until it is used up.
+ */
+unsigned
+ecache_take_slabs(struct ecache *ecache, size_t size, unsigned lg_max_fit,
+    unsigned kind, unsigned n, struct list *out)
 {
-	struct extent *extent;
+	unsigned got = 0, more = 1;
 
 	assert(size <= SC_LARGE_MAX);
 	if (ecache_bytes(ecache) < size)
-		return NULL;
+		return 0;
 	lock_acquire(&ecache->lock);
-	extent = find_locked(ecache, size, lg_max_fit);
-	if (extent != NULL) {
+	while (got < n && more > 0) {
+		struct extent *extent = find_locked(ecache, size, lg_max_fit);
+
+		if (extent == NULL)
+			break;
 		remove_locked(ecache, extent);
-		extent = cut_front_locked(ecache, extent, size, kind);
+		more = cut_slabs_locked(ecache, extent, size, kind, n - got,
+		    out);
+		got += more;
 	}
 	lock_release(&ecache->lock);
-	return extent;
+	return got;
 }
 
 struct extent *

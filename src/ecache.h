@@ -59,9 +59,13 @@ void ecache_put(struct ecache *ecache, struct extent *extent);
 struct extent *ecache_take(struct ecache *ecache, size_t size, size_t align,
     unsigned lg_max_fit);
 
-/* The same for a slab, in a struct of kind (extent_store.h). */
-struct extent *ecache_take_slab(struct ecache *ecache, size_t size,
-    unsigned lg_max_fit, unsigned kind);
+/*
+ * The same for up to n slabs, in structs of kind (extent_store.h): they are
+ * added to out, in the order in which single calls would return them. How many
+ * there were.
+ */
+unsigned ecache_take_slabs(struct ecache *ecache, size_t size,
+    unsigned lg_max_fit, unsigned kind, unsigned n, struct list *out);
 
 /* Exactly size bytes that begin at addr, in limbo, or NULL. */
 struct extent *ecache_take_at(struct ecache *ecache, const char *addr,

@@ -229,15 +229,21 @@ pages_fresh(struct pages *pages, size_t size)
 	return grow(pages, size, os_page);
 }
 
+static void
+count_active(struct pages *pages, size_t size)
+{
+	atomic_fetch_add_explicit(&pages->npages, size / os_page,
+	    memory_order_relaxed);
+	atomic_store_explicit(&pages->used, true, memory_order_relaxed);
+}
+
 static struct extent *
 activate(struct pages *pages, struct extent *extent)
 {
 	if (extent == NULL)
 		return NULL;
 	extent_set_state(extent, EXTENT_ACTIVE);
-	atomic_fetch_add_explicit(&pages->npages, extent->size / os_page,
-	    memory_order_relaxed);
-	atomic_store_explicit(&pages->used, true, memory_order_relaxed);
+	count_active(pages, extent->size);
 	return extent;
 }
 
@@ -270,19 +276,44 @@ pages_alloc_any(struct pages *pages, size_t size, size_t align)
 	return activate(pages, find(pages, size, align, true));
 }
 
-struct extent *
-pages_alloc_slab(struct pages *pages, size_t size, unsigned sizeclass)
+/* Those that are cached; in limbo still. */
+static unsigned
+take_slabs(struct pages *pages, unsigned sizeclass, unsigned n,
+    struct list *out)
 {
 	unsigned kind = extent_store_kind(&pages->store, sizeclass);
-	struct extent *extent = NULL;
+	unsigned got = 0;
 
-	if (kind == EXTENT_KIND_ANY || pages_hooks(pages) != NULL)
-		return pages_alloc(pages, size, os_page);
-	for (unsigned i = 0; i < EXTENT_NCACHES && extent == NULL; i++)
-		extent = ecache_take_slab(&pages->caches[i], size,
-		    lg_max_fit((enum extent_state)i), kind);
-	return extent != NULL ? activate(pages, extent) :
-	    pages_alloc(pages, size, os_page);
+	if (unlikely(pages_hooks(pages) != NULL))
+		return 0;
+	for (unsigned i = 0; i < EXTENT_NCACHES && got < n; i++)
+		got += ecache_take_slabs(&pages->caches[i],
+		    sc_slabs[sizeclass].slab_size,
+		    lg_max_fit((enum extent_state)i), kind, n - got, out);
+	return got;
+}
+
+unsigned
+pages_alloc_slabs(struct pages *pages, unsigned sizeclass, unsigned n,
+    struct list *out)
+{
+	size_t size = sc_slabs[sizeclass].slab_size;
+	unsigned got = take_slabs(pages, sizeclass, n, out);
+	struct extent *extent;
+	struct list *node;
+
+	if (got == 0) {
+		extent = pages_alloc(pages, size, os_page);
+		if (extent == NULL)
+			return 0;
+		list_push_back(out, &extent->link);
+		return 1;
+	}
+	list_for_each(node, out)
+		extent_set_state(list_entry(node, struct extent, link),
+		    EXTENT_ACTIVE);
+	count_active(pages, got * size);
+	return got;
 }
 
 /*
@@ -556,6 +587,40 @@ pages_free(struct pages *pages, struct extent *extent)
 		purge_all(pages, EXTENT_DIRTY);
 	if (unlikely(pages_retired(pages)))
 		retired_freed(pages);
+}
+
+/* Where b adjoins a it becomes a part of a, or a of b; else NULL. */
+static struct extent *
+join(struct pages *pages, struct extent *a, struct extent *b)
+{
+	struct extent *front = a->addr < b->addr ? a : b;
+	struct extent *back = front == a ? b : a;
+
+	if (extent_end(front) != back->addr || !extent_joinable(front, back))
+		return NULL;
+	extent_merge(&pages->store, front, back);
+	return front;
+}
+
+void
+pages_free_list(struct pages *pages, struct list *list)
+{
+	bool apart = pages_hooks(pages) != NULL;
+	struct extent *run = NULL;
+
+	while (!list_empty(list)) {
+		struct extent *extent = list_first(list, struct extent, link);
+		struct extent *both = NULL;
+
+		list_remove(&extent->link);
+		if (run != NULL && !apart)
+			both = join(pages, run, extent);
+		if (run != NULL && both == NULL)
+			pages_free(pages, run);
+		run = both != NULL ? both : extent;
+	}
+	if (run != NULL)
+		pages_free(pages, run);
 }
 
 void

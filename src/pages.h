@@ -71,12 +71,17 @@ struct extent *pages_alloc(struct pages *pages, size_t size, size_t align);
  */
 struct extent *pages_alloc_any(struct pages *pages, size_t size, size_t align);
 
-/* The same for a slab of a size class, at any page. */
-struct extent *pages_alloc_slab(struct pages *pages, size_t size,
-    unsigned sizeclass);
+/*
+ * The same for up to n slabs of a size class, at any page each: they are added
+ * to out, a list by link. How many; 0: there is no memory.
+ */
+unsigned pages_alloc_slabs(struct pages *pages, unsigned sizeclass,
+    unsigned n, struct list *out);
 
 /* The entries that made it a block or slab are gone or overwritten. */
 void pages_free(struct pages *pages, struct extent *extent);
+/* All of a list by link; those that adjoin the one before go with it. */
+void pages_free_list(struct pages *pages, struct list *list);
 
 /* The same, and its pages go back at once, whatever the decay says. */
 void pages_free_purged(struct pages *pages, struct extent *extent);

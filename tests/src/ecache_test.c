@@ -125,6 +125,48 @@ test_a_large_run_is_cut_if_nothing_nearer_fits(void **state)
 	ecache_check(&cache);
 }
 
+/* As single calls would: the one that is cut is used up before others. */
+static void
+test_slabs_are_the_oldest_then_lowest(void **state)
+{
+	static const size_t first[] = { 20, 21, 22, 10, 40, 41 };
+	static struct ecache cache;
+	struct list out = LIST_INITIALIZER(out), *node;
+	unsigned i = 0;
+
+	setup_cache(&cache);
+	ecache_put(&cache, run_of(40, 4, 9));
+	ecache_put(&cache, run_of(10, 1, 6));
+	ecache_put(&cache, run_of(20, 3, 4));
+	assert_int_equal(ecache_take_slabs(&cache, pages(1), 6,
+	    EXTENT_KIND_ANY, 6, &out), 6);
+	ecache_check(&cache);
+	list_for_each(node, &out) {
+		struct extent *slab = list_entry(node, struct extent, link);
+
+		assert_ptr_equal(slab->addr, area + pages(first[i++]));
+		assert_int_equal(slab->size, pages(1));
+	}
+	assert_int_equal(i, 6);
+	assert_int_equal(ecache_bytes(&cache), pages(2));
+}
+
+static void
+test_what_is_no_slab_s_size_stays(void **state)
+{
+	static struct ecache cache;
+	struct list out = LIST_INITIALIZER(out);
+
+	setup_cache(&cache);
+	ecache_put(&cache, run_of(0, 5, 1));
+	ecache_put(&cache, run_of(10, 2, 1));
+	assert_int_equal(ecache_take_slabs(&cache, pages(3), 6,
+	    EXTENT_KIND_ANY, 4, &out), 1);
+	ecache_check(&cache);
+	assert_ptr_equal(list_first(&out, struct extent, link)->addr, area);
+	assert_int_equal(ecache_bytes(&cache), pages(4));
+}
+
 static void
 test_alignment_gives_both_ends_back(void **state)
 {
@@ -282,6 +324,10 @@ main(void)
 		    clear_map),
 		cmocka_unit_test_setup(
 		    test_a_large_run_is_cut_if_nothing_nearer_fits,
+		    clear_map),
+		cmocka_unit_test_setup(test_slabs_are_the_oldest_then_lowest,
+		    clear_map),
+		cmocka_unit_test_setup(test_what_is_no_slab_s_size_stays,
 		    clear_map),
 		cmocka_unit_test_setup(test_alignment_gives_both_ends_back,
 		    clear_map),

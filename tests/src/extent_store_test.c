@@ -190,6 +190,15 @@ test_model(void **state)
 			assert_true(whole(extents[i], kinds[i]));
 }
 
+static struct extent *
+slab_of(struct pages *pages, unsigned sizeclass)
+{
+	struct list out = LIST_INITIALIZER(out);
+
+	assert_int_equal(pages_alloc_slabs(pages, sizeclass, 1, &out), 1);
+	return list_first(&out, struct extent, link);
+}
+
 /* As in a pool: slabs of one class outlive those of another. */
 static void
 test_a_dead_generation_s_structs_go(void **state)
@@ -202,8 +211,7 @@ test_a_dead_generation_s_structs_go(void **state)
 	pages_init(pages, ARENA, true);
 	extent_store_sort(&pages->store, true);
 	for (unsigned i = 0; i < N; i++) {
-		slabs[i] = pages_alloc_slab(pages, os_page, i % 2);
-		assert_non_null(slabs[i]);
+		slabs[i] = slab_of(pages, i % 2);
 	}
 	before = pages->store.nused + pages->store.nfree;
 	for (unsigned i = 0; i < N; i += 2)

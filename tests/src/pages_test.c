@@ -13,7 +13,7 @@
 #include "smaps.h"
 #include "supply.h"
 
-enum { ARENA = 78, SIZE = 64 << 10 };
+enum { ARENA = 78, SIZE = 64 << 10, CLASS = 0 };
 
 /* An arena's supply that no other test uses. */
 static struct pages *
@@ -30,6 +30,53 @@ static size_t
 space_of(const struct pages *pages)
 {
 	return atomic_load(&pages->address_space);
+}
+
+/* What is mapped for the first serves the others. */
+static void
+test_slabs_come_several_at_once(void **state)
+{
+	struct pages *pages = fresh();
+	struct list out = LIST_INITIALIZER(out), *node;
+	size_t size = sc_slabs[CLASS].slab_size;
+
+	assert_int_equal(pages_alloc_slabs(pages, CLASS, 8, &out), 1);
+	assert_int_equal(pages_alloc_slabs(pages, CLASS, 8, &out), 8);
+	list_for_each(node, &out) {
+		struct extent *slab = list_entry(node, struct extent, link);
+
+		assert_int_equal(extent_state(slab), EXTENT_ACTIVE);
+		assert_int_equal(slab->size, size);
+	}
+	assert_int_equal(pages_active(pages), 9 * size);
+	pages_check(pages);
+}
+
+/* One run, and another beside a slab that stays: two turns of the lock. */
+static void
+test_what_adjoins_is_freed_in_one_piece(void **state)
+{
+	struct pages *pages = fresh();
+	struct ecache *dirty = &pages->caches[EXTENT_DIRTY];
+	struct list out = LIST_INITIALIZER(out);
+	size_t size = sc_slabs[CLASS].slab_size;
+	struct extent *stays;
+	uint64_t turns;
+
+	assert_int_equal(pages_alloc_slabs(pages, CLASS, 1, &out), 1);
+	assert_int_equal(pages_alloc_slabs(pages, CLASS, 8, &out), 8);
+	stays = list_entry(out.next->next->next, struct extent, link);
+	list_remove(&stays->link);
+	turns = dirty->lock.stats.num_ops;
+	pages_free_list(pages, &out);
+	assert_true(list_empty(&out));
+	assert_int_equal(dirty->lock.stats.num_ops - turns, 2);
+	assert_int_equal(ecache_bytes(dirty), 8 * size);
+	assert_int_equal(pages_active(pages), size);
+	pages_check(pages);
+	pages_free(pages, stays);
+	pages_check(pages);
+	assert_non_null(ecache_take(dirty, 9 * size, os_page, 6));
 }
 
 static void
@@ -598,6 +645,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_slabs_come_several_at_once),
+		cmocka_unit_test(test_what_adjoins_is_freed_in_one_piece),
 		cmocka_unit_test(test_growth_steps_get_longer),
 		cmocka_unit_test(test_growth_keeps_to_its_limit),
 		cmocka_unit_test(test_limits_that_are_none),
