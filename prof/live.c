@@ -13,7 +13,7 @@
  * Locks: one per shard (RANK_PROF_LIVE), all of them in index order for the
  *   moment of a cut; group.c's and profmem's inside. host->slab is asked
  *   under a shard's lock, while the region is allocated for certain.
- * Memory: profmem's, recycled.
+ * Memory: profmem's, recycled; a few ended records wait in each shard.
  */
 #include "live.h"
 
@@ -30,6 +30,10 @@ static struct shard {
 	struct list records;
 	struct list *first;		/* of the open cut; the head: none */
 	struct live *limbo;		/* chained by node.next */
+	struct live *spare;		/* ended records, likewise */
+	unsigned nspare;
+	/* lock to write; exact while all shard locks are held: */
+	uint64_t nlive, nfreed;		/* not of forgotten records */
 } __attribute__((aligned(CACHELINE))) shards[LIVE_SHARDS];
 
 /* all shard locks to write, any one to read: */
@@ -38,8 +42,11 @@ static uint32_t forgotten;		/* records with since < it are */
 static uint32_t open_number;		/* 0: no cut is open */
 static uint32_t open_forgotten;		/* `forgotten` at the cut's moment */
 
-/* atomic, relaxed; exact while all shard locks are held: */
-static uint64_t nlive, nfreed;
+/*
+ * Records that a shard keeps for the next: 96 KiB in all. A record that ends
+ * is mostly in the processor's cache, and the lock is held anyhow.
+ */
+enum { SPARE_MAX = 16 };
 
 static const struct prof_host *host;
 
@@ -51,7 +58,9 @@ live_boot(const struct prof_host *prof_host)
 		lock_init(&shards[i].lock, RANK_PROF_LIVE, "prof_live");
 		hash_init(&shards[i].table, &profmem_tables);
 		list_init(&shards[i].records);
-		shards[i].limbo = NULL;
+		shards[i].limbo = shards[i].spare = NULL;
+		shards[i].nspare = 0;
+		shards[i].nlive = shards[i].nfreed = 0;
 	}
 }
 
@@ -127,9 +136,42 @@ find_locked(struct shard *shard, const void *ptr, uint64_t hash)
 	return node == NULL ? NULL : container_of(node, struct live, node);
 }
 
+/* One writer at a time: the readers without the lock are relaxed too. */
+static void
+count_locked(uint64_t *counter, uint64_t more)
+{
+	__atomic_store_n(counter, *counter + more, __ATOMIC_RELAXED);
+}
+
+static struct live *
+take_record_locked(struct shard *shard)
+{
+	struct live *record = shard->spare;
+
+	if (record == NULL)
+		return profmem_alloc(sizeof *record, PROFMEM_RECORDS);
+	shard->spare = record->node.next == NULL ? NULL :
+	    container_of(record->node.next, struct live, node);
+	shard->nspare--;
+	return record;
+}
+
+static void
+give_record_locked(struct shard *shard, struct live *record)
+{
+	if (shard->nspare == SPARE_MAX) {
+		profmem_free(record, sizeof *record);
+		return;
+	}
+	record->node.next = shard->spare == NULL ? NULL : &shard->spare->node;
+	shard->spare = record;
+	shard->nspare++;
+}
+
 /* The record's sample goes to the totals, or nowhere if it is forgotten. */
 static void
-account_death_locked(struct live *record, uint64_t now_ns)
+account_death_locked(struct shard *shard, struct live *record,
+    uint64_t now_ns)
 {
 	uint64_t life = now_ns > record->birth_ns ?
 	    now_ns - record->birth_ns : 0;
@@ -140,8 +182,8 @@ account_death_locked(struct live *record, uint64_t now_ns)
 	}
 	group_add_freed(record->group, life, record->requested,
 	    open_number != 0 ? CELL_LATE : CELL_MAIN);
-	__atomic_sub_fetch(&nlive, 1, __ATOMIC_RELAXED);
-	__atomic_add_fetch(&nfreed, 1, __ATOMIC_RELAXED);
+	count_locked(&shard->nlive, -1ull);
+	count_locked(&shard->nfreed, 1);
 }
 
 /* Bytes that ptr's region keeps from the system; 0 for a large block. */
@@ -159,11 +201,11 @@ static void
 end_locked(struct shard *shard, struct live *record, uint64_t now_ns)
 {
 	classes_end(record->group->key.sizeclass, record->requested);
-	account_death_locked(record, now_ns);
+	account_death_locked(shard, record, now_ns);
 	hash_remove(&shard->table, &record->node);
 	if (open_number == 0 || record->since >= open_number) {
 		list_remove(&record->list);
-		profmem_free(record, sizeof *record);
+		give_record_locked(shard, record);
 		return;
 	}
 	record->pinned = pinned_locked(record->ptr);
@@ -179,26 +221,29 @@ live_insert(const struct live *birth)
 {
 	uint64_t hash = hash_of(birth->ptr);
 	struct shard *shard = shard_of(hash);
-	struct live *record = profmem_alloc(sizeof *record, PROFMEM_RECORDS);
-	struct live *stale;
+	struct live *record, *stale;
 
-	if (record == NULL)
-		return NULL;
-	*record = *birth;
 	lock_acquire(&shard->lock);
 	/* a block whose end nobody told us of has died by now */
 	stale = find_locked(shard, birth->ptr, hash);
 	if (stale != NULL)
 		end_locked(shard, stale, birth->birth_ns);
-	record->since = cuts;
-	if (hash_insert(&shard->table, &record->node, hash) != 0) {
-		lock_release(&shard->lock);
-		profmem_free(record, sizeof *record);
-		return NULL;
+	record = take_record_locked(shard);
+	if (record != NULL) {
+		*record = *birth;
+		record->since = cuts;
 	}
-	list_push_front(&shard->records, &record->list);
-	classes_begin(record->group->key.sizeclass, record->requested);
-	__atomic_add_fetch(&nlive, 1, __ATOMIC_RELAXED);
+	if (record != NULL &&
+	    hash_insert(&shard->table, &record->node, hash) != 0) {
+		give_record_locked(shard, record);
+		record = NULL;
+	}
+	if (record != NULL) {
+		list_push_front(&shard->records, &record->list);
+		classes_begin(record->group->key.sizeclass,
+		    record->requested);
+		count_locked(&shard->nlive, 1);
+	}
 	lock_release(&shard->lock);
 	return record;
 }
@@ -256,13 +301,21 @@ live_stack(const void *ptr, uintptr_t *frames, size_t max)
 uint64_t
 live_count(void)
 {
-	return __atomic_load_n(&nlive, __ATOMIC_RELAXED);
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < LIVE_SHARDS; i++)
+		sum += __atomic_load_n(&shards[i].nlive, __ATOMIC_RELAXED);
+	return sum;
 }
 
 uint64_t
 live_freed(void)
 {
-	return __atomic_load_n(&nfreed, __ATOMIC_RELAXED);
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < LIVE_SHARDS; i++)
+		sum += __atomic_load_n(&shards[i].nfreed, __ATOMIC_RELAXED);
+	return sum;
 }
 
 void
@@ -274,8 +327,8 @@ live_cut_open(struct live_moment *out)
 	open_forgotten = forgotten;
 	out->number = open_number;
 	out->time_ns = os_now_ns();
-	out->live = nlive;
-	out->freed = nfreed;
+	out->live = live_count();
+	out->freed = live_freed();
 	for (unsigned i = 0; i < LIVE_SHARDS; i++)
 		shards[i].first = shards[i].records.next;
 	release_all();
@@ -413,7 +466,10 @@ live_reset(void (*at_reset)(void))
 {
 	lock_all();
 	forgotten = ++cuts;
-	nlive = nfreed = 0;
+	for (unsigned i = 0; i < LIVE_SHARDS; i++) {
+		__atomic_store_n(&shards[i].nlive, 0, __ATOMIC_RELAXED);
+		__atomic_store_n(&shards[i].nfreed, 0, __ATOMIC_RELAXED);
+	}
 	at_reset();
 	release_all();
 }
@@ -450,7 +506,7 @@ live_check(void)
 			    container_of(r->node.next, struct live, node);
 		must(dead == 0);
 	}
-	must(n == nlive);
+	must(n == live_count());
 	release_all();
 }
 
