@@ -8,7 +8,10 @@
 #include "options.h"
 #include "os.h"
 
-enum { TRIM_SLABS = 8 };	/* at once: 10 to 20 us of the lock */
+enum {
+	TRIM_SLABS = 8,			/* at once: 10 to 20 us of the lock */
+	TRIM_SEEN = 64,			/* the same, if they miss the cache */
+};
 
 unsigned bin_first[SC_NSMALL + 1];
 unsigned bin_nshards[SC_NSMALL];
@@ -284,30 +287,54 @@ bin_flush(struct bin *bin, struct pages *pages, void **ptrs, unsigned n,
 	return others;
 }
 
-/* Whether there may be more. */
-static bool
-trim_some(struct bin *bin)
-{
-	unsigned left = TRIM_SLABS;
+/* Where a trim goes on, as long as nobody has used the bin. */
+struct trim {
 	struct heap_node *at;
+	uint64_t use;
+};
 
-	lock_acquire(&bin->lock);
-	if (bin->cur != NULL)
-		left -= slab_trim(bin->cur);
-	for (at = heap_first(&bin->nonfull); at != NULL && left > 0;
-	    at = heap_next(&bin->nonfull, at))
-		left -= slab_trim(container_of(at, struct extent, heap));
-	lock_release(&bin->lock);
-	return left == 0;
+/* Changes with each hold that takes a slab out of nonfull. */
+static uint64_t
+use_locked(const struct bin *bin)
+{
+	return bin->stats.nfills + bin->stats.nflushes + bin->stats.nreslabs;
+}
+
+/* Each slab once: there may be more of them than one pass can look at. */
+static void
+trim_some_locked(struct bin *bin, struct trim *trim)
+{
+	unsigned trimmed = 0, seen = 0;
+
+	while (trim->at != NULL && trimmed < TRIM_SLABS && seen++ < TRIM_SEEN) {
+		trimmed += slab_trim(container_of(trim->at, struct extent,
+		    heap));
+		trim->at = heap_next(&bin->nonfull, trim->at);
+	}
+	trim->use = use_locked(bin);
 }
 
 void
 bin_trim(struct bin *bin)
 {
+	struct trim trim;
+
 	if (sc_slabs[bin->sizeclass].slab_size <= os_page_system)
 		return;
-	while (trim_some(bin))
-		;
+	lock_acquire(&bin->lock);
+	if (bin->cur != NULL)
+		(void)slab_trim(bin->cur);
+	trim.at = heap_first(&bin->nonfull);
+	trim_some_locked(bin, &trim);
+	lock_release(&bin->lock);
+	while (trim.at != NULL) {
+		lock_acquire(&bin->lock);
+		if (use_locked(bin) == trim.use)
+			trim_some_locked(bin, &trim);
+		else
+			trim.at = NULL;		/* it rests no longer */
+		lock_release(&bin->lock);
+	}
 }
 
 void

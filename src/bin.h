@@ -82,7 +82,7 @@ unsigned bin_flush(struct bin *bin, struct pages *pages, void **ptrs,
 
 /*
  * Gives the pages of slabs back that hold only free regions, of a few slabs
- * at a time with the lock held. The arena has no hooks.
+ * at a time with the lock held, till the bin is used. The arena has no hooks.
  */
 void bin_trim(struct bin *bin);
 

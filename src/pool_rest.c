@@ -195,8 +195,10 @@ static void
 purge_arena(struct look *look, struct arena *arena)
 {
 	purge_pages(look, &arena->pages);
+	pages_hookless_begin();
 	look->again |= pages_hooks(&arena->pages) == NULL &&
 	    may_purge(&arena->pages) && trim_at_rest(arena, look->now);
+	pages_hookless_end();
 }
 
 /* With the list of threads locked: the cache does not end meanwhile. */
