@@ -71,18 +71,17 @@ fast_free(void *ptr)
 }
 
 /*
- * Whether ptr is a small block of our own cache's, not sampled, as one of size
- * bytes would be. *sizeclass is ptr's.
+ * Whether ptr is a block of a class that our own cache holds, not sampled, and
+ * the tables know the class of size bytes. *sizeclass is ptr's.
  */
 static inline bool
-fast_is_small(const void *ptr, size_t size, unsigned *sizeclass)
+fast_is_own(const void *ptr, size_t size, unsigned *sizeclass)
 {
 	uint64_t entry = pagemap_get(ptr);
 
 	*sizeclass = pagemap_sizeclass(entry);
-	return likely(size - 1 < SC_SMALL_MAX) &&
-	    likely(pagemap_key(entry) == thread_tls.cache->key) &&
-	    likely(*sizeclass < SC_NSMALL);
+	return likely(size - 1 < SC_LOOKUP_KIB_MAX) &&
+	    likely(pagemap_key(entry) == thread_tls.cache->key);
 }
 
 #endif

@@ -116,10 +116,13 @@ realloc(void *ptr, size_t size)
 {
 	unsigned sizeclass;
 
-	if (!fast_is_small(ptr, size, &sizeclass))
+	if (!fast_is_own(ptr, size, &sizeclass))
 		return realloc_slow(ptr, size);
 	if (sc_index(size) == sizeclass)
 		return ptr;
+	/* A large one may grow or shrink where it is. */
+	if (unlikely(size > SC_SMALL_MAX) || unlikely(sizeclass >= SC_NSMALL))
+		return realloc_slow(ptr, size);
 	return realloc_small(ptr, size, sc_sizes[sizeclass]);
 }
 
