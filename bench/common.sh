@@ -42,12 +42,14 @@ wanted() {
 	esac
 }
 
-# instructions LIBRARY CONF COMMAND...: callgrind's count
+# instructions LIBRARY CONF COMMAND...: callgrind's count, of all or of what
+# $counted_part, an option, picks
 instructions() {
 	counted_lib=$1 counted_conf=$2
 	shift 2
 	LD_PRELOAD=$counted_lib MALLOC_CONF=$counted_conf \
-		valgrind --tool=callgrind --callgrind-out-file=/dev/null "$@" \
+		valgrind --tool=callgrind --callgrind-out-file=/dev/null \
+		${counted_part-} "$@" \
 		2>&1 >/dev/null </dev/null |
 		sed -n 's/.*Collected : \([0-9]*\).*/\1/p'
 }

@@ -3,7 +3,7 @@
 # samples and with stacks: what `make bench-growth` runs.
 #
 #     SRCDIR=... BUILD=... [ROUNDS=3] [MOST=1000000] [OUT=DIR] \
-#         bench/growth.sh [--table]
+#         bench/growth.sh [--count | --table]
 #
 # The load is growth.c's, every allocation a sample. Three axes, two sizes in
 # each power of ten (axes.awk):
@@ -21,8 +21,10 @@
 # most 1, and 0.1 beyond it, which is what n log n has over a thousandfold. And
 # a dump of 100,000 samples of distinct stacks: 0.2 s, and 1 ms of waiting for
 # all but one in a thousand calls. Times of views are CPU time. Bars that are
-# missed do not change the exit status: it measures. --table measures nothing
-# and makes the tables again. OUT (obj/bench/growth-results) gets
+# missed do not change the exit status: it measures. --count, for a busy
+# machine, counts instructions (callgrind) in place of times, once; those of
+# dumps are of both. --table measures nothing and makes the tables again. OUT
+# (obj/bench/growth-results) gets
 #
 #     raw.csv      who,samples,stacks,round,quantity,value
 #     table.csv    the medians, and their limits
@@ -65,13 +67,30 @@ dumps() {
 		print key ",wait_us," $13
 		print key ",wait_moment_us," $14
 		print key ",wait_most_us," $15
-	}' line >>raw.csv
+	}' line >line.csv
+	[ $count_only = yes ] || cat line.csv >>raw.csv
+}
+
+# counted_dumps SAMPLES STACKS: what both took
+counted_dumps() {
+	counted_part=--toggle-collect=timed_dump
+	count=$(instructions "$strata" \
+		prof:true,lg_prof_sample:0,prof_max_memory:4294967296 \
+		"$BUILD/obj/bench/growth" "$1" "$2" counted 1 0)
+	counted_part=
+	echo "strata,$1,$2,1,dump_instr,${count:-0}" >>raw.csv
 }
 
 # view NAME SAMPLES STACKS ROUND FILE...
 view() {
 	view_name=$1 view_key=strata,$2,$3,$4
 	shift 4
+	if [ $count_only = yes ]; then
+		count=$(instructions "" "" "$BUILD/bin/strata" "$view_name" \
+			"$@")
+		echo "$view_key,${view_name}_instr,${count:-0}" >>raw.csv
+		return
+	fi
 	: >view.csv
 	"$paired" -n 1 -o view.csv -v strata -- "$BUILD/bin/strata" \
 		"$view_name" "$@" >/dev/null 2>err ||
@@ -84,18 +103,22 @@ view() {
 # point SAMPLES STACKS ROUND
 point() {
 	dumps strata "$strata" "$@" || return
+	if [ $count_only = yes ]; then
+		counted_dumps "$1" "$2"
+	fi
 	view top "$@" dump.1
 	view graph "$@" dump.1
 	view diff "$@" dump.0 dump.1
-	rm -f dump.*
-	[ "$1" = "$2" ] && [ $((10 * $1)) = "$MOST" ] && have "$jemalloc" &&
-		dumps jemalloc "$jemalloc" "$@"
+	rm -f dump.* counted.*
+	[ $count_only = no ] && [ "$1" = "$2" ] && [ $((10 * $1)) = "$MOST" ] &&
+		have "$jemalloc" && dumps jemalloc "$jemalloc" "$@"
 	rm -f dump.*
 }
 
 measure() {
 	# What the views read of the program they keep: not timed.
-	dumps strata "$strata" 1000 100 0 && view top 1000 100 0 dump.1
+	dumps strata "$strata" 1000 100 0 &&
+		"$BUILD/bin/strata" top dump.1 >/dev/null
 	: >raw.csv
 	over axes points </dev/null >points
 	for round in $(seq "$ROUNDS"); do
@@ -107,7 +130,12 @@ measure() {
 	cp raw.csv "$OUT"
 }
 
-[ "${1-}" = --table ] || measure
+count_only=no
+case ${1-} in
+--count) ROUNDS=1 count_only=yes; measure ;;
+--table) ;;
+*) measure ;;
+esac
 over median growth <"$OUT/raw.csv" >"$OUT/table.csv" &&
 	over median axes exponents <"$OUT/raw.csv" >"$OUT/bars.csv" &&
 	over axes growth_text <"$OUT/table.csv" >"$OUT/table.txt" &&

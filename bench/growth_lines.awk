@@ -3,11 +3,12 @@
 
 NR == 1 {
 	split("dump_s dump_cpu_s dump_mib profiler_mib rss_mib wait_us " \
-	    "top_cpu_s graph_cpu_s diff_cpu_s top_mib graph_mib diff_mib",
-	    order, " ")
+	    "top_cpu_s graph_cpu_s diff_cpu_s top_mib graph_mib diff_mib " \
+	    "dump_instr top_instr graph_instr diff_instr", order, " ")
 	split("a dump: s;a dump: s;a dump: MiB;a dump: MiB;a dump: MiB;" \
 	    "wait: us;views: CPU s;views: CPU s;views: CPU s;" \
-	    "views: peak MiB;views: peak MiB;views: peak MiB", kinds, ";")
+	    "views: peak MiB;views: peak MiB;views: peak MiB;instructions;" \
+	    "instructions;instructions;instructions", kinds, ";")
 	for (i in order)
 		kind[order[i]] = kinds[i]
 	next

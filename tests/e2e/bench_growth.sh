@@ -58,6 +58,19 @@ check "the chart is XML" xmllint --noout "$results/growth.svg"
 check_eq "a line for each quantity that is drawn, over each axis" 36 \
 	"$(grep -c '<polyline' "$results/growth.svg")"
 
+most=1000
+if command -v valgrind >/dev/null; then
+	check "it counts instructions" growth --count
+	check "of dumps and of views, in place of times" awk -F, '
+		$2 != 1000 || $3 != 100 || $6 < 1e6 { exit 1 }
+		{ what = what $5 " " }
+		END { exit what != \
+		    "dump_instr top_instr graph_instr diff_instr " }' \
+		"$results/raw.csv"
+else
+	skip "valgrind is not installed"
+fi
+
 # plant SECONDS US FORMULA...: two rounds; of a size x each formula's quantity
 # is named by its place, and those at 100000 samples and stacks are given.
 most=1000000
