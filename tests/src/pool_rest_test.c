@@ -5,8 +5,13 @@
 #include "core.h"
 
 #include <dirent.h>
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -483,6 +488,67 @@ test_a_fork_child_has_its_own(void **state)
 	assert_int_equal(strata_pool_destroy(pool), 0);
 }
 
+/* From now on no thread can be made here. False: the system cannot do that. */
+static bool
+forbid_threads(void)
+{
+	static struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+		    offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_clone3, 2, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_clone, 1, 0),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+	};
+	struct sock_fprog filter = { ARRAY_LEN(code), code };
+
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter, 0, 0) == 0;
+}
+
+enum { CANNOT_FORBID = 77 };
+
+/* Exit status 0: it goes on, and who frees gives back what it leaves. */
+static int
+rotate_without_threads(unsigned pool)
+{
+	struct extent *alive;
+	struct pages *pages;
+	char *addr;
+
+	if (!forbid_threads())
+		return CANNOT_FORBID;
+	for (unsigned i = 0; i < 3; i++)
+		if (strata_pool_rotate(pool, NULL) != 0)
+			return 1;
+	if (threads() != 1)
+		return 2;
+	pages = supply_fresh(10000, 0);
+	alive = pages_alloc(pages, SIZE, os_page);
+	pages_retire(pages, true);
+	addr = spike(pages);
+	return alive == NULL || resident(addr) ? 3 : 0;
+}
+
+static void
+test_a_process_that_may_make_no_thread_rotates(void **state)
+{
+	unsigned pool;
+	int status;
+	pid_t pid;
+
+	assert_int_equal(strata_pool_create(0, &pool), 0);
+	pid = fork();
+	if (pid == 0)
+		_exit(rotate_without_threads(pool));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(strata_pool_destroy(pool), 0);
+	if (WEXITSTATUS(status) == CANNOT_FORBID)
+		skip();
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 /* The thread of the test before has ended, which only the system knows. */
 RACY static void
 test_minus_one_makes_no_thread(void **state)
@@ -583,6 +649,8 @@ main(void)
 		cmocka_unit_test(test_parked_caches_are_emptied_at_rest),
 		cmocka_unit_test(test_the_thread_ends),
 		cmocka_unit_test(test_a_fork_child_has_its_own),
+		cmocka_unit_test(
+		    test_a_process_that_may_make_no_thread_rotates),
 		cmocka_unit_test(test_minus_one_makes_no_thread),
 		cmocka_unit_test(test_a_teardown_is_purged_at_rest),
 		cmocka_unit_test(
