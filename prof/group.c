@@ -35,6 +35,7 @@ static struct shard {
 	struct hash table;
 	struct list living, ended;
 	size_t nended;
+	uint64_t version;		/* raised when a group is freed */
 } __attribute__((aligned(CACHELINE))) shards[SHARDS];
 
 static uint64_t ngroups;		/* atomic */
@@ -140,6 +141,66 @@ from_ended_locked(struct shard *shard, struct group *group)
 	list_remove(&group->list);
 	group->ended = false;
 	shard->nended--;
+}
+
+/* Of equal keys and stacks equal; others differ mostly. */
+static uint64_t
+mark_of(const struct group_key *key, const struct stack_frames *frames)
+{
+	return hash_u64(frames->hash ^ key->usable << 20 ^
+	    (uint64_t)key->arena << 48 ^ key->generation);
+}
+
+static bool
+is_for_locked(const struct group *group, const struct group_key *key,
+    const struct stack_frames *frames, uint32_t epoch)
+{
+	const struct group_key *own = &group->key;
+
+	return own->rate == key->rate && own->usable == key->usable &&
+	    own->arena == key->arena && own->sizeclass == key->sizeclass &&
+	    own->generation == key->generation &&
+	    own->stack->epoch == epoch &&
+	    own->stack->depth == frames->depth &&
+	    __builtin_memcmp(own->stack->frames, frames->frames,
+	    frames->depth * sizeof *frames->frames) == 0;
+}
+
+struct group *
+group_again(const struct group_recent *recent, const struct group_key *key,
+    const struct stack_frames *frames, uint32_t epoch)
+{
+	uint64_t mark = mark_of(key, frames);
+	const struct group_recent *entry = &recent[mark % GROUP_RECENT];
+	struct group *group = entry->group;
+	struct shard *shard;
+
+	if (group == NULL || entry->mark != mark)
+		return NULL;
+	shard = &shards[entry->shard];
+	lock_acquire(&shard->lock);
+	/* what the entry points to may be looked at only if none was freed */
+	if (entry->version != shard->version ||
+	    !is_for_locked(group, key, frames, epoch))
+		group = NULL;
+	else
+		group->live++;
+	lock_release(&shard->lock);
+	return group;
+}
+
+void
+group_remember(struct group_recent *recent, struct group *group,
+    const struct stack_frames *frames)
+{
+	uint64_t mark = mark_of(&group->key, frames);
+	struct shard *shard = shard_of(group->node.hash);
+
+	lock_acquire(&shard->lock);
+	recent[mark % GROUP_RECENT] = (struct group_recent){ .mark = mark,
+	    .version = shard->version, .group = group,
+	    .shard = (uint32_t)(shard - shards) };
+	lock_release(&shard->lock);
 }
 
 void
@@ -256,6 +317,7 @@ settle_locked(struct shard *shard, struct group *group)
 	}
 	hash_remove(&shard->table, &group->node);
 	stack_put(group->key.stack);
+	shard->version++;
 	profmem_free(group, sizeof *group);
 	__atomic_sub_fetch(&ngroups, 1, __ATOMIC_RELAXED);
 }

@@ -63,6 +63,30 @@ struct group {
  */
 struct group *group_get(const struct group_key *key);
 
+/*
+ * Groups that a thread asked for a short while ago, so that it need not look
+ * for stack and group again. An entry holds nothing: `version` tells whether
+ * its group has stayed where it was.
+ */
+struct group_recent {
+	uint64_t mark;			/* of what was asked for */
+	uint64_t version;		/* of the shard, then */
+	struct group *group;		/* NULL: an empty entry */
+	uint32_t shard;
+};
+enum { GROUP_RECENT = 64 };		/* 2 KiB a thread that samples often */
+
+/*
+ * As group_get, key->stack left out: the group of that key and of a stack
+ * with these frames and epoch, if it is in recent. Else NULL; then
+ * group_remember tells what it was found to be.
+ */
+struct group *group_again(const struct group_recent *recent,
+    const struct group_key *key, const struct stack_frames *frames,
+    uint32_t epoch);
+void group_remember(struct group_recent *recent, struct group *group,
+    const struct stack_frames *frames);
+
 /* A record of the group is gone without trace (reset, failed insert). */
 void group_put(struct group *group);
 

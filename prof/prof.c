@@ -273,33 +273,56 @@ frames_of(struct prof_thread *thread)
 	return thread->frames;
 }
 
-/* The calling stack, interned; NULL while the gate is closed. */
-static struct stack *
-current_stack(struct prof_thread *thread)
+/* The frames may lie there, or in the thread's own memory. */
+enum { LOCAL_MAX = 128 };		/* 1 KiB of a stack of perhaps 16 */
+struct room {
+	uintptr_t local[LOCAL_MAX];
+};
+
+/* The calling stack; false while the gate is closed. */
+static inline bool
+current_frames(struct prof_thread *thread, struct room *room,
+    struct stack_frames *out, uint32_t *epoch)
 {
-	enum { LOCAL_MAX = 128 };	/* 1 KiB of a stack of perhaps 16 */
-	uintptr_t local[LOCAL_MAX], *room = local;
 	size_t max = bt_max < LOCAL_MAX ? bt_max : LOCAL_MAX;
-	struct stack_frames frames;
-	uint32_t epoch;
+	uintptr_t *frames = room->local;
 
 	if (bt_max > LOCAL_MAX && frames_of(thread) != NULL) {
-		room = thread->frames;
+		frames = thread->frames;
 		max = bt_max;
 	}
 	if (!gate_enter(thread))
-		return NULL;
-	epoch = collect(thread, room, max, &frames);
+		return false;
+	*epoch = collect(thread, frames, max, out);
 	gate_leave(thread);
-	return stack_get_hashed(&frames, epoch);
+	return true;
+}
+
+static struct group *
+find_group(struct prof_thread *thread, struct group_key *key,
+    const struct stack_frames *frames, uint32_t epoch)
+{
+	struct shadow *shadow = thread->shadow;
+	struct group *group = NULL;
+
+	if (shadow != NULL)
+		group = group_again(shadow->groups, key, frames, epoch);
+	if (group != NULL)
+		return group;
+	key->stack = stack_get_hashed(frames, epoch);
+	group = group_get(key);
+	/* what stands for all stacks has not their frames */
+	if (group != NULL && shadow != NULL && key->stack != &stack_other)
+		group_remember(shadow->groups, group, frames);
+	stack_put(key->stack);		/* the group has its own */
+	return group;
 }
 
 static struct live *
 enter_record(struct prof_thread *thread, const struct prof_alloc *alloc,
-    struct stack *stack)
+    const struct stack_frames *frames, uint32_t epoch)
 {
 	struct group_key key = {
-		.stack = stack,
 		.rate = thread->rate,
 		.usable = alloc->usable,
 		.arena = alloc->arena,
@@ -309,7 +332,7 @@ enter_record(struct prof_thread *thread, const struct prof_alloc *alloc,
 	};
 	struct live birth = {
 		.ptr = alloc->ptr,
-		.group = group_get(&key),
+		.group = find_group(thread, &key, frames, epoch),
 		.requested = alloc->requested,
 		.thread_clock = alloc->thread_clock,
 		.thread = (uint32_t)thread->uid,
@@ -344,15 +367,18 @@ tell_begin(struct prof_thread *thread, const struct prof_alloc *alloc,
 static struct live *
 take_sample(struct prof_thread *thread, const struct prof_alloc *alloc)
 {
-	struct stack *stack = current_stack(thread);
+	struct room room;
+	struct stack_frames frames;
 	struct live *record;
+	uint32_t epoch;
 
-	if (stack == NULL)
+	if (!current_frames(thread, &room, &frames, &epoch))
 		return NULL;
-	record = enter_record(thread, alloc, stack);
+	record = enter_record(thread, alloc, &frames, epoch);
+	/* until the allocation returns nobody ends the record: it has a group */
 	if (unlikely(history_on()) && record != NULL)
-		tell_begin(thread, alloc, stack, record->birth_ns);
-	stack_put(stack);		/* the group has its own */
+		tell_begin(thread, alloc, record->group->key.stack,
+		    record->birth_ns);
 	if (record == NULL && profmem_limit_update())
 		trigger_fold();
 	return record;
@@ -387,14 +413,18 @@ prof_sample_begin(struct prof_thread *thread, const struct prof_alloc *alloc)
 static struct stack *
 freeing_stack(struct prof_thread *thread)
 {
-	struct stack *stack = NULL;
+	struct stack *stack = &stack_other;
+	struct room room;
+	struct stack_frames frames;
+	uint32_t epoch;
 
 	if (thread != NULL && thread->guard == 0) {
 		host->guard_enter();
-		stack = current_stack(thread);
+		if (current_frames(thread, &room, &frames, &epoch))
+			stack = stack_get_hashed(&frames, epoch);
 		host->guard_leave();
 	}
-	return stack != NULL ? stack : &stack_other;
+	return stack;
 }
 
 static __attribute__((noinline, cold)) void

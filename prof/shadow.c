@@ -16,7 +16,7 @@
 #include "util.h"
 
 /* For our own frames, some ten; with max = 128 the whole has 16 KiB. */
-enum { OWN_ROOM = 32 };
+enum { OWN_ROOM = 16 };
 
 static size_t
 bytes_of(size_t size)

@@ -22,6 +22,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "group.h"
+
 /* How a frame's registers came from those of the frame inside it. */
 enum {
 	SHADOW_STEP = 1,	/* by the two words below; else not known */
@@ -48,6 +50,7 @@ struct shadow_rule {
 enum { SHADOW_RULES = 64 };		/* 1.5 KiB: stay in the first cache */
 
 struct shadow {
+	struct group_recent groups[GROUP_RECENT];	/* prof.c's */
 	struct shadow_rule rules[SHADOW_RULES];	/* of epoch; by hash of pc */
 	size_t size;			/* frames there is room for */
 	size_t first;			/* = size: nothing is kept */

@@ -598,8 +598,10 @@ walk_again(struct prof_thread *thread, struct regs *regs,
 				    at + 1);
 			again_take(&again, regs, last);
 		}
-		if (again.n - again.own >= max || again.n == shadow->size)
+		if (again.n - again.own >= max)
 			break;
+		if (unlikely(again.n == shadow->size))
+			return false;
 		if (unlikely(!step_known(thread, regs, shadow,
 		    &shadow->fresh[again.n])) && !step(thread, regs, epoch))
 			break;
