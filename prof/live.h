@@ -44,6 +44,12 @@ _Static_assert(LIVE_SHARDS % LIVE_LANES == 0, "all lanes have a shard");
 #define LIVE_DEAD	0x80000000u	/* freed after the open cut: limbo */
 
 /*
+ * A record at ptr will be entered or ended in some 50 ns: what it is looked up
+ * by is in no processor's cache where many records live.
+ */
+void live_expect(const void *ptr);
+
+/*
  * Enters a record; group comes with a live count (group_get) that the record
  * takes over. NULL without memory: the caller puts the group.
  */

@@ -372,6 +372,7 @@ take_sample(struct prof_thread *thread, const struct prof_alloc *alloc)
 	struct live *record;
 	uint32_t epoch;
 
+	live_expect(alloc->ptr);
 	if (!current_frames(thread, &room, &frames, &epoch))
 		return NULL;
 	record = enter_record(thread, alloc, &frames, epoch);
@@ -459,6 +460,7 @@ void
 prof_sample_end(struct prof_thread *thread, const void *ptr, void *record)
 {
 	probe_free(ptr);
+	live_expect(ptr);
 	if (unlikely(history_on()))
 		end_and_tell(thread, ptr, record);
 	else
