@@ -15,7 +15,7 @@
 enum {
 	SPIN_DEFAULT = 100,		/* about 3 us: two bin refills */
 	GIVE_WAY_NS = 50000,		/* to wake up and take a lock */
-	GIVE_WAY_TIMES = 20,		/* who needs longer has no processor */
+	GIVE_WAY_TIMES = 4,		/* who needs longer has no processor */
 };
 
 unsigned lock_max_spin = SPIN_DEFAULT;
