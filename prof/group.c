@@ -231,14 +231,50 @@ cell_push_locked(struct group *group, struct group_cell *cell)
 }
 
 /*
- * The cell of a bucket; a new one, or without memory the first one. The cell
- * that was asked for last stands first: lifetimes of one group are alike, and
- * a walk over all its cells misses the processor's cache at each.
+ * Cells by the low bits of their bucket: a walk over many misses the
+ * processor's cache at each. 256 bytes for a group that has more than WALK
+ * cells, which are as much. It points to listed cells alone, or nowhere.
  */
+enum { INDEX = 32, WALK = 4 };
+
+static void
+index_drop_locked(struct group *group)
+{
+	if (group->index != NULL)
+		profmem_free(group->index, INDEX * sizeof *group->index);
+	group->index = NULL;
+}
+
+/* The listed cell of a bucket, or NULL; then `walked` is their number. */
+static struct group_cell *
+listed_cell_locked(struct group *group, uint32_t bucket, unsigned *walked)
+{
+	struct group_cell *cell, **at = &group->cells.next;
+
+	*walked = 0;
+	if (group->index != NULL) {
+		cell = group->index[bucket % INDEX];
+		if (cell != NULL && cell->bucket == bucket)
+			return cell;
+	}
+	while ((cell = *at) != NULL && cell->bucket != bucket) {
+		at = &cell->next;
+		++*walked;
+	}
+	if (cell == NULL)
+		return NULL;
+	/* the lifetimes of a group are alike: asked for last, found first */
+	*at = cell->next;
+	cell_push_locked(group, cell);
+	return cell;
+}
+
+/* The cell of a bucket; a new one, or without memory the first one. */
 static struct group_cell *
 cell_of_locked(struct group *group, uint32_t bucket)
 {
-	struct group_cell *cell = &group->cells, **at = &cell->next;
+	struct group_cell *cell = &group->cells;
+	unsigned walked;
 
 	if (cell_unused(cell)) {
 		/* another cell may have the bucket: then both stand for it */
@@ -247,18 +283,19 @@ cell_of_locked(struct group *group, uint32_t bucket)
 	}
 	if (cell->bucket == bucket)
 		return cell;
-	while ((cell = *at) != NULL && cell->bucket != bucket)
-		at = &cell->next;
-	if (cell != NULL) {
-		*at = cell->next;
+	cell = listed_cell_locked(group, bucket, &walked);
+	if (cell == NULL) {
+		cell = profmem_alloc(sizeof *cell, PROFMEM_TOTALS);
+		if (cell == NULL)
+			return &group->cells;
+		cell->bucket = bucket;
 		cell_push_locked(group, cell);
-		return cell;
 	}
-	cell = profmem_alloc(sizeof *cell, PROFMEM_TOTALS);
-	if (cell == NULL)
-		return &group->cells;
-	cell->bucket = bucket;
-	cell_push_locked(group, cell);
+	if (walked > WALK && group->index == NULL)
+		group->index = profmem_alloc(INDEX * sizeof *group->index,
+		    PROFMEM_HISTORY);
+	if (group->index != NULL)
+		group->index[bucket % INDEX] = cell;
 	return cell;
 }
 
@@ -292,6 +329,7 @@ trim_cells_locked(struct group *group)
 			continue;
 		}
 		*at = cell->next;
+		index_drop_locked(group);
 		profmem_free(cell, sizeof *cell);
 	}
 }
@@ -468,6 +506,7 @@ move_cells_locked(struct group *to, struct group *from)
 {
 	struct group_cell *cell;
 
+	index_drop_locked(from);
 	while ((cell = from->cells.next) != NULL) {
 		from->cells.next = cell->next;
 		give_cell_locked(to, cell);
@@ -565,6 +604,21 @@ group_count(void)
 }
 
 static void
+check_index(const struct group *group)
+{
+	for (unsigned i = 0; group->index != NULL && i < INDEX; i++) {
+		const struct group_cell *at = group->cells.next;
+
+		if (group->index[i] == NULL)
+			continue;
+		must(group->index[i]->bucket % INDEX == i);
+		while (at != NULL && at != group->index[i])
+			at = at->next;
+		must(at != NULL);
+	}
+}
+
+static void
 check_locked(struct shard *shard, const struct group *group)
 {
 	uint64_t hash = hash_of(&group->key);
@@ -574,6 +628,7 @@ check_locked(struct shard *shard, const struct group *group)
 	must(find_locked(shard, &group->key, hash) == group);
 	must(!(group->key.generation & GENERATION_FOLD) || group->live == 0);
 	must(group->ended || (group->live > 0 && !group_has_freed(group)));
+	check_index(group);
 }
 
 void

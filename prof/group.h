@@ -55,6 +55,7 @@ struct group {
 	uint64_t live : 63;		/* records that point here */
 	uint64_t ended : 1;		/* on the list of those (group.c) */
 	struct group_cell cells;	/* the first; samples 0: unused */
+	struct group_cell **index;	/* of many cells, or NULL */
 };
 
 /*

@@ -1,5 +1,6 @@
 /*
- * group_test.c - groups that a thread asked for a short while ago.
+ * group_test.c - groups that a thread asked for a short while ago, and the
+ * lifetimes of a group.
  */
 #include "group.h"
 
@@ -12,6 +13,7 @@
 #include <string.h>
 
 #include "fake_host.h"
+#include "lifetime.h"
 #include "os.h"
 #include "profmem.h"
 #include "stack.h"
@@ -117,6 +119,70 @@ test_a_freed_group_is_not_found(void **state)
 	assert_ptr_equal(group_again(recent, &key, &a, 0), group);
 }
 
+/* --- lifetimes ------------------------------------------------------------ */
+
+enum { ROUNDS = 3 };
+
+static void
+die(struct group *group, unsigned bucket)
+{
+	struct group_key key = group->key;
+
+	assert_ptr_equal(group_get(&key), group);
+	group_add_freed(group, lifetime_lower(bucket), 10, CELL_MAIN);
+}
+
+static void
+assert_each_lifetime(const struct group *group, uint64_t samples)
+{
+	uint64_t seen[LIFETIME_BUCKETS] = { 0 };
+
+	for (const struct group_cell *cell = &group->cells; cell != NULL;
+	    cell = cell->next)
+		seen[cell->bucket] += cell->samples[CELL_MAIN];
+	for (unsigned bucket = 0; bucket < LIFETIME_BUCKETS; bucket++)
+		assert_int_equal(seen[bucket], samples);
+}
+
+/* In an order of its own each time: 7 has no factor with their number. */
+static void
+every_lifetime(struct group *group)
+{
+	for (unsigned n = 0; n < LIFETIME_BUCKETS; n++)
+		die(group, n * 7 % LIFETIME_BUCKETS);
+	group_check();
+}
+
+static void
+test_a_group_of_every_lifetime(void **state)
+{
+	struct group *group = make(frames_a);
+
+	for (unsigned round = 1; round <= ROUNDS; round++) {
+		every_lifetime(group);
+		assert_each_lifetime(group, round);
+	}
+}
+
+static void
+test_and_again_after_a_reset(void **state)
+{
+	struct group *group = make(frames_a);
+
+	every_lifetime(group);
+	group_clear_main();
+	group_check();
+	for (unsigned bucket = 0; bucket < 20; bucket++)
+		die(group, bucket);
+	group_clear_main();
+	group_check();
+	every_lifetime(group);
+	assert_each_lifetime(group, 1);
+	group_put(group);
+	group_clear_main();
+	assert_int_equal(group_count(), 0);
+}
+
 #define T(f) cmocka_unit_test_setup(f, setup)
 
 int
@@ -126,6 +192,8 @@ main(void)
 		T(test_what_was_asked_for_is_found_again),
 		T(test_what_differs_is_not_found),
 		T(test_a_freed_group_is_not_found),
+		T(test_a_group_of_every_lifetime),
+		T(test_and_again_after_a_reset),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
