@@ -6,6 +6,19 @@
 . "${0%/*}/lib.sh"
 python=/usr/bin/python3
 
+# It is done when that thread, which is half a second about it, has ended.
+closes='
+import _ctypes, ctypes, os, sys, time
+lib = ctypes.CDLL(sys.argv[1])
+pool = ctypes.c_uint()
+assert lib.strata_pool_create(0, ctypes.byref(pool)) == 0
+assert lib.strata_pool_rotate(pool, None) == 0
+assert len(os.listdir("/proc/self/task")) == 2
+_ctypes.dlclose(lib._handle)
+while len(os.listdir("/proc/self/task")) > 1:
+    time.sleep(0.02)
+'
+
 late() {
 	MALLOC_CONF=$1 timeout -s KILL 60 $python \
 		"$SRCDIR/tests/e2e/late_dlopen.py" "$LIB" "$2"
@@ -22,6 +35,8 @@ if [ -x $python ]; then
 	check 'python3 under Strata opens it again' under prof:true \
 		timeout -s KILL 60 $python \
 		"$SRCDIR/tests/e2e/late_dlopen.py" "$LIB" -
+	check 'python3 closes it while the thread of a rotation is there' \
+		timeout -s KILL 60 $python -c "$closes" "$LIB"
 else
 	skip 'python3 opens libstrata: no python3'
 fi
