@@ -417,29 +417,32 @@ test_hooks_wait_for_a_look_at_the_caches(void **state)
 	assert_true(atomic_load(&set));
 }
 
-/* What a scope of little work leaves in its cache, for the next. */
+/* What a scope of little work leaves in its cache; another pool rotates. */
 static void
 test_parked_caches_are_emptied_at_rest(void **state)
 {
-	struct arena *arena;
 	struct pool_facts facts;
-	unsigned pool;
+	struct arena *arena;
+	unsigned pool, other;
 
 	assert_int_equal(strata_pool_create(0, &pool), 0);
-	assert_int_equal(strata_pool_rotate(pool, NULL), 0);
+	assert_int_equal(strata_pool_create(0, &other), 0);
 	assert_int_equal(pool_facts_read(pool, &facts), 0);
 	arena = arena_get(facts.arena, false);
 	assert_int_equal(strata_pool_enter(pool), 0);
 	free(malloc(1000));
 	assert_int_equal(strata_pool_leave(pool), 0);
+	assert_true(thread_tcache_bytes_of(arena) > 0);
+	assert_int_equal(strata_pool_rotate(other, NULL), 0);
 	assert_true(wait_until_alone());
 	assert_int_equal(thread_tcache_bytes_of(arena), 0);
 	assert_int_equal(pages_active(&arena->pages), 0);
-	/* It is there for the next. */
+	/* There is one for the next. */
 	assert_int_equal(strata_pool_enter(pool), 0);
 	free(malloc(1000));
 	assert_int_equal(strata_pool_leave(pool), 0);
 	assert_true(thread_tcache_bytes_of(arena) > 0);
+	assert_int_equal(strata_pool_destroy(other), 0);
 	assert_int_equal(strata_pool_destroy(pool), 0);
 }
 
