@@ -15,6 +15,11 @@ struct tree_builder {
 	struct calltree *tree;
 	struct table table;		/* parent, site -> node */
 	size_t capacity;
+	/* The nodes of the last path, from below the root: each the parent of
+	   the next. Rows of one stack follow each other in most profiles. */
+	uint32_t *path;
+	uint32_t depth;
+	size_t path_capacity;
 };
 
 static bool
@@ -54,6 +59,18 @@ node_of(struct tree_builder *t, uint32_t parent, uint32_t site)
 	return node_new(t, parent, site);
 }
 
+/* The node at this depth of the path, below parent. */
+static uint32_t
+step(struct tree_builder *t, uint32_t depth, uint32_t parent, uint32_t site)
+{
+	if (depth < t->depth && t->tree->nodes[t->path[depth]].site == site)
+		return t->path[depth];
+	t->path = xgrow(t->path, depth, &t->path_capacity, sizeof *t->path);
+	t->path[depth] = node_of(t, parent, site);
+	t->depth = depth + 1;
+	return t->path[depth];
+}
+
 static void
 add_path(void *context, const struct site_calls *calls)
 {
@@ -62,7 +79,7 @@ add_path(void *context, const struct site_calls *calls)
 
 	estimate_add(&t->tree->nodes[0].total, &calls->value);
 	for (uint32_t i = calls->n; i-- > 0;) {
-		node = node_of(t, node, calls->sites[i]);
+		node = step(t, calls->n - 1 - i, node, calls->sites[i]);
 		estimate_add(&t->tree->nodes[node].total, &calls->value);
 	}
 	estimate_add(&t->tree->nodes[node].self, &calls->value);
@@ -115,6 +132,7 @@ calltree_build(const struct model *model, enum sites_by by, uint32_t type)
 	node_new(&t, MODEL_NONE, MODEL_NONE);
 	tree->sites = sites_build_calls(model, by, type, add_path, &t);
 	table_free(&t.table);
+	free(t.path);
 	link_children(tree);
 	return tree;
 }
