@@ -67,10 +67,11 @@ shadow_verify(const struct shadow *shadow, size_t at, uintptr_t *fp)
 		unsigned how = frame[1].how;
 		const char *words = (const char *)frame[1].sp;
 
+		/* before the word: only if it is the same are the words there */
 		if (!(how & SHADOW_STEP) ||
+		    ((how & SHADOW_BY_FP) && now != frame[1].by_fp) ||
 		    unwind_strip(*(const uintptr_t *)(words +
-		    frame[1].pc_at)) != pc[1] ||
-		    ((how & SHADOW_BY_FP) && now != frame[1].by_fp))
+		    frame[1].pc_at)) != pc[1])
 			break;
 		if (how & SHADOW_FP_SAVED)
 			now = *(const uintptr_t *)(words + frame[1].fp_at);

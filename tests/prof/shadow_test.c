@@ -314,6 +314,24 @@ test_coroutines(void **state)
 	look();
 }
 
+/* Another frame pointer: the words may be gone with a stack that was freed. */
+static void
+test_words_of_another_frame_are_not_read(void **state)
+{
+	struct shadow *shadow = shadow_new(8);
+	uintptr_t fp = 2;
+
+	assert_non_null(shadow);
+	shadow->fresh_pcs[0] = shadow->fresh_pcs[1] = 1;
+	shadow->fresh[1] = (struct shadow_frame){ .sp = 4096, .by_fp = 1,
+	    .pc_at = -8, .fp_at = -8, .how = SHADOW_STEP | SHADOW_BY_FP };
+	assert_true(shadow_keep(shadow, 2, 0, shadow->size));
+	assert_int_equal(shadow_verify(shadow, shadow->first, &fp),
+	    shadow->first);
+	assert_int_equal(fp, 2);
+	shadow_free(shadow);
+}
+
 int
 main(void)
 {
@@ -324,6 +342,7 @@ main(void)
 		cmocka_unit_test(test_a_frame_that_begins_elsewhere),
 		cmocka_unit_test(test_after_longjmp),
 		cmocka_unit_test(test_coroutines),
+		cmocka_unit_test(test_words_of_another_frame_are_not_read),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
