@@ -17,6 +17,7 @@ BUILD=$(cd "${BUILD:-.}" && pwd)
 OUT=${OUT:-$BUILD/demo}
 RELOADS=${RELOADS:-24}
 CONFIG_MIB=${CONFIG_MIB:-96}
+PAUSE=${PAUSE:-800}			# ms of little traffic behind each
 BENCH=${BENCH-}				# options of bench/reload
 SRCDIR=$(cd "${SRCDIR:-${0%/*}/..}" && pwd)
 STRATA=$BUILD/bin/strata
@@ -82,7 +83,8 @@ server_stop() {
 # load RELOADS FIRST-SESSION
 load() {
 	"$BUILD/bin/reload-load" --port "$port" --pid "$server" \
-		--reloads "$1" --first-session "$2" --requests 20000 ||
+		--reloads "$1" --first-session "$2" --requests 20000 \
+		--pause "$PAUSE" ||
 		die "the load driver failed"
 }
 
@@ -196,7 +198,8 @@ outside=$dumped
 pool_stats
 server_stop
 
-title "8. RSS by reload, as it is, with a pool, and with the strays moved out"
+title "8. RSS by reload, three quarters of a second later: as it is, with a pool, and
+    with the strays moved out"
 rss_table | tee "$OUT/rss-by-reload.txt"
 printf 'as it is   %s\nin a pool  %s\nmoved out  %s\n' \
 	"$(rss_parts "$after")" "$(rss_parts "$pool")" \

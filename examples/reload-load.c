@@ -4,7 +4,8 @@
  * Requests go out in batches over a few connections, then SIGHUP is sent, and
  * traffic goes on until the server answers that the new configuration is in
  * place. Meanwhile sessions join, as many as hold --stray-percent of the
- * configuration's rules. Ends non-zero if a request was refused or the server
+ * configuration's rules. Behind each reload --pause lets the server rest, with
+ * little traffic, as it does for most of its life. Ends non-zero if a request was refused or the server
  * went away.
  */
 #define _GNU_SOURCE
@@ -30,7 +31,7 @@ enum {
 
 struct options {
 	unsigned port, pid, connections, reloads, requests, percent;
-	unsigned first_session;
+	unsigned first_session, pause_ms;
 };
 
 struct conn {
@@ -182,6 +183,17 @@ traffic(unsigned long requests)
 }
 
 static void
+server_rest(void)
+{
+	double end = seconds() + options.pause_ms / 1e3;
+
+	while (seconds() < end) {
+		traffic_batch();
+		usleep(10000);
+	}
+}
+
+static void
 server_reload(void)
 {
 	unsigned long before = server_figure("reload");
@@ -212,7 +224,7 @@ usage(void)
 	fprintf(stderr,
 	    "Usage: reload-load --port N [--pid N --reloads N]\n"
 	    "    [--requests N] [--connections N] [--stray-percent N]\n"
-	    "    [--first-session N]\n"
+	    "    [--first-session N] [--pause MS]\n"
 	    "Sends --requests before each reload and after the last one.\n");
 	exit(2);
 }
@@ -239,6 +251,7 @@ options_parse(int argc, char **argv)
 		{ "requests", required_argument, NULL, 'q' },
 		{ "stray-percent", required_argument, NULL, 's' },
 		{ "first-session", required_argument, NULL, 'f' },
+		{ "pause", required_argument, NULL, 'w' },
 		{ NULL, 0, NULL, 0 },
 	};
 	int c;
@@ -255,6 +268,8 @@ options_parse(int argc, char **argv)
 		case 's': options.percent = number_of(optarg, 0, 100); break;
 		case 'f': options.first_session = number_of(optarg, 0,
 		    1u << 31); break;
+		case 'w': options.pause_ms = number_of(optarg, 0, 60000);
+			break;
 		default: usage();
 		}
 	}
@@ -275,6 +290,7 @@ main(int argc, char **argv)
 	for (unsigned i = 0; i < options.reloads; i++) {
 		traffic(options.requests);
 		server_reload();
+		server_rest();
 	}
 	traffic(options.requests);
 	printf("%u reloads, %lu requests in %.1f s, none refused\n",

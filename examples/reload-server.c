@@ -53,6 +53,7 @@ enum {
 	SESSION_RULES_MAX = 256,
 	SLICE_ROUTES = 100,		/* built between two polls */
 	NOTES_MAX = 16,			/* of one session */
+	REPORT_MS = 750,		/* after a reload; what it frees is gone */
 	MIB = 1 << 20,
 };
 
@@ -108,6 +109,7 @@ static struct config *config;		/* in force */
 static struct config *building;		/* the next one, or NULL */
 static double build_ms;			/* spent on it so far */
 static unsigned nreloads;		/* finished ones */
+static double report_due;		/* milliseconds(); 0: nothing is due */
 
 static struct session *sessions[SESSION_BUCKETS];
 static unsigned nsessions;
@@ -474,12 +476,16 @@ conn_event(struct conn *conn, uint32_t events)
 
 /* --- reloads, start and end ---------------------------------------------- */
 
+/* A line on the last reload, unless there is one already. */
 static void
 report(void)
 {
 	double live = (double)live_bytes / MIB;
 	double rss = (double)resident_bytes() / MIB;
 
+	if (report_due == 0)
+		return;
+	report_due = 0;
 	printf("%6u %10.1f %10.1f %10.2f %10.0f %10u\n", nreloads, live, rss,
 	    rss / live, build_ms, nsessions);
 	fflush(stdout);
@@ -532,6 +538,7 @@ reload_begin(void)
 
 	if (building != NULL)
 		return;			/* one at a time */
+	report();
 	scope_begin();
 	scope_enter(number);
 	building = config_begin(number, (size_t)options.config_mib * MIB);
@@ -555,7 +562,7 @@ reload_finish(void)
 	}
 	arena_ring_purge(number);
 	nreloads = number - 1;
-	report();
+	report_due = milliseconds() + (old == NULL ? 0 : REPORT_MS);
 }
 
 /* Builds the next part of the next configuration, in its own arena. */
@@ -651,7 +658,7 @@ serve(void)
 
 	while (!stopping && milliseconds() < end) {
 		int n = epoll_wait(poller, events, 64,
-		    building != NULL ? 0 : 1000);
+		    building != NULL ? 0 : 100);
 
 		for (int i = 0; i < n; i++) {
 			if (events[i].data.ptr == &signals)
@@ -664,7 +671,10 @@ serve(void)
 		}
 		if (building != NULL)
 			reload_slice();
+		if (report_due != 0 && milliseconds() >= report_due)
+			report();
 	}
+	report();
 }
 
 static void

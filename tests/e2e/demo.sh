@@ -6,7 +6,7 @@
 
 OUT=$tmp/demo
 export OUT SRCDIR BUILD
-check "the demo succeeds" env RELOADS=6 CONFIG_MIB=12 \
+check "the demo succeeds" env RELOADS=6 CONFIG_MIB=12 PAUSE=0 \
 	BENCH='-n 4 -k 2 -m 2 -w 0 -q 20' "$SRCDIR/examples/demo.sh"
 cp check.out demo.out 2>/dev/null
 rows() { awk 'NF == 11 && $1 ~ /^[0-9]+$/' "$1" | wc -l; }

@@ -46,6 +46,8 @@ server_stop() {
 	check_eq "$1: no message" "" "$(cat server.err)"
 }
 
+reported() { [ "$(last 1)" = $reloads ]; }
+
 # rests_below RATIO: sets $ratio, RSS over live at this moment
 rests_below() {
 	ratio=$(awk -v live="$live" '/^VmRSS/ {
@@ -60,6 +62,8 @@ serve() {
 	shift
 	server_start "$@"
 	check "$serve_name: $reloads reloads under load" load
+	check "$serve_name: it reports the last one, once it has rested" \
+		wait_for 10 reported
 	ratio=$(last 4) live=$(last 2)
 	# What a reload frees in a pool goes back a moment later.
 	[ $# -eq 0 ] || wait_for 2 rests_below 1.7
