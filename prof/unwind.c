@@ -422,26 +422,32 @@ unwind_collect(struct prof_thread *thread, uintptr_t *frames, size_t max)
 
 /* --- what is as it was last time ------------------------------------------ */
 
-/* What of a rule step_known can follow. */
+/*
+ * What of a rule step_known can follow. It counts once how is written: a
+ * handler that leaves in the middle leaves a rule that is learnt again.
+ */
 static __attribute__((noinline)) void
 learn_rule(struct shadow_rule *known, uintptr_t pc, uint32_t epoch)
 {
 	struct cfi_rule rule = rules_unpack(rules_cached(rules_key(pc - 1, epoch)));
 	bool saved = rule.fp_save != CFI_SAME;
 
-	*known = (struct shadow_rule){ .pc = pc };
+	known->how = 0;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	known->pc = pc;
 	if ((rule.kind != CFI_CFA_SP && rule.kind != CFI_CFA_FP) ||
 	    rule.ra_save != CFI_AT_CFA || rule.ra >= 0 || rule.ra % 8 != 0 ||
 	    (saved && (rule.fp_save != CFI_AT_CFA || rule.fp >= 0 ||
 	    rule.fp % 8 != 0)))
 		return;
-	known->how = SHADOW_STEP |
-	    (rule.kind == CFI_CFA_FP ? SHADOW_BY_FP : 0) |
-	    (saved ? SHADOW_FP_SAVED : 0);
 	known->cfa = rule.cfa;
 	known->pc_at = rule.ra;
 	known->fp_at = saved ? rule.fp : rule.ra;
 	known->lowest = known->fp_at < rule.ra ? known->fp_at : rule.ra;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	known->how = SHADOW_STEP |
+	    (rule.kind == CFI_CFA_FP ? SHADOW_BY_FP : 0) |
+	    (saved ? SHADOW_FP_SAVED : 0);
 }
 
 /*
