@@ -37,6 +37,7 @@
 enum {
 	FRAME_MAX = 8 << 20,		/* bytes; a larger frame is damage */
 	OWN_MAX = 64,			/* frames of ours to look past */
+	MODULE_TRIES = 8,		/* new modules on a stack, one each */
 };
 
 struct regs {
@@ -284,6 +285,35 @@ drop_own(uintptr_t *frames, size_t n)
 	return n - own;
 }
 
+/* NULL: all lie in modules on the list. */
+static const uintptr_t *
+first_unlisted(const uintptr_t *frames, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!modules_listed((frames[i] & ~STACK_SIGNAL) - 1))
+			return &frames[i];
+	return NULL;
+}
+
+/*
+ * All of it by libunwind, which is told of the modules on our list: what it
+ * says of a frame outside of them, and of those that called it, is a guess.
+ */
+static __attribute__((noinline)) size_t
+collect_by_lib(uintptr_t *frames, size_t max)
+{
+	unsigned tries = MODULE_TRIES;
+	const uintptr_t *unlisted;
+	size_t n;
+
+	do {
+		n = drop_own(frames, unwind_lib_collect(frames, max));
+		unlisted = first_unlisted(frames, n);
+	} while (unlisted != NULL && --tries > 0 &&
+	    modules_known((*unlisted & ~STACK_SIGNAL) - 1));
+	return n;
+}
+
 static size_t
 walk(struct prof_thread *thread, struct regs *regs, uintptr_t *frames,
     size_t max)
@@ -407,7 +437,7 @@ unwind_collect(struct prof_thread *thread, uintptr_t *frames, size_t max)
 	size_t n;
 
 	if (way == PROF_UNWIND_UNW_STEP)
-		return drop_own(frames, unwind_lib_collect(frames, max));
+		return collect_by_lib(frames, max);
 	get_registers(&regs);
 	if (way == PROF_UNWIND_FP) {
 		find_stack(thread, regs.sp);
@@ -416,7 +446,7 @@ unwind_collect(struct prof_thread *thread, uintptr_t *frames, size_t max)
 	note_stack(thread, regs.sp);
 	n = walk(thread, &regs, frames, max);
 	if (unlikely(regs.hard))
-		n = drop_own(frames, unwind_lib_collect(frames, max));
+		n = collect_by_lib(frames, max);
 	return n;
 }
 
