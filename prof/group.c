@@ -394,7 +394,6 @@ change_some(struct group_fold *at, group_change *change)
 	if (at->left == 0)
 		at->shard++;
 	lock_release(&shard->lock);
-	lock_give_way(&shard->lock);
 	return true;
 }
 
@@ -402,9 +401,12 @@ static void
 change_all(group_change *change)
 {
 	struct group_fold at = { 0 };
+	struct shard *shard = &shards[0];
 
-	while (change_some(&at, change))
-		continue;
+	while (change_some(&at, change)) {
+		lock_give_way(&shard->lock);
+		shard = &shards[at.shard < SHARDS ? at.shard : 0];
+	}
 }
 
 static void
