@@ -401,12 +401,9 @@ static void
 change_all(group_change *change)
 {
 	struct group_fold at = { 0 };
-	struct shard *shard = &shards[0];
 
-	while (change_some(&at, change)) {
-		lock_give_way(&shard->lock);
-		shard = &shards[at.shard < SHARDS ? at.shard : 0];
-	}
+	for (unsigned shard = 0; change_some(&at, change); shard = at.shard)
+		lock_give_way(&shards[shard].lock);
 }
 
 static void

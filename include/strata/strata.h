@@ -186,11 +186,10 @@ int strata_pool_create(unsigned narenas, unsigned *pool);
 /*
  * Begins the pool's next generation, in the emptiest arena that is not
  * current; *generation (if not NULL) is its number, which the process counts:
- * see strata_generation. What the arena that was current has
- * unused goes back to the system when the program rests (pool_rest_ms), and at
- * once when its last block is freed. Threads inside a scope go on in the
- * new generation at their next fill of a cache, or within eight times
- * tcache_gc_incr_bytes.
+ * see strata_generation. What the arena that was current has unused goes back
+ * to the system when the program rests (pool_rest_ms), and at once when its
+ * last block is freed. Threads inside a scope go on in the new generation at
+ * their next fill of a cache, or within eight times tcache_gc_incr_bytes.
  * ENOENT no such pool; EAGAIN no arena number is free; ENOMEM.
  */
 int strata_pool_rotate(unsigned pool, uint64_t *generation);
