@@ -140,6 +140,15 @@ os_purge(void *addr, size_t size)
 	return ret == (long)addr ? 0 : (int)ret;
 }
 
+void
+os_purge_within(char *from, char *to)
+{
+	from = (char *)align_up((uintptr_t)from, os_page_system);
+	to = (char *)align_down((uintptr_t)to, os_page_system);
+	if (from < to)
+		(void)os_purge(from, (size_t)(to - from));
+}
+
 bool
 os_purge_probe(void)
 {

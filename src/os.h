@@ -90,6 +90,8 @@ int os_reserve_at(void *addr, size_t size);
 int os_unmap(void *addr, size_t size);
 /* The bytes read as zero afterwards and cost no memory. */
 int os_purge(void *addr, size_t size);
+/* Of the bytes from there to before there, the whole pages; errors are lost. */
+void os_purge_within(char *from, char *to);
 /*
  * Tries whether the kernel's MADV_DONTNEED zeroes, as Linux's does and an
  * emulator's may not. If it does not: false, and os_purge maps anew from here

@@ -87,15 +87,6 @@ slab_take(struct extent *extent, void **end, unsigned n)
 	return want;
 }
 
-static void
-trim_run(const struct extent *extent, size_t from, size_t to)
-{
-	from = align_up(from, os_page_system);
-	to &= ~(os_page_system - 1);
-	if (from < to)
-		(void)os_purge(extent->addr + from, to - from);
-}
-
 bool
 slab_trim(struct extent *extent)
 {
@@ -111,8 +102,8 @@ slab_trim(struct extent *extent)
 			return true;
 		for (to = from; to < nregs && bitmap_get(extent->words, to); )
 			to++;
-		trim_run(extent, from * size,
-		    to == nregs ? extent->size : to * size);
+		os_purge_within(extent->addr + from * size, to == nregs ?
+		    extent_end(extent) : extent->addr + to * size);
 	}
 }
 

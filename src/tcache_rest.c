@@ -103,12 +103,8 @@ tcache_rest(struct tcache *cache, uint64_t now, uint64_t rest_ns,
 static void
 trim_stack(const struct cache_bin *bin, const struct cache_bin_cold *cold)
 {
-	uintptr_t from = align_up((uintptr_t)bin->limit, os_page_system);
-	uintptr_t to = (uintptr_t)(cold->bottom + cold->capacity) &
-	    ~(os_page_system - 1);
-
-	if (from < to)
-		(void)os_purge((void *)from, to - from);
+	os_purge_within((char *)bin->limit,
+	    (char *)(cold->bottom + cold->capacity));
 }
 
 void
