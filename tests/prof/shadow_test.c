@@ -177,17 +177,7 @@ test_random_trees_cut_short(void **state)
 	most = MAX;
 }
 
-static int (*volatile no_tail_call)(int);
-
-static __attribute__((noinline)) int
-descend(int n)
-{
-	if (n == 0) {
-		look();
-		return 0;
-	}
-	return no_tail_call(n - 1) + 1;
-}
+#include "descend.h"
 
 static void
 test_the_unchanged_part_is_not_walked(void **state)

@@ -109,17 +109,7 @@ compare(void)
 		assert_int_equal(ours[i], theirs[i]);
 }
 
-static int (*volatile no_tail_call)(int);
-
-static __attribute__((noinline)) int
-descend(int n)
-{
-	if (n == 0) {
-		look();
-		return 0;
-	}
-	return no_tail_call(n - 1) + 1;
-}
+#include "descend.h"
 
 static void
 test_as_libunwind_at_many_depths(void **state)
