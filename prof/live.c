@@ -143,17 +143,32 @@ count_locked(uint64_t *counter, uint64_t more)
 	__atomic_store_n(counter, *counter + more, __ATOMIC_RELAXED);
 }
 
+/* Chains of records that are in no table, by node.next. */
+static void
+chain_push(struct live **chain, struct live *record)
+{
+	record->node.next = *chain == NULL ? NULL : &(*chain)->node;
+	*chain = record;
+}
+
+/* The chain is not empty. */
+static struct live *
+chain_pop(struct live **chain)
+{
+	struct live *record = *chain;
+	struct hash_node *next = record->node.next;
+
+	*chain = next == NULL ? NULL : container_of(next, struct live, node);
+	return record;
+}
+
 static struct live *
 take_record_locked(struct shard *shard)
 {
-	struct live *record = shard->spare;
-
-	if (record == NULL)
-		return profmem_alloc(sizeof *record, PROFMEM_RECORDS);
-	shard->spare = record->node.next == NULL ? NULL :
-	    container_of(record->node.next, struct live, node);
+	if (shard->spare == NULL)
+		return profmem_alloc(sizeof *shard->spare, PROFMEM_RECORDS);
 	shard->nspare--;
-	return record;
+	return chain_pop(&shard->spare);
 }
 
 static void
@@ -163,8 +178,7 @@ give_record_locked(struct shard *shard, struct live *record)
 		profmem_free(record, sizeof *record);
 		return;
 	}
-	record->node.next = shard->spare == NULL ? NULL : &shard->spare->node;
-	shard->spare = record;
+	chain_push(&shard->spare, record);
 	shard->nspare++;
 }
 
@@ -212,8 +226,7 @@ end_locked(struct shard *shard, struct live *record, uint64_t now_ns)
 	/* a walker without the lock looks at the other bits */
 	__atomic_store_n(&record->since, record->since | LIVE_DEAD,
 	    __ATOMIC_RELAXED);
-	record->node.next = shard->limbo == NULL ? NULL : &shard->limbo->node;
-	shard->limbo = record;
+	chain_push(&shard->limbo, record);
 }
 
 /* Of a table that grows meanwhile another line is fetched: no harm done. */
@@ -433,18 +446,6 @@ live_cut_walk(struct live_cursor *cursor, live_visit *visit, void *arg)
 	return true;
 }
 
-static struct live *
-limbo_pop_locked(struct shard *shard)
-{
-	struct live *record = shard->limbo;
-	struct hash_node *next = record->node.next;
-
-	shard->limbo = next == NULL ? NULL :
-	    container_of(next, struct live, node);
-	list_remove(&record->list);
-	return record;
-}
-
 /* A fork child may lose those that are off the list: they are 32. */
 static void
 sweep(struct shard *shard)
@@ -454,8 +455,10 @@ sweep(struct shard *shard)
 
 	while (n == LIVE_STEP) {
 		lock_acquire(&shard->lock);
-		for (n = 0; n < LIVE_STEP && shard->limbo != NULL; n++)
-			records[n] = limbo_pop_locked(shard);
+		for (n = 0; n < LIVE_STEP && shard->limbo != NULL; n++) {
+			records[n] = chain_pop(&shard->limbo);
+			list_remove(&records[n]->list);
+		}
 		lock_release(&shard->lock);
 		for (unsigned i = 0; i < n; i++)
 			profmem_free(records[i], sizeof *records[i]);
