@@ -29,6 +29,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -291,6 +292,18 @@ audit_expire(unsigned first)
 	}
 	if (audits == NULL)
 		audits_end = &audits;
+}
+
+/* usable, as malloc rounds up: a profile counts what the records take. */
+static void
+audit_print(void)
+{
+	size_t usable = 0;
+
+	for (struct audit *a = audits; a != NULL; a = a->next)
+		usable += malloc_usable_size(a);
+	if (audits != NULL)
+		printf("audit: %zu bytes, %zu usable\n", audit_bytes, usable);
 }
 
 /* --- requests ------------------------------------------------------------ */
@@ -756,8 +769,7 @@ main(int argc, char **argv)
 	serve();
 	while (conns != NULL)
 		conn_close(conns);
-	if (audit_bytes > 0)
-		printf("audit: %zu bytes\n", audit_bytes);
+	audit_print();
 	reload_pool_print();
 	sessions_expire(UINT32_MAX);
 	audit_expire(UINT32_MAX);

@@ -104,7 +104,8 @@ pool_is_tidy() {
 		holds "$pages >= $bytes && $pages < 1.1 * $bytes"
 }
 
-# The stray that is written inside of the scope; the program counts its bytes.
+# The stray that is written inside of the scope; the program counts its bytes,
+# with what its blocks were rounded up by.
 stray_is_named() {
 	"$STRATA" generations -f json "$profile" >generations.json &&
 		jq -c '.sites[] | [.site, .kind, .stray_bytes]' \
@@ -114,7 +115,7 @@ stray_is_named() {
 }
 
 stray_bytes_are_the_programs() {
-	jq -e --argjson own "$(sed -n 's/^audit: \([0-9]*\) .*/\1/p' \
+	jq -e --argjson own "$(sed -n 's/^audit:.* \([0-9]*\) usable$/\1/p' \
 		server.out)" '.sites[] | select(.site == "audit_record") |
 		((.bytes - $own) | fabs) <= 4 * .bytes_error and
 		.stray_bytes > $own / 2' generations.json
