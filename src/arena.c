@@ -70,12 +70,7 @@ purge_at_once(struct arena *arena)
 static void
 reset_settings(struct arena *arena)
 {
-	uint64_t now = os_now_ns();
-
-	pages_decay_ms_set(&arena->pages, EXTENT_DIRTY, opt.dirty_decay_ms,
-	    now);
-	pages_decay_ms_set(&arena->pages, EXTENT_MUZZY, opt.muzzy_decay_ms,
-	    now);
+	pages_decay_ms_reset(&arena->pages, os_now_ns());
 	pages_grow_limit_set(&arena->pages, SC_LARGE_MAX);
 	arena_oversize_set(arena, opt.oversize_threshold != 0 ?
 	    opt.oversize_threshold : SC_LARGE_MAX + os_page);
@@ -349,8 +344,7 @@ arena_decay_ms_get(unsigned index, enum extent_state state)
 
 	if (arena != NULL)
 		return pages_decay_ms_get(&arena->pages, state);
-	return state == EXTENT_DIRTY ? opt.dirty_decay_ms :
-	    opt.muzzy_decay_ms;
+	return pages_decay_ms_default(state);
 }
 
 int
@@ -366,10 +360,7 @@ arena_decay_ms_set(unsigned index, enum extent_state state, ssize_t ms)
 	}
 	if (index != ARENA_NONE)
 		return EFAULT;
-	if (state == EXTENT_DIRTY)
-		opt.dirty_decay_ms = ms;
-	else
-		opt.muzzy_decay_ms = ms;
+	pages_decay_ms_default_set(state, ms);
 	return 0;
 }
 

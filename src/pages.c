@@ -31,18 +31,20 @@ pages_init(struct pages *pages, unsigned arena, bool own_window)
 {
 	static const char *const names[] = { "extents_dirty",
 	    "extents_muzzy", "extents_retained" };
+	static const char *const decay_names[PAGES_NDECAYS] = {
+	    "decay_dirty", "decay_muzzy" };
 	uint64_t now = os_now_ns();
 
 	extent_store_init(&pages->store, &base_meta);
 	for (unsigned i = 0; i < EXTENT_NCACHES; i++)
 		ecache_init(&pages->caches[i], arena, (enum extent_state)i,
 		    &pages->store, names[i]);
-	decay_init(&pages->decays[EXTENT_DIRTY], opt.dirty_decay_ms, now,
-	    "decay_dirty");
-	decay_init(&pages->decays[EXTENT_MUZZY], opt.muzzy_decay_ms, now,
-	    "decay_muzzy");
-	pages->own_ms[EXTENT_DIRTY] = opt.dirty_decay_ms;
-	pages->own_ms[EXTENT_MUZZY] = opt.muzzy_decay_ms;
+	for (unsigned i = 0; i < PAGES_NDECAYS; i++) {
+		ssize_t ms = pages_decay_ms_default((enum extent_state)i);
+
+		decay_init(&pages->decays[i], ms, now, decay_names[i]);
+		pages->own_ms[i] = ms;
+	}
 	lock_init(&pages->grow_lock, RANK_GROW, "grow");
 	pages->grow_next = GROW_MIN;
 	pages->unwatched = true;
@@ -789,6 +791,14 @@ pages_grow_limit_set(struct pages *pages, size_t limit)
 }
 
 void
+pages_decay_ms_reset(struct pages *pages, uint64_t now)
+{
+	for (unsigned i = 0; i < PAGES_NDECAYS; i++)
+		pages_decay_ms_set(pages, (enum extent_state)i,
+		    pages_decay_ms_default((enum extent_state)i), now);
+}
+
+void
 pages_renew(struct pages *pages, extent_hooks_t *hooks)
 {
 	uint64_t now = os_now_ns();
@@ -806,8 +816,7 @@ pages_renew(struct pages *pages, extent_hooks_t *hooks)
 	pages_dss_set(pages, pages_dss_default());
 	atomic_store_explicit(&pages->grow_limit, SC_LARGE_MAX,
 	    memory_order_relaxed);
-	pages_decay_ms_set(pages, EXTENT_DIRTY, opt.dirty_decay_ms, now);
-	pages_decay_ms_set(pages, EXTENT_MUZZY, opt.muzzy_decay_ms, now);
+	pages_decay_ms_reset(pages, now);
 }
 
 uint64_t

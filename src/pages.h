@@ -145,6 +145,8 @@ void pages_purge(struct pages *pages);
 ssize_t pages_decay_ms_get(struct pages *pages, enum extent_state state);
 void pages_decay_ms_set(struct pages *pages, enum extent_state state,
     ssize_t ms, uint64_t now);
+/* Both: to what new arenas have. */
+void pages_decay_ms_reset(struct pages *pages, uint64_t now);
 /*
  * The most bytes that are mapped at once when fewer are needed; rounded down
  * to whole pages of a size class. EINVAL: less than a page, or SIZE_MAX.
@@ -167,6 +169,8 @@ pages_dss_set(struct pages *pages, enum option_dss dss)
 {
 	atomic_store_explicit(&pages->dss, (int)dss, memory_order_relaxed);
 }
+ssize_t pages_decay_ms_default(enum extent_state state);
+void pages_decay_ms_default_set(enum extent_state state, ssize_t ms);
 enum option_dss pages_dss_default(void);
 void pages_dss_default_set(enum option_dss dss);
 

@@ -26,8 +26,29 @@ enum { WINDOW_IS_FREE = true };
 #endif
 
 static _Atomic uintptr_t window_next;
-/* Of arenas to come; less than 0: as the option says. */
+
+/* Of arenas to come; -1 and MS_OPTION: as the option says. */
+enum { MS_OPTION = DECAY_NEVER - 1 };
 static _Atomic int new_dss = -1;
+static _Atomic ssize_t new_ms[PAGES_NDECAYS] = { MS_OPTION, MS_OPTION };
+
+ssize_t
+pages_decay_ms_default(enum extent_state state)
+{
+	ssize_t ms = atomic_load_explicit(&new_ms[state],
+	    memory_order_relaxed);
+
+	if (ms != MS_OPTION)
+		return ms;
+	return state == EXTENT_DIRTY ? opt.dirty_decay_ms :
+	    opt.muzzy_decay_ms;
+}
+
+void
+pages_decay_ms_default_set(enum extent_state state, ssize_t ms)
+{
+	atomic_store_explicit(&new_ms[state], ms, memory_order_relaxed);
+}
 
 enum option_dss
 pages_dss_default(void)

@@ -112,6 +112,7 @@ test_old_and_new_value_in_one_call(void **state)
 	    sizeof new), 0);
 	assert_int_equal(old, first);
 	assert_int_equal(get("arenas.dirty_decay_ms", sizeof new), 1234);
+	assert_int_equal(get("opt.dirty_decay_ms", sizeof new), first);
 	assert_int_equal(mallctl("arenas.dirty_decay_ms", NULL, NULL, &first,
 	    sizeof first), 0);
 	new = -2;
