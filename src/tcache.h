@@ -18,11 +18,10 @@
  * Bounds: a class has (regions of a slab) << lg_tcache_nslots_mul slots,
  *   between tcache_nslots_small_min and _max; large classes up to tcache_max
  *   have tcache_nslots_large. tcache_ncached_max overrides both, and a thread
- *   may choose its own. The bytes of
- *   all bins have a budget: a part that every cache may use, and more of it,
- *   up to 5 MiB, lent from what all threads share (8 MiB a CPU) and given back
- *   when idle;
- *   so one busy thread has much and a thousand idle ones have little.
+ *   may choose its own. The bytes of all bins have a budget: a part that every
+ *   cache may use, and more of it, up to 5 MiB, lent from what all threads
+ *   share, 8 MiB a CPU, and given back when idle; so one busy thread has much
+ *   and a thousand idle ones have little.
  * Locks: none; the owner's thread only, but for what another may take of an
  *   open cache (tcache_rest.h): the idle blocks, which no fast path touches.
  *   The slow paths of such a cache and who takes claim it meanwhile. Filling
