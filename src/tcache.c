@@ -266,7 +266,8 @@ afford(struct tcache *cache, size_t more)
 
 	if (room <= BYTES_OWN + cache->lent)
 		return true;
-	if (room > BYTES_MAX)
+	if (room > BYTES_MAX || atomic_load_explicit(&shared,
+	    memory_order_relaxed) < (int64_t)loan)
 		return false;
 	if (atomic_fetch_sub_explicit(&shared, (int64_t)loan,
 	    memory_order_relaxed) < (int64_t)loan) {
@@ -338,8 +339,9 @@ enlarge(struct tcache *cache, unsigned i, unsigned n)
 }
 
 /*
- * Raises the limit to n slots; if they are too many for the budget, to the
- * two that are everybody's right. False if nothing was gained.
+ * Raises the limit to n slots; if they are too many for the budget, to half of
+ * them, and so on down to the two that are everybody's right. False if nothing
+ * was gained.
  */
 static bool
 raise_limit(struct tcache *cache, unsigned i, unsigned n)
@@ -348,9 +350,9 @@ raise_limit(struct tcache *cache, unsigned i, unsigned n)
 
 	if (n > cache->cold[i].slots)
 		n = cache->cold[i].slots;
-	if (n > 2 && n > limit &&
+	while (n > 2 && n > limit &&
 	    !afford(cache, (size_t)(n - limit) * sc_size(i)))
-		n = 2;
+		n = n > 4 ? n / 2 : 2;
 	if (n <= limit ||
 	    (n > cache->cold[i].capacity && enlarge(cache, i, n) != 0))
 		return false;
@@ -393,7 +395,7 @@ fill_count(struct tcache *cache, unsigned i)
 	if (n > limit_of(cache, i))
 		n = limit_of(cache, i);
 	most = clamp(FILL_MAX_BYTES / sc_size(i), 1, (cold->slots + 1) / 2);
-	cold->fill = clamp((size_t)cold->fill * 2, 1, most);
+	cold->fill = clamp((size_t)n * 2, 1, most);
 	return n;
 }
 
