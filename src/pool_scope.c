@@ -348,9 +348,27 @@ each_cache(struct thread *thread, void (*op)(struct tcache *cache))
 	each_parked(thread, op);
 }
 
+/*
+ * The thread's own cache has no use for its room in a scope, and the scope's
+ * may be short of it: it would fill by ten blocks at a time instead of a
+ * hundred, under a lock that all who build have in common. A scope that has
+ * allocated as much as was lent can pay for asking again.
+ */
+static void
+call_in_loan(struct thread *thread)
+{
+	const struct pool_scope *scope = top(thread);
+	size_t lent = thread->own_cache.lent;
+
+	if (scope != NULL && lent > 0 &&
+	    thread_allocated(thread) - scope->since >= lent)
+		tcache_shrink_room(&thread->own_cache);
+}
+
 void
 pool_gc(struct thread *thread)
 {
+	call_in_loan(thread);
 	each_cache(thread, tcache_gc);
 }
 

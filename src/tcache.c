@@ -617,6 +617,17 @@ tcache_gc(struct tcache *cache)
 	end(cache, begun);
 }
 
+void
+tcache_shrink_room(struct tcache *cache)
+{
+	bool begun = begin(cache);
+
+	for (unsigned i = 0; i < cache->nbins; i++)
+		set_limit(cache, i, count_of(cache, i));
+	repay(cache);
+	end(cache, begun);
+}
+
 /* gc's measure of what is idle is the least that there ever was. */
 static void
 open_bin(struct cache_bin *bin, struct cache_bin_cold *cold, unsigned count)

@@ -157,6 +157,12 @@ void tcache_flush_bin(struct tcache *cache, unsigned sizeclass,
 void tcache_gc(struct tcache *cache);
 
 /*
+ * The room that it does not fill goes back, and with it what was lent for
+ * that.
+ */
+void tcache_shrink_room(struct tcache *cache);
+
+/*
  * From now on another thread may take what is idle, and most of what there is
  * counts as idle till it is used: by the owner, at its gc.
  */

@@ -173,6 +173,28 @@ test_no_cache_mixes_generations(void **state)
 }
 
 static void
+test_a_long_scope_calls_the_loan_of_the_thread_s_cache_in(void **state)
+{
+	const struct tcache *own = &thread_self()->own_cache;
+	void *blocks[N];
+
+	blocks_make(blocks, N, 4096);
+	blocks_free(blocks, N);
+	assert_true(own->lent > 0);
+	blocks_make(blocks, N, 2048);
+	enter();
+	for (unsigned i = 0; i < 10; i++) {
+		void *inside[N];
+
+		blocks_make(inside, N, 1024);
+		blocks_free(inside, N);
+	}
+	leave();
+	assert_int_equal(own->room, tcache_bytes(own));
+	blocks_free(blocks, N);
+}
+
+static void
 test_a_thread_inside_follows_a_rotation(void **state)
 {
 	void *blocks[N];
@@ -554,6 +576,8 @@ main(void)
 		WITH_POOL(test_a_thread_made_inside_begins_outside),
 		WITH_POOL(test_an_arena_bound_inside_is_for_afterwards),
 		WITH_POOL(test_no_cache_mixes_generations),
+		WITH_POOL(
+		    test_a_long_scope_calls_the_loan_of_the_thread_s_cache_in),
 		WITH_POOL(test_a_thread_inside_follows_a_rotation),
 		WITH_POOL(test_a_thread_follows_when_an_inner_scope_ends),
 		WITH_POOL(test_scopes_nest),

@@ -214,6 +214,25 @@ test_a_fill_is_halved_until_it_can_be_paid(void **state)
 }
 
 static void
+test_room_goes_without_its_blocks(void **state)
+{
+	unsigned class = sc_index(1024);
+	static void *blocks[900];
+
+	take_and_give(class, 1000);
+	for (unsigned i = 0; i < 900; i++)
+		blocks[i] = take(class);
+	assert_true(cache.lent > 0);
+	tcache_shrink_room(&cache);
+	assert_int_equal(cache.lent, 0);
+	assert_int_equal(cache.room, tcache_bytes(&cache));
+	assert_true(count(class) >= 100);
+	for (unsigned i = 0; i < 900; i++)
+		give(blocks[i]);
+	assert_true(count(class) >= 1000);
+}
+
+static void
 test_what_is_idle_goes(void **state)
 {
 	static void *blocks[1000];
@@ -335,6 +354,7 @@ main(void)
 		WITH_CACHE(test_the_budget_bounds_the_whole),
 		WITH_CACHE(test_many_caches_share_the_budget),
 		WITH_CACHE(test_a_fill_is_halved_until_it_can_be_paid),
+		WITH_CACHE(test_room_goes_without_its_blocks),
 		WITH_CACHE(test_what_is_idle_goes),
 		WITH_CACHE(test_gc_leaves_what_is_in_use),
 		WITH_CACHE(test_large_blocks_are_cached),
