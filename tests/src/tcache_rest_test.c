@@ -327,6 +327,7 @@ test_owners_may_be_at_work_meanwhile(void **state)
 		pthread_join(threads[i], NULL);
 	atomic_store(&done, true);
 	pthread_join(thief, NULL);
+	assert_true(atomic_load(&taken) > 0);
 	tcache_check(&thread_self()->own_cache);
 	arena_check(arena_get(0, true));
 	arena_check(arena_get(1, true));
@@ -374,6 +375,7 @@ test_threads_may_end_meanwhile(void **state)
 	}
 	atomic_store(&done, true);
 	pthread_join(thief, NULL);
+	assert_true(atomic_load(&taken) > 0);
 	arena_check(arena_get(0, true));
 	arena_check(arena_get(1, true));
 }
