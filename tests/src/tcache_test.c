@@ -36,6 +36,17 @@ give(void *ptr)
 		arena_free(ptr, entry);
 }
 
+static void
+take_and_give(unsigned class, unsigned n)
+{
+	static void *blocks[3000];
+
+	for (unsigned i = 0; i < n; i++)
+		blocks[i] = take(class);
+	for (unsigned i = 0; i < n; i++)
+		give(blocks[i]);
+}
+
 static unsigned
 count(unsigned class)
 {
@@ -88,7 +99,6 @@ test_fills_come_in_address_order(void **state)
 static void
 check_batch_stays(unsigned class)
 {
-	static void *blocks[1000];
 	struct arena *arena = arena_get(0, true);
 	struct bin_stats before, after;
 	struct lock_stats ignored;
@@ -97,10 +107,7 @@ check_batch_stays(unsigned class)
 		if (round == 1)
 			bin_stats_read(&arena->bins[class], &before,
 			    &ignored);
-		for (unsigned i = 0; i < 1000; i++)
-			blocks[i] = take(class);
-		for (unsigned i = 0; i < 1000; i++)
-			give(blocks[i]);
+		take_and_give(class, 1000);
 		tcache_check(&cache);
 	}
 	bin_stats_read(&arena->bins[class], &after, &ignored);
@@ -125,15 +132,8 @@ test_a_batch_of_pages_stays_in_the_cache(void **state)
 static void
 test_the_budget_bounds_the_whole(void **state)
 {
-	static void *blocks[3000];
-
 	for (unsigned class = 0; class < SC_NSMALL; class++) {
-		unsigned n = class < 20 ? 3000 : 300;
-
-		for (unsigned i = 0; i < n; i++)
-			blocks[i] = take(class);
-		for (unsigned i = 0; i < n; i++)
-			give(blocks[i]);
+		take_and_give(class, class < 20 ? 3000 : 300);
 		tcache_check(&cache);
 		assert_true(count(class) <= tcache_slots(class));
 	}
@@ -147,15 +147,11 @@ test_many_caches_share_the_budget(void **state)
 	static struct tcache many[64];
 	struct tcache saved = cache;
 	unsigned class = sc_index(1024);
-	static void *blocks[1000];
 	size_t sum = 0;
 
 	for (unsigned k = 0; k < 64; k++) {
 		tcache_init(&cache, arena_get(0, true));
-		for (unsigned i = 0; i < 1000; i++)
-			blocks[i] = take(class);
-		for (unsigned i = 0; i < 1000; i++)
-			give(blocks[i]);
+		take_and_give(class, 1000);
 		tcache_check(&cache);
 		sum += tcache_bytes(&cache);
 		assert_true(count(class) >= 100);
@@ -169,22 +165,8 @@ test_many_caches_share_the_budget(void **state)
 	}
 	cache = saved;
 	tcache_init(&cache, arena_get(0, true));
-	for (unsigned i = 0; i < 1000; i++)
-		blocks[i] = take(class);
-	for (unsigned i = 0; i < 1000; i++)
-		give(blocks[i]);
+	take_and_give(class, 1000);
 	assert_true(count(class) >= 1000);
-}
-
-static void
-take_and_give(unsigned class, unsigned n)
-{
-	static void *blocks[2000];
-
-	for (unsigned i = 0; i < n; i++)
-		blocks[i] = take(class);
-	for (unsigned i = 0; i < n; i++)
-		give(blocks[i]);
 }
 
 static unsigned
@@ -235,14 +217,10 @@ test_room_goes_without_its_blocks(void **state)
 static void
 test_what_is_idle_goes(void **state)
 {
-	static void *blocks[1000];
 	unsigned class = sc_index(64);
 	size_t before;
 
-	for (unsigned i = 0; i < 1000; i++)
-		blocks[i] = take(class);
-	for (unsigned i = 0; i < 1000; i++)
-		give(blocks[i]);
+	take_and_give(class, 1000);
 	before = count(class);
 	for (unsigned i = 0; i < 400; i++)
 		tcache_gc(&cache);
@@ -255,23 +233,16 @@ test_what_is_idle_goes(void **state)
 static void
 test_gc_leaves_what_is_in_use(void **state)
 {
-	static void *blocks[1000];
 	unsigned class = sc_index(64);
 	struct bin_stats before, after;
 	struct lock_stats ignored;
 
-	for (unsigned i = 0; i < 1000; i++)
-		blocks[i] = take(class);
-	for (unsigned i = 0; i < 1000; i++)
-		give(blocks[i]);
+	take_and_give(class, 1000);
 	for (unsigned round = 0; round < 1000; round++) {
 		if (round == 900)
 			bin_stats_read(&cache.arena->bins[class], &before,
 			    &ignored);
-		for (unsigned i = 0; i < 100; i++)
-			blocks[i] = take(class);
-		for (unsigned i = 0; i < 100; i++)
-			give(blocks[i]);
+		take_and_give(class, 100);
 		tcache_gc(&cache);
 		tcache_check(&cache);
 	}
