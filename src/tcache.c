@@ -262,10 +262,13 @@ static bool
 afford(struct tcache *cache, size_t more)
 {
 	size_t room = cache->room + more;
-	size_t loan = more > BYTES_LOAN ? more : BYTES_LOAN;
+	size_t loan;
 
 	if (room <= BYTES_OWN + cache->lent)
 		return true;
+	loan = room - BYTES_OWN - cache->lent;
+	if (loan < BYTES_LOAN)
+		loan = BYTES_LOAN;
 	if (room > BYTES_MAX || atomic_load_explicit(&shared,
 	    memory_order_relaxed) < (int64_t)loan)
 		return false;
@@ -528,6 +531,7 @@ tcache_slots_set(struct tcache *cache, unsigned sizeclass, unsigned n)
 	flush_bin(cache, sizeclass, n);
 	if (limit_of(cache, sizeclass) > n)
 		set_limit(cache, sizeclass, n);
+	repay(cache);
 	cache->cold[sizeclass].slots = n;
 	if (n > 0 && sizeclass >= cache->nbins)
 		cache->nbins = sizeclass + 1;

@@ -196,6 +196,18 @@ test_a_fill_is_halved_until_it_can_be_paid(void **state)
 }
 
 static void
+test_fewer_slots_give_their_loan_back(void **state)
+{
+	unsigned class = sc_index(4096), slots = tcache_slots(class);
+
+	take_and_give(class, 1000);
+	assert_true(cache.lent > 0);
+	tcache_slots_set(&cache, class, 8);
+	assert_int_equal(cache.lent, 0);
+	tcache_slots_set(&cache, class, slots);
+}
+
+static void
 test_room_goes_without_its_blocks(void **state)
 {
 	unsigned class = sc_index(1024);
@@ -325,6 +337,7 @@ main(void)
 		WITH_CACHE(test_the_budget_bounds_the_whole),
 		WITH_CACHE(test_many_caches_share_the_budget),
 		WITH_CACHE(test_a_fill_is_halved_until_it_can_be_paid),
+		WITH_CACHE(test_fewer_slots_give_their_loan_back),
 		WITH_CACHE(test_room_goes_without_its_blocks),
 		WITH_CACHE(test_what_is_idle_goes),
 		WITH_CACHE(test_gc_leaves_what_is_in_use),
