@@ -349,8 +349,8 @@ each_cache(struct thread *thread, void (*op)(struct tcache *cache))
 }
 
 /*
- * The thread's own cache has no use for its room in a scope, and the scope's
- * may be short of it: it would fill by ten blocks at a time instead of a
+ * In a scope the thread's own cache takes only what is freed of elsewhere, and
+ * the scope's may be short of room: it would fill by ten blocks instead of a
  * hundred, under a lock that all who build have in common. A scope that has
  * allocated as much as was lent can pay for asking again.
  */

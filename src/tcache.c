@@ -24,11 +24,13 @@ enum {
 	 * All threads together have BYTES_CPU a CPU for it. With half of that
 	 * two threads that served requests had it all, and filled the caches
 	 * of the pool that they then built in by 26 blocks at a time instead
-	 * of 112: a tenth of the build.
+	 * of 112: a tenth of the build. BYTES_SHARED is the most, since a
+	 * container may have less memory than its host's CPUs would say.
 	 */
 	BYTES_OWN = 384 << 10,
 	BYTES_MAX = 5 << 20,
 	BYTES_CPU = 8 << 20,
+	BYTES_SHARED = 64 << 20,
 	BYTES_LOAN = 128 << 10,		/* the least that is lent */
 	CAPACITY_MIN = 8,
 	LG_CAPACITY_MAX = 15,
@@ -112,6 +114,8 @@ stack_align(size_t size)
 void
 tcache_boot(void)
 {
+	int64_t bytes;
+
 	nbins = 0;
 	for (unsigned i = 0; i < TCACHE_NBINS; i++) {
 		slots[i] = slots_of(i);
@@ -121,8 +125,9 @@ tcache_boot(void)
 	for (unsigned i = 0; i <= LG_CAPACITY_MAX; i++)
 		base_pool_init(&stacks[i], &base_meta, sizeof(void *) << i,
 		    stack_align(sizeof(void *) << i));
-	atomic_store_explicit(&shared, (int64_t)os_ncpus() * BYTES_CPU,
-	    memory_order_relaxed);
+	bytes = (int64_t)os_ncpus() * BYTES_CPU;
+	atomic_store_explicit(&shared, bytes < BYTES_SHARED ? bytes :
+	    BYTES_SHARED, memory_order_relaxed);
 }
 
 unsigned

@@ -20,8 +20,8 @@
  *   have tcache_nslots_large. tcache_ncached_max overrides both, and a thread
  *   may choose its own. The bytes of all bins have a budget: a part that every
  *   cache may use, and more of it, up to 5 MiB, lent from what all threads
- *   share, 8 MiB a CPU, and given back when idle; so one busy thread has much
- *   and a thousand idle ones have little.
+ *   share, 8 MiB a CPU but at most 64, and given back by gc, as their thread
+ *   goes on without; so one busy thread has much and a thousand have little.
  * Locks: none; the owner's thread only, but for what another may take of an
  *   open cache (tcache_rest.h): the idle blocks, which no fast path touches.
  *   The slow paths of such a cache and who takes claim it meanwhile. Filling
