@@ -255,11 +255,14 @@ repay(struct tcache *cache)
 {
 	size_t need = cache->room > BYTES_OWN ? cache->room - BYTES_OWN : 0;
 
-	if (cache->lent <= need)
+	size_t lent = cache->lent;
+
+	if (lent <= need)
 		return;
-	atomic_fetch_add_explicit(&shared, (int64_t)(cache->lent - need),
-	    memory_order_relaxed);
-	cache->lent = need;
+	/* In this order: a fork between them must not count it twice. */
+	__atomic_store_n(&cache->lent, need, __ATOMIC_RELAXED);
+	atomic_fetch_add_explicit(&shared, (int64_t)(lent - need),
+	    memory_order_release);
 }
 
 /* True if there may be more bytes of room. */
@@ -506,6 +509,14 @@ tcache_make_room(struct tcache *cache, unsigned sizeclass)
 
 	end(cache, begun);
 	return made;
+}
+
+void
+tcache_abandon(struct tcache *cache)
+{
+	atomic_fetch_add_explicit(&shared, (int64_t)cache->lent,
+	    memory_order_relaxed);
+	cache->lent = 0;
 }
 
 void

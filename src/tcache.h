@@ -127,6 +127,12 @@ void tcache_init(struct tcache *cache, struct arena *arena);
 /* Gives every block, all room and what was lent back; it stays usable. */
 void tcache_flush_all(struct tcache *cache);
 
+/*
+ * In a fork's child, of a thread that is gone: what was lent goes back, the
+ * blocks are lost. Where the thread was just borrowing, that loan is too.
+ */
+void tcache_abandon(struct tcache *cache);
+
 /* From now on fills come from arena, of the same domain as before. */
 void tcache_use_arena(struct tcache *cache, struct arena *arena);
 /* Empties the cache, then binds it to arena and to its domain. */

@@ -534,6 +534,7 @@ thread_fork_child(void)
 		list_remove(&thread->link);
 		thread->live = false;
 		nthreads--;
+		tcache_abandon(&thread->own_cache);
 		pool_thread_forget(thread);
 	}
 	/* Some were about to join an arena, or had, or were between two. */

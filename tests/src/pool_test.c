@@ -563,6 +563,69 @@ test_a_child_forgets_who_was_about_to_enter(void **state)
 	assert_int_equal(status, 0);
 }
 
+/* Till the budget that all caches share is with threads that are waiting. */
+static void *
+borrow_and_wait(void *arg)
+{
+	pthread_barrier_t *barrier = ((void **)arg)[0];
+	void *blocks[N];
+
+	if (((void **)arg)[1] != NULL)
+		enter();
+	blocks_make(blocks, N, 4096);
+	blocks_free(blocks, N);
+	pthread_barrier_wait(barrier);
+	pthread_barrier_wait(barrier);
+	if (((void **)arg)[1] != NULL)
+		leave();
+	return NULL;
+}
+
+static size_t
+lent_at_most(void)
+{
+	void *blocks[N];
+
+	blocks_make(blocks, N, 4096);
+	blocks_free(blocks, N);
+	return thread_self()->own_cache.lent;
+}
+
+static void
+check_a_child_has_their_loans(bool scoped)
+{
+	enum { THREADS = 40 };
+	pthread_t threads[THREADS];
+	pthread_barrier_t barrier;
+	void *arg[2] = { &barrier, scoped ? &barrier : NULL };
+	int status;
+	pid_t pid;
+
+	tcache_flush_all(&thread_self()->own_cache);
+	pthread_barrier_init(&barrier, NULL, THREADS + 1);
+	for (unsigned i = 0; i < THREADS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL,
+		    borrow_and_wait, arg), 0);
+	pthread_barrier_wait(&barrier);
+	assert_true(lent_at_most() < 1 << 20);
+	pid = fork();
+	if (pid == 0)
+		_exit(lent_at_most() < 3 << 20);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	pthread_barrier_wait(&barrier);
+	for (unsigned i = 0; i < THREADS; i++)
+		assert_int_equal(pthread_join(threads[i], NULL), 0);
+	pthread_barrier_destroy(&barrier);
+	assert_int_equal(status, 0);
+}
+
+static void
+test_a_child_has_the_loans_of_threads_that_are_gone(void **state)
+{
+	check_a_child_has_their_loans(false);
+	check_a_child_has_their_loans(true);
+}
+
 #define WITH_POOL(test) \
 	cmocka_unit_test_setup_teardown(test, setup, teardown)
 
@@ -595,6 +658,7 @@ main(void)
 		WITH_POOL(test_its_arenas_are_not_the_programs),
 		WITH_POOL(test_generations_are_the_process_s),
 		WITH_POOL(test_a_child_forgets_who_was_about_to_enter),
+		WITH_POOL(test_a_child_has_the_loans_of_threads_that_are_gone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
