@@ -12,8 +12,11 @@ import _ctypes, ctypes, os, sys, time
 lib = ctypes.CDLL(sys.argv[1])
 pool = ctypes.c_uint()
 assert lib.strata_pool_create(0, ctypes.byref(pool)) == 0
-while len(os.listdir("/proc/self/task")) < 2:
+tasks = 1
+while tasks < 2:
     assert lib.strata_pool_rotate(pool, None) == 0
+    tasks = len(os.listdir("/proc/self/task"))
+assert tasks == 2
 _ctypes.dlclose(lib._handle)
 while len(os.listdir("/proc/self/task")) > 1:
     time.sleep(0.02)
