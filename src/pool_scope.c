@@ -530,9 +530,6 @@ pool_thread_forget(struct thread *thread)
 			list_push_back(&orphans, &cache->link);
 		thread->pool.parked_of[i] = NULL;
 	}
-	for (unsigned i = 0; i < thread->pool.depth; i++)
-		if (thread->pool.scopes[i].cache != NULL &&
-		    !thread->pool.scopes[i].borrowed)
-			tcache_abandon(&thread->pool.scopes[i].cache->cache);
+	each_cache(thread, tcache_abandon);
 	thread->pool.depth = 0;
 }

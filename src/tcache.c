@@ -114,8 +114,6 @@ stack_align(size_t size)
 void
 tcache_boot(void)
 {
-	int64_t bytes;
-
 	nbins = 0;
 	for (unsigned i = 0; i < TCACHE_NBINS; i++) {
 		slots[i] = slots_of(i);
@@ -125,9 +123,8 @@ tcache_boot(void)
 	for (unsigned i = 0; i <= LG_CAPACITY_MAX; i++)
 		base_pool_init(&stacks[i], &base_meta, sizeof(void *) << i,
 		    stack_align(sizeof(void *) << i));
-	bytes = (int64_t)os_ncpus() * BYTES_CPU;
-	atomic_store_explicit(&shared, bytes < BYTES_SHARED ? bytes :
-	    BYTES_SHARED, memory_order_relaxed);
+	atomic_store_explicit(&shared, clamp((size_t)os_ncpus() * BYTES_CPU,
+	    BYTES_CPU, BYTES_SHARED), memory_order_relaxed);
 }
 
 unsigned
@@ -254,7 +251,6 @@ static void
 repay(struct tcache *cache)
 {
 	size_t need = cache->room > BYTES_OWN ? cache->room - BYTES_OWN : 0;
-
 	size_t lent = cache->lent;
 
 	if (lent <= need)

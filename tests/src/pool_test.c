@@ -563,26 +563,9 @@ test_a_child_forgets_who_was_about_to_enter(void **state)
 	assert_int_equal(status, 0);
 }
 
-/* Till the budget that all caches share is with threads that are waiting. */
-static void *
-borrow_and_wait(void *arg)
-{
-	pthread_barrier_t *barrier = ((void **)arg)[0];
-	void *blocks[N];
-
-	if (((void **)arg)[1] != NULL)
-		enter();
-	blocks_make(blocks, N, 4096);
-	blocks_free(blocks, N);
-	pthread_barrier_wait(barrier);
-	pthread_barrier_wait(barrier);
-	if (((void **)arg)[1] != NULL)
-		leave();
-	return NULL;
-}
-
+/* As much as a cache may have of the budget that all share, if it is there. */
 static size_t
-lent_at_most(void)
+borrow(void)
 {
 	void *blocks[N];
 
@@ -591,31 +574,50 @@ lent_at_most(void)
 	return thread_self()->own_cache.lent;
 }
 
+struct borrowers {
+	pthread_barrier_t barrier;
+	bool inside;
+};
+
+static void *
+borrow_and_wait(void *arg)
+{
+	struct borrowers *borrowers = arg;
+
+	if (borrowers->inside)
+		enter();
+	borrow();
+	pthread_barrier_wait(&borrowers->barrier);
+	pthread_barrier_wait(&borrowers->barrier);
+	if (borrowers->inside)
+		leave();
+	return NULL;
+}
+
 static void
-check_a_child_has_their_loans(bool scoped)
+check_a_child_has_their_loans(bool inside)
 {
 	enum { THREADS = 40 };
 	pthread_t threads[THREADS];
-	pthread_barrier_t barrier;
-	void *arg[2] = { &barrier, scoped ? &barrier : NULL };
+	struct borrowers borrowers = { .inside = inside };
 	int status;
 	pid_t pid;
 
 	tcache_flush_all(&thread_self()->own_cache);
-	pthread_barrier_init(&barrier, NULL, THREADS + 1);
+	pthread_barrier_init(&borrowers.barrier, NULL, THREADS + 1);
 	for (unsigned i = 0; i < THREADS; i++)
 		assert_int_equal(pthread_create(&threads[i], NULL,
-		    borrow_and_wait, arg), 0);
-	pthread_barrier_wait(&barrier);
-	assert_true(lent_at_most() < 1 << 20);
+		    borrow_and_wait, &borrowers), 0);
+	pthread_barrier_wait(&borrowers.barrier);
+	assert_true(borrow() < 1 << 20);
 	pid = fork();
 	if (pid == 0)
-		_exit(lent_at_most() < 3 << 20);
+		_exit(borrow() < 3 << 20);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
-	pthread_barrier_wait(&barrier);
+	pthread_barrier_wait(&borrowers.barrier);
 	for (unsigned i = 0; i < THREADS; i++)
 		assert_int_equal(pthread_join(threads[i], NULL), 0);
-	pthread_barrier_destroy(&barrier);
+	pthread_barrier_destroy(&borrowers.barrier);
 	assert_int_equal(status, 0);
 }
 
