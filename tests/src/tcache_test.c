@@ -169,26 +169,53 @@ test_many_caches_share_the_budget(void **state)
 	assert_true(count(class) >= 1000);
 }
 
+/* Blocks that other threads asked for; up to 128 KiB of them, or 64, stay. */
+static void
+give_of_others(unsigned class, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		give(arena_alloc(cache.arena, class, 0, NULL));
+}
+
+static void
+test_who_only_frees_keeps_few(void **state)
+{
+	unsigned small = sc_index(64), medium = sc_index(1024);
+	unsigned page = sc_index(4096);
+
+	give_of_others(medium, 1000);
+	assert_in_range(count(medium), 64, 128);
+	give_of_others(page, 1000);
+	assert_in_range(count(page), 32, 64);
+	give_of_others(small, 3000);
+	assert_in_range(count(small), 1000, 2048);
+	/* Who asks for what it frees keeps what it needs. */
+	for (unsigned i = 0; i < 3; i++)
+		take_and_give(medium, 1000);
+	assert_true(count(medium) >= 1000);
+}
+
 static unsigned
 limit(unsigned class)
 {
 	return (unsigned)(cache.bins[class].limit - cache.cold[class].bottom);
 }
 
-/* Room for five blocks is left, and the last fills were of 32. */
+/* Of 5 MiB room for five blocks is left, and the last fills were of 32. */
 static void
 test_a_fill_is_halved_until_it_can_be_paid(void **state)
 {
 	unsigned class = sc_index(2048), slots = tcache_slots(class);
+	unsigned page = sc_index(4096), fits;
 	void *block;
 
 	take_and_give(class, 200);
 	tcache_slots_set(&cache, class, 0);
-	take_and_give(sc_index(4096), 2000);
 	take_and_give(sc_index(1024), 2000);
-	take_and_give(sc_index(128), 2000);
-	take_and_give(sc_index(16), 2000);
-	tcache_slots_set(&cache, sc_index(4096), limit(sc_index(4096)) - 3);
+	fits = (unsigned)((5 << 20) - 5 * 2048 - cache.room) / 4096;
+	tcache_slots_set(&cache, page, fits);
+	take_and_give(page, fits - 32);
+	assert_int_equal(limit(page), fits);
 	tcache_slots_set(&cache, class, slots);
 	block = take(class);
 	assert_int_equal(count(class), 4 - 1);
@@ -336,6 +363,7 @@ main(void)
 		WITH_CACHE(test_a_batch_of_pages_stays_in_the_cache),
 		WITH_CACHE(test_the_budget_bounds_the_whole),
 		WITH_CACHE(test_many_caches_share_the_budget),
+		WITH_CACHE(test_who_only_frees_keeps_few),
 		WITH_CACHE(test_a_fill_is_halved_until_it_can_be_paid),
 		WITH_CACHE(test_fewer_slots_give_their_loan_back),
 		WITH_CACHE(test_room_goes_without_its_blocks),
