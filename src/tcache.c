@@ -39,10 +39,11 @@ enum {
 	/*
 	 * Half of so much, or of so many, makes a flush worth its locks. When
 	 * a thread that freed what another allocated, 1 KiB each, kept 2 MiB
-	 * of it, both took a third longer and half as much memory again.
+	 * of it, both took 1.4 times as long and 1.6 times the memory.
 	 */
 	FREED_BYTES = 2 * FILL_MAX_BYTES,
 	FREED_BLOCKS = 64,
+	CREDIT_LIMITS = 8,		/* of a thread that now only frees */
 	GC_BINS = 8,			/* a call; all bins in about six */
 	/*
 	 * A full bin gets at most so many more slots at a time: a thread that
@@ -303,7 +304,7 @@ tcache_init(struct tcache *cache, struct arena *arena)
 
 		bin->head = bin->base = bin->limit = cold->bottom;
 		bin->nrequests = cold->merged = cold->gc_requests = 0;
-		cold->flush_requests = 0;
+		cold->spent = 0;
 		bin->size = sc_size(i);
 		cold->fill = fill_first(i);
 		cold->slots = slots[i];
@@ -377,9 +378,9 @@ raise_limit(struct tcache *cache, unsigned i, unsigned n)
 
 /* A bin that is not nearly full gets its room back step by step. */
 static void
-lower_limit(struct tcache *cache, unsigned i)
+lower_limit(struct tcache *cache, unsigned i, unsigned step)
 {
-	unsigned limit = count_of(cache, i) + ROOM_STEP;
+	unsigned limit = count_of(cache, i) + step;
 
 	if (limit < limit_of(cache, i))
 		set_limit(cache, i, limit);
@@ -422,8 +423,11 @@ refill(struct tcache *cache, unsigned sizeclass)
 
 	if (use_idle(cache, sizeclass))
 		return cache_bin_pop(bin);
-	if (sizeclass >= SC_NSMALL)
+	if (sizeclass >= SC_NSMALL) {
+		/* A request all the same, if not one that the bin serves. */
+		cache->cold[sizeclass].spent--;
 		return NULL;
+	}
 	n = fill_count(cache, sizeclass);
 	if (n == 0)
 		return NULL;
@@ -431,7 +435,7 @@ refill(struct tcache *cache, unsigned sizeclass)
 	n = arena_small_fill(cache->arena, arena_bin(cache->arena, sizeclass,
 	    cache->shard), bin->base, n, take_requests(cache, sizeclass));
 	bin->head = bin->base + n;
-	lower_limit(cache, sizeclass);
+	lower_limit(cache, sizeclass, ROOM_STEP);
 	return cache_bin_pop(bin);
 }
 
@@ -484,40 +488,61 @@ tcache_flush_bin(struct tcache *cache, unsigned sizeclass, unsigned keep)
 	end(cache, begun);
 }
 
+/* Requests that no flush has made up for. */
+static uint64_t
+credit_of(const struct tcache *cache, unsigned i)
+{
+	return cache->bins[i].nrequests - cache->cold[i].spent;
+}
+
+/* n blocks have been flushed. */
+static void
+spend(struct tcache *cache, unsigned i, unsigned limit, unsigned n)
+{
+	uint64_t credit = credit_of(cache, i);
+	uint64_t most = (uint64_t)limit * CREDIT_LIMITS;
+
+	if (credit > most)
+		credit = most;
+	credit -= credit < n ? credit : n;
+	cache->cold[i].spent = cache->bins[i].nrequests - credit;
+}
+
 /*
  * A thread that only frees has no use for the blocks: room for a flush is
- * enough. More is for who asked for as many since the last one.
+ * enough. More is for who asks for about as many as it has to flush.
  */
 static bool
 wants_room(const struct tcache *cache, unsigned i)
 {
-	const struct cache_bin_cold *cold = &cache->cold[i];
 	unsigned limit = limit_of(cache, i);
 
-	return cache->bins[i].nrequests - cold->flush_requests >= limit ||
+	return credit_of(cache, i) >= limit ||
 	    limit * sc_size(i) < FREED_BYTES || limit < FREED_BLOCKS;
 }
 
 static bool
 make_room(struct tcache *cache, unsigned sizeclass)
 {
-	unsigned limit = limit_of(cache, sizeclass);
+	unsigned limit = limit_of(cache, sizeclass), keep;
+	bool wanted;
 
 	if (cache->cold[sizeclass].slots == 0)
 		return false;
 	/* Something was taken. */
 	if (cache->bins[sizeclass].head != cache->bins[sizeclass].limit)
 		return true;
-	if (wants_room(cache, sizeclass) && raise_limit(cache, sizeclass,
-	    limit == 0 ? fill_first(sizeclass) + 1 : limit < ROOM_STEP ?
-	    limit * 2 : limit + ROOM_STEP))
+	wanted = wants_room(cache, sizeclass);
+	if (wanted && raise_limit(cache, sizeclass, limit == 0 ?
+	    fill_first(sizeclass) + 1 : limit < ROOM_STEP ? limit * 2 :
+	    limit + ROOM_STEP))
 		return true;
 	if (limit == 0)			/* no memory for the stack */
 		return false;
-	flush_bin(cache, sizeclass, keep_of(sizeclass, limit));
-	cache->cold[sizeclass].flush_requests =
-	    cache->bins[sizeclass].nrequests;
-	lower_limit(cache, sizeclass);
+	keep = keep_of(sizeclass, limit);
+	flush_bin(cache, sizeclass, keep);
+	spend(cache, sizeclass, limit, limit - keep);
+	lower_limit(cache, sizeclass, wanted ? ROOM_STEP : keep / 2);
 	return true;
 }
 

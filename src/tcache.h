@@ -8,8 +8,8 @@
  *     into use by tcache_refill, so that an untouched base tells tcache_gc,
  *     at no cost to anybody, how much was not needed since the last round
  *   head == limit: full, for the fast path; tcache_make_room raises limit as
- *     long as blocks are asked for, not just freed, and the class's slots and
- *     the cache's byte budget allow
+ *     long as the class's slots and the cache's byte budget allow, and beyond
+ *     what a flush needs only if blocks are asked for, not just freed
  *
  * All blocks of a cache are of its domain: key is what the pagemap entry of
  * such a block reads under PM_KEY. The cache of a thread before its start and
@@ -60,7 +60,7 @@ struct cache_bin_cold {
 	void **bottom;
 	uint64_t merged;		/* nrequests told to the arena */
 	uint64_t gc_requests;		/* nrequests at the last gc */
-	uint64_t flush_requests;	/* and at the last flush of a full bin */
+	uint64_t spent;			/* nrequests that flushes made up for */
 	uint32_t capacity;		/* slots; a power of two, or 0 */
 	uint32_t fill;			/* blocks that the next fill takes */
 	uint32_t slots;			/* blocks it may hold; 0: uncached */

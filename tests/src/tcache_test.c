@@ -169,30 +169,67 @@ test_many_caches_share_the_budget(void **state)
 	assert_true(count(class) >= 1000);
 }
 
-/* Blocks that other threads asked for; up to 128 KiB of them, or 64, stay. */
-static void
+/* Frees what others asked for; the most blocks that lay in the bin. */
+static unsigned
 give_of_others(unsigned class, unsigned n)
 {
-	for (unsigned i = 0; i < n; i++)
+	unsigned most = 0;
+
+	for (unsigned i = 0; i < n; i++) {
 		give(arena_alloc(cache.arena, class, 0, NULL));
+		if (count(class) > most)
+			most = count(class);
+	}
+	return most;
 }
 
+/* Room for half of it to be worth a flush: 128 KiB or 64, or up to twice. */
 static void
 test_who_only_frees_keeps_few(void **state)
 {
-	unsigned small = sc_index(64), medium = sc_index(1024);
-	unsigned page = sc_index(4096);
+	assert_in_range(give_of_others(sc_index(1024), 1000), 128, 256);
+	assert_in_range(give_of_others(sc_index(4096), 1000), 64, 128);
+	assert_in_range(give_of_others(sc_index(64), 3000), 1024, 2048);
+}
 
-	give_of_others(medium, 1000);
-	assert_in_range(count(medium), 64, 128);
-	give_of_others(page, 1000);
-	assert_in_range(count(page), 32, 64);
-	give_of_others(small, 3000);
-	assert_in_range(count(small), 1000, 2048);
-	/* Who asks for what it frees keeps what it needs. */
+/* Also of a batch that is larger than the cache. */
+static void
+test_who_asks_for_what_it_frees_keeps_it(void **state)
+{
+	unsigned class = sc_index(1024);
+
+	(void)give_of_others(class, 1000);
 	for (unsigned i = 0; i < 3; i++)
-		take_and_give(medium, 1000);
-	assert_true(count(medium) >= 1000);
+		take_and_give(class, 1000);
+	assert_true(count(class) >= 1000);
+	for (unsigned i = 0; i < 3; i++)
+		take_and_give(class, 3000);
+	assert_true(count(class) >= 1500);
+}
+
+static void
+test_who_no_longer_asks_keeps_few(void **state)
+{
+	unsigned class = sc_index(4096);
+
+	for (unsigned i = 0; i < 50; i++)
+		take_and_give(class, 900);
+	assert_true(count(class) >= 900);
+	(void)give_of_others(class, 10000);
+	assert_in_range(give_of_others(class, 1000), 64, 128);
+}
+
+/* Of a large class no fill comes: what the arena served counts as asked. */
+static void
+test_large_blocks_are_as_many_as_asked_for(void **state)
+{
+	unsigned class = sc_index(32 << 10), slots = tcache_slots(class);
+
+	tcache_slots_set(&cache, class, 120);
+	for (unsigned i = 0; i < 3; i++)
+		take_and_give(class, 100);
+	assert_int_equal(count(class), 100);
+	tcache_slots_set(&cache, class, slots);
 }
 
 static unsigned
@@ -201,7 +238,7 @@ limit(unsigned class)
 	return (unsigned)(cache.bins[class].limit - cache.cold[class].bottom);
 }
 
-/* Of 5 MiB room for five blocks is left, and the last fills were of 32. */
+/* Of 5 MiB room for a few blocks is left, and the last fills were of 32. */
 static void
 test_a_fill_is_halved_until_it_can_be_paid(void **state)
 {
@@ -364,6 +401,9 @@ main(void)
 		WITH_CACHE(test_the_budget_bounds_the_whole),
 		WITH_CACHE(test_many_caches_share_the_budget),
 		WITH_CACHE(test_who_only_frees_keeps_few),
+		WITH_CACHE(test_who_asks_for_what_it_frees_keeps_it),
+		WITH_CACHE(test_who_no_longer_asks_keeps_few),
+		WITH_CACHE(test_large_blocks_are_as_many_as_asked_for),
 		WITH_CACHE(test_a_fill_is_halved_until_it_can_be_paid),
 		WITH_CACHE(test_fewer_slots_give_their_loan_back),
 		WITH_CACHE(test_room_goes_without_its_blocks),
