@@ -30,8 +30,9 @@ struct alloc_options opt = {
 	 * jemalloc: 32 KiB, 20 to 200 slots, twice a slab's regions, a gc each
 	 * 64 KiB. There the slots are taken from the start, here they are an
 	 * upper bound that a bin grows to while it overflows with blocks that
-	 * its thread asks for again, within a budget (tcache.c): batches of a thousand small blocks then stay in the
-	 * cache, as do blocks that take a new extent each time.
+	 * its thread asks for again, within a budget (tcache.c): batches of a
+	 * thousand small blocks then stay in the cache, as do blocks that take
+	 * a new extent each time.
 	 */
 	.tcache_max = 256 << 10,
 	.tcache_nslots_small_min = 64,

@@ -542,7 +542,7 @@ make_room(struct tcache *cache, unsigned sizeclass)
 	keep = keep_of(sizeclass, limit);
 	flush_bin(cache, sizeclass, keep);
 	spend(cache, sizeclass, limit, limit - keep);
-	lower_limit(cache, sizeclass, wanted ? ROOM_STEP : keep / 2);
+	lower_limit(cache, sizeclass, wanted ? ROOM_STEP : limit / 4);
 	return true;
 }
 

@@ -4,6 +4,7 @@
  */
 #include "core.h"
 
+#include "options.h"
 #include "tcache.h"
 
 static struct tcache cache;
@@ -190,6 +191,15 @@ test_who_only_frees_keeps_few(void **state)
 	assert_in_range(give_of_others(sc_index(1024), 1000), 128, 256);
 	assert_in_range(give_of_others(sc_index(4096), 1000), 64, 128);
 	assert_in_range(give_of_others(sc_index(64), 3000), 1024, 2048);
+}
+
+/* If a flush leaves nothing there is room for the next block all the same. */
+static void
+test_a_flush_of_all_leaves_room(void **state)
+{
+	opt.lg_tcache_flush_small_div = 0;
+	assert_in_range(give_of_others(sc_index(4096), 1000), 64, 128);
+	opt.lg_tcache_flush_small_div = 1;
 }
 
 /* Also of a batch that is larger than the cache. */
@@ -401,6 +411,7 @@ main(void)
 		WITH_CACHE(test_the_budget_bounds_the_whole),
 		WITH_CACHE(test_many_caches_share_the_budget),
 		WITH_CACHE(test_who_only_frees_keeps_few),
+		WITH_CACHE(test_a_flush_of_all_leaves_room),
 		WITH_CACHE(test_who_asks_for_what_it_frees_keeps_it),
 		WITH_CACHE(test_who_no_longer_asks_keeps_few),
 		WITH_CACHE(test_large_blocks_are_as_many_as_asked_for),
