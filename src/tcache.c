@@ -43,7 +43,12 @@ enum {
 	 */
 	FREED_BYTES = 2 * FILL_MAX_BYTES,
 	FREED_BLOCKS = 64,
-	CREDIT_LIMITS = 8,		/* of a thread that now only frees */
+	/*
+	 * A bin's credit is at most so many times its limit. After about twice
+	 * as many flushes a thread that has stopped asking is taken for one
+	 * that only frees, and so is one that frees more than that in one go.
+	 */
+	CREDIT_LIMITS = 8,
 	GC_BINS = 8,			/* a call; all bins in about six */
 	/*
 	 * A full bin gets at most so many more slots at a time: a thread that
@@ -510,7 +515,7 @@ spend(struct tcache *cache, unsigned i, unsigned limit, unsigned n)
 
 /*
  * A thread that only frees has no use for the blocks: room for a flush is
- * enough. More is for who asks for about as many as it has to flush.
+ * enough. More is for who has asked for about as many as it has to flush.
  */
 static bool
 wants_room(const struct tcache *cache, unsigned i)
@@ -540,9 +545,13 @@ make_room(struct tcache *cache, unsigned sizeclass)
 	if (limit == 0)			/* no memory for the stack */
 		return false;
 	keep = keep_of(sizeclass, limit);
+	if (!wanted && keep > limit / 2)
+		keep = limit / 2;
 	flush_bin(cache, sizeclass, keep);
 	spend(cache, sizeclass, limit, limit - keep);
 	lower_limit(cache, sizeclass, wanted ? ROOM_STEP : limit / 4);
+	if (!wanted)
+		repay(cache);
 	return true;
 }
 

@@ -60,7 +60,7 @@ struct cache_bin_cold {
 	void **bottom;
 	uint64_t merged;		/* nrequests told to the arena */
 	uint64_t gc_requests;		/* nrequests at the last gc */
-	uint64_t spent;			/* nrequests that flushes made up for */
+	uint64_t spent;			/* nrequests, less the bin's credit */
 	uint32_t capacity;		/* slots; a power of two, or 0 */
 	uint32_t fill;			/* blocks that the next fill takes */
 	uint32_t slots;			/* blocks it may hold; 0: uncached */

@@ -193,15 +193,6 @@ test_who_only_frees_keeps_few(void **state)
 	assert_in_range(give_of_others(sc_index(64), 3000), 1024, 2048);
 }
 
-/* If a flush leaves nothing there is room for the next block all the same. */
-static void
-test_a_flush_of_all_leaves_room(void **state)
-{
-	opt.lg_tcache_flush_small_div = 0;
-	assert_in_range(give_of_others(sc_index(4096), 1000), 64, 128);
-	opt.lg_tcache_flush_small_div = 1;
-}
-
 /* Also of a batch that is larger than the cache. */
 static void
 test_who_asks_for_what_it_frees_keeps_it(void **state)
@@ -218,15 +209,30 @@ test_who_asks_for_what_it_frees_keeps_it(void **state)
 }
 
 static void
-test_who_no_longer_asks_keeps_few(void **state)
+no_longer_asks(void)
 {
 	unsigned class = sc_index(4096);
 
 	for (unsigned i = 0; i < 50; i++)
 		take_and_give(class, 900);
 	assert_true(count(class) >= 900);
-	(void)give_of_others(class, 10000);
+	assert_true(cache.lent > 0);
+	(void)give_of_others(class, 20000);
 	assert_in_range(give_of_others(class, 1000), 64, 128);
+	assert_int_equal(cache.lent, 0);
+}
+
+/* However little a flush is to give back else. */
+static void
+test_who_no_longer_asks_keeps_few(void **state)
+{
+	unsigned div = opt.lg_tcache_flush_small_div;
+
+	no_longer_asks();
+	tcache_flush_all(&cache);
+	opt.lg_tcache_flush_small_div = 4;
+	no_longer_asks();
+	opt.lg_tcache_flush_small_div = div;
 }
 
 /* Of a large class no fill comes: what the arena served counts as asked. */
@@ -411,7 +417,6 @@ main(void)
 		WITH_CACHE(test_the_budget_bounds_the_whole),
 		WITH_CACHE(test_many_caches_share_the_budget),
 		WITH_CACHE(test_who_only_frees_keeps_few),
-		WITH_CACHE(test_a_flush_of_all_leaves_room),
 		WITH_CACHE(test_who_asks_for_what_it_frees_keeps_it),
 		WITH_CACHE(test_who_no_longer_asks_keeps_few),
 		WITH_CACHE(test_large_blocks_are_as_many_as_asked_for),
