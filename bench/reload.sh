@@ -21,9 +21,13 @@
 #              such with a rest between: then a pool's pages have gone back and
 #              are faulted in again, those outside stay. poolcost.c compares the
 #              same work.
+#
+# A bar that is missed does not change the exit status: it measures. 1: a run
+# failed, so that something is missing; 2: a program is not built.
 
 . "${0%/*}/common.sh"
 reload=$BUILD/obj/bench/reload
+poolcost=$BUILD/obj/bench/poolcost
 out "$tmp"
 
 threads='1 2 8'
@@ -33,6 +37,16 @@ if [ "${1-}" = --demo ]; then
 	threads=1
 	short='-n 20 -k 5 -m 32 -w 300'
 fi
+# built PROGRAM
+built() {
+	[ -x "$1" ] || {
+		echo "${0##*/}: $1 is not built; make bench-reload" >&2
+		exit 2
+	}
+}
+built "$reload"
+[ -n "$short" ] || built "$poolcost"
+failed=0
 
 # NAME LIBRARY ROTATION ARENAS [MALLOC_CONF]. Which number suits jemalloc best
 # differs: with few, strays lie closer; 4 is what examples/arena-ring.c takes.
@@ -86,6 +100,7 @@ rotated='jemalloc-arenas4 jemalloc-cached4 jemalloc-cached3 jemalloc-cached2'
 bar() {
 	case $2 in *nan*)
 		echo "  missed  $1: not measured"
+		failed=1
 		return
 		;;
 	esac
@@ -170,7 +185,7 @@ ratios() {
 	END {
 		if (NR != count) {
 			printf "  missed  threads: %d: not measured\n", threads
-			exit
+			exit 1
 		}
 		line("build", 1); line("free", 2); line("requests/s", 3, 1)
 	}
@@ -183,7 +198,7 @@ by_turns() {
 		"median and its 95 % limits"
 	for t in $threads; do
 		pairs "$t" "$2" "$3" >"$tmp/pairs"
-		ratios "$3" "$4" "$t"
+		ratios "$3" "$4" "$t" || failed=1
 	done
 }
 
@@ -192,7 +207,7 @@ costs() {
 	echo "one thread, building and freeing in a pool against outside, by" \
 		"turns:"
 	if ! MALLOC_CONF=pool_rest_ms:-1 LD_PRELOAD=$strata \
-		"$BUILD/obj/bench/poolcost" >"$tmp/cost"; then
+		"$poolcost" >"$tmp/cost"; then
 		bar "building and freeing, the same work" nan
 		return
 	fi
@@ -222,11 +237,15 @@ for t in $threads; do
 		if ! MALLOC_CONF=$conf LD_PRELOAD=$preload "$reload" -r "$rotation" \
 			-a "$arenas" -t "$t" $short "$@" >"$csv"; then
 			echo "$name failed"
+			failed=1
 			continue
 		fi
 		files="$files $csv"
 		# shellcheck disable=SC2046 # words
-		set_row=$(summary "$csv") || continue
+		set_row=$(summary "$csv") || {
+			failed=1
+			continue
+		}
 		echo "$name $set_row" >>"$tmp/table"
 		echo "$name $set_row" | awk '{ printf "%-16s %8s %8s %10s MiB" \
 		    " %6s ms %5s ms %8s/s\n", $1, $2, $3, $4, $5, $6, $7 }'
@@ -247,3 +266,4 @@ done
 }
 [ -z "$short" ] || echo "a short run: the bars are meant for 100 of 100 MiB"
 [ "$OUT" = "$tmp" ] || echo "CSV and charts are in $OUT"
+exit "$failed"

@@ -54,4 +54,16 @@ if [ -n "$jemalloc" ]; then
 else
 	skip "jemalloc is not installed"
 fi
+
+# script BUILD OPTION...
+script() {
+	SRCDIR=$SRCDIR BUILD=$1 "$SRCDIR/bench/reload.sh" --demo "$2"
+}
+script "$tmp" -x >run.out 2>&1
+check_eq "reload.sh, not built: exit status" 2 $?
+check "reload.sh, not built: it says so" grep -q 'reload is not built' run.out
+script "$BUILD" -t0 >run.out 2>&1
+check_eq "reload.sh, no run succeeds: exit status" 1 $?
+check "reload.sh, no run succeeds: each is named" \
+	grep -q '^strata-pool failed' run.out
 finish
