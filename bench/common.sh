@@ -31,6 +31,17 @@ out() {
 # have FILE-OR-COMMAND
 have() { [ -e "$1" ] || command -v "$1" >/dev/null; }
 
+# built FILE...: ends with 2 if one is not there
+built() {
+	for built_file; do
+		[ -e "$built_file" ] || {
+			echo "${0##*/}: not built:" \
+				"make ${built_file#"$BUILD"/}" >&2
+			exit 2
+		}
+	done
+}
+
 # n COUNT: so many operations at this SCALE, in thousandths
 n() { echo $((($1 * ${SCALE:-1000} + 999) / 1000)); }
 

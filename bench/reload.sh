@@ -37,14 +37,7 @@ if [ "${1-}" = --demo ]; then
 	threads=1
 	short='-n 20 -k 5 -m 32 -w 300'
 fi
-# built PROGRAM
-built() {
-	[ -x "$1" ] || {
-		echo "${0##*/}: $1 is not built; make bench-reload" >&2
-		exit 2
-	}
-}
-built "$reload"
+built "$reload" "$strata"
 [ -n "$short" ] || built "$poolcost"
 failed=0
 
@@ -243,6 +236,7 @@ for t in $threads; do
 		files="$files $csv"
 		# shellcheck disable=SC2046 # words
 		set_row=$(summary "$csv") || {
+			echo "$name: fewer than two readings"
 			failed=1
 			continue
 		}

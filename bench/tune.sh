@@ -11,6 +11,7 @@
 . "${0%/*}/common.sh"
 ROUNDS=${ROUNDS:-15}
 contend=$BUILD/obj/tests/e2e/contend
+built "$contend" "$paired" "$strata" "$BUILD/bin/strata"
 cd "$tmp" || exit 1
 CONTEND_STATS=$tmp/stats.json
 export CONTEND_STATS

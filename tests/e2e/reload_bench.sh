@@ -61,7 +61,8 @@ script() {
 }
 script "$tmp" -x >run.out 2>&1
 check_eq "reload.sh, not built: exit status" 2 $?
-check "reload.sh, not built: it says so" grep -q 'reload is not built' run.out
+check "reload.sh, not built: it says so" \
+	grep -q 'not built: make obj/bench/reload$' run.out
 script "$BUILD" -t0 >run.out 2>&1
 check_eq "reload.sh, no run succeeds: exit status" 1 $?
 check "reload.sh, no run succeeds: each is named" \
