@@ -301,17 +301,29 @@ kept_add(const struct kept *id)
  * A new file and never an old one's or a link's: what a dead process of the
  * same number left behind is removed first.
  */
-static int
-temporary_open(const char *path)
+int
+dump_file_open(const char *path, char *temporary, size_t size)
 {
 	int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW;
-	int fd = os_open(path, flags, FILE_MODE);
+	int fd;
 
+	fmt_buf(temporary, size, "%s.%d.tmp", path, os_pid());
+	fd = os_open(temporary, flags, FILE_MODE);
 	if (fd == -EEXIST) {
-		os_unlink(path);
-		fd = os_open(path, flags, FILE_MODE);
+		os_unlink(temporary);
+		fd = os_open(temporary, flags, FILE_MODE);
 	}
 	return fd;
+}
+
+int
+dump_file_close(const char *path, const char *temporary, int error)
+{
+	if (error == 0)
+		error = -os_rename(temporary, path);
+	if (error != 0)
+		os_unlink(temporary);
+	return error;
 }
 
 /* The number is forgotten before the close: a fork child must not close a
@@ -377,23 +389,17 @@ write_open(int fd, const struct content *content)
 static int
 write_file(const char *path, const struct content *content)
 {
-	char temporary[DUMP_PATH_MAX + 32];
-	int fd, error;
+	char temporary[DUMP_TEMPORARY_MAX];
+	int fd;
 
 	if (is_special(path)) {
 		fd = os_open(path, O_WRONLY | O_NOCTTY, 0);
 		return fd < 0 ? -fd : write_open(fd, content);
 	}
-	fmt_buf(temporary, sizeof temporary, "%s.%d.tmp", path, os_pid());
-	fd = temporary_open(temporary);
+	fd = dump_file_open(path, temporary, sizeof temporary);
 	if (fd < 0)
 		return -fd;
-	error = write_open(fd, content);
-	if (error == 0)
-		error = -os_rename(temporary, path);
-	if (error != 0)
-		os_unlink(temporary);
-	return error;
+	return dump_file_close(path, temporary, write_open(fd, content));
 }
 
 /* Both formats, from one cut. The name says which, for an automatic one. */

@@ -22,7 +22,10 @@
 #include "sink.h"
 #include "lock.h"
 
-enum { DUMP_PATH_MAX = 1280 };		/* bytes, with the NUL */
+enum {
+	DUMP_PATH_MAX = 1280,		/* bytes, with the NUL */
+	DUMP_TEMPORARY_MAX = DUMP_PATH_MAX + 32
+};
 
 /* What a dump wrote. */
 struct dump_result {
@@ -45,6 +48,15 @@ int dump_now(const char *filename, enum prof_trigger trigger,
 /* A file name of the automatic kind for another document: "<...>.json". */
 int dump_name(char *out, size_t size, enum prof_trigger trigger,
     const char *suffix);
+
+/*
+ * A file appears under its name, path, only when it is whole. open begins it
+ * under temporary, whose name it makes (DUMP_TEMPORARY_MAX), and returns the
+ * descriptor or -errno; close, after the descriptor's, gives it its name, or
+ * with an error removes it. 0 or errno.
+ */
+int dump_file_open(const char *path, char *temporary, size_t size);
+int dump_file_close(const char *path, const char *temporary, int error);
 
 /*
  * Writes the log of samples as a profile is written: filename, or if that is

@@ -279,25 +279,24 @@ dump_and_publish(enum prof_trigger kind, struct dump_result *result)
 static int
 stats_write(struct dump_result *result)
 {
-	int fd, error;
+	char temporary[DUMP_TEMPORARY_MAX];
+	int fd, closed, error;
 
 	error = dump_name(result->file, sizeof result->file,
 	    PROF_TRIGGER_SIGNAL, ".stats.json");
 	if (error != 0)
 		return error;
-	os_unlink(result->file);
-	fd = os_open(result->file, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW,
-	    0600);
-	if (fd < 0) {
-		result->file[0] = '\0';
-		return -fd;
+	fd = dump_file_open(result->file, temporary, sizeof temporary);
+	if (fd >= 0) {
+		error = trigger.host->stats(fd);
+		closed = -os_close(fd);
+		error = dump_file_close(result->file, temporary,
+		    error != 0 ? error : closed);
+	} else {
+		error = -fd;
 	}
-	error = trigger.host->stats(fd);
-	os_close(fd);
-	if (error != 0) {
-		os_unlink(result->file);
+	if (error != 0)
 		result->file[0] = '\0';
-	}
 	return error;
 }
 
