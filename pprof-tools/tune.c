@@ -17,7 +17,7 @@
 #include "fields.h"
 #include "tune.h"
 
-enum { TIMEOUT_S = 10 };		/* as strata ctl's */
+enum { TIMEOUT_S = 10 };
 
 static const struct cli_option options[] = {
 	{ 'i', "interval", "TIME", "ask a process twice, so long apart, and "

@@ -4,7 +4,7 @@
  * The fields are named as the options are (strata.conf(5)); conf.c fills
  * them once, before the first arena exists. From then on they are constant.
  * The defaults stand in options.c. An option that is only accepted has no
- * field here: see the table in conf.c.
+ * field here: see conf_table.c.
  */
 #ifndef STRATA_OPTIONS_H
 #define STRATA_OPTIONS_H

@@ -105,7 +105,10 @@ void malloc_stats_print(void (*write_cb)(void *, const char *),
 /* Usable bytes of ptr's block; 0 for NULL and for foreign addresses. */
 size_t malloc_usable_size(void *ptr);
 
-/* Replaceable: where the allocator's own messages go. */
+/*
+ * Replaceable: where the allocator's own messages go. The profiler's always go
+ * to standard error.
+ */
 extern void (*malloc_message)(void *, const char *);
 
 /* A program may define it: options as in MALLOC_CONF. */
@@ -144,7 +147,10 @@ struct extent_hooks_s {
 	extent_merge_t *merge;
 };
 
-/* The version of the library that is loaded, as STRATA_VERSION. */
+/*
+ * The version of the library that is loaded, as STRATA_VERSION. Thread-safe
+ * and async-signal-safe.
+ */
 const char *strata_version(void);
 
 /*
