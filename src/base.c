@@ -5,6 +5,11 @@
  * under ulimit -v, and double up to 2 MiB. A request that does not fit the
  * current chunk abandons the rest of it, unless the request is larger than
  * half a chunk: that gets a mapping of its own. Huge pages: see base_thp_set.
+ *
+ *   chunk:  | small pieces -> at |    no pages yet    | end <- whole pages |
+ *
+ * Cut from one end only, pieces of a few bytes between those of whole pages
+ * would have a page each.
  */
 #include "base.h"
 
@@ -97,21 +102,38 @@ grow_locked(struct base *base)
 	return 0;
 }
 
+/* From the front of the chunk, or, whole pages, from its end; NULL: no room. */
+static char *
+cut_locked(struct base *base, size_t size, size_t align)
+{
+	uintptr_t at = (uintptr_t)base->at, end = (uintptr_t)base->end, p;
+
+	if (align >= os_page_system) {
+		p = (end - size) & ~(align - 1);
+		if (size > end - at || p < at)
+			return NULL;
+		base->allocated += end - p;
+		base->end = (char *)p;
+	} else {
+		p = align_up(at, align);
+		if (p > end || size > end - p)
+			return NULL;
+		base->allocated += p + size - at;
+		base->at = (char *)(p + size);
+	}
+	return (char *)p;
+}
+
 static void *
 alloc_locked(struct base *base, size_t size, size_t align)
 {
-	char *p = (char *)align_up((uintptr_t)base->at, align);
+	char *p = cut_locked(base, size, align);
 
-	if (base->at == NULL || p + size > base->end || p + size < p) {
-		if (size + align > base->chunk_size / 2)
-			return alloc_own_mapping_locked(base, size, align);
-		if (grow_locked(base) != 0)
-			return NULL;
-		p = (char *)align_up((uintptr_t)base->at, align);
-	}
-	base->allocated += (size_t)(p + size - base->at);
-	base->at = p + size;
-	return p;
+	if (p != NULL)
+		return p;
+	if (size + align > base->chunk_size / 2)
+		return alloc_own_mapping_locked(base, size, align);
+	return grow_locked(base) == 0 ? cut_locked(base, size, align) : NULL;
 }
 
 void *

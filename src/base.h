@@ -25,8 +25,8 @@ enum base_thp { BASE_THP_DISABLED, BASE_THP_AUTO, BASE_THP_ALWAYS };
 struct base {
 	struct lock lock;
 	/* lock: */
-	char *at;			/* free part of the newest chunk */
-	char *end;
+	char *at;			/* free part of the newest chunk: small */
+	char *end;			/* pieces from at, pages from end */
 	size_t chunk_size;		/* of the next chunk */
 	size_t allocated;		/* bytes handed out, with padding */
 	size_t mapped;			/* bytes of all chunks */

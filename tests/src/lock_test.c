@@ -279,6 +279,33 @@ test_base_is_zero_aligned_and_disjoint(void **state)
 	assert_null(base_alloc(&base, SIZE_MAX / 2, 8));
 }
 
+/* Whole pages and pieces of a few bytes in turn: these share pages. */
+static void
+test_pages_leave_no_holes(void **state)
+{
+	struct base base;
+	struct base_stats stats;
+	char *first = NULL, *piece = NULL;
+
+	base_init(&base, "test");
+	for (unsigned i = 0; i < 8; i++) {
+		char *page = base_alloc(&base, os_page_system,
+		    os_page_system);
+
+		assert_non_null(page);
+		memset(page, 0xff, os_page_system);
+		piece = base_alloc(&base, 8, 8);
+		assert_int_equal(*(uint64_t *)piece, 0);
+		*(uint64_t *)piece = i;
+		if (first == NULL)
+			first = piece;
+	}
+	base_stats(&base, &stats);
+	assert_int_equal(stats.allocated, 8 * (os_page_system + 8));
+	assert_int_equal(piece - first, 7 * 8);
+	assert_int_equal(*(uint64_t *)first, 0);
+}
+
 static void
 test_pool_recycles(void **state)
 {
@@ -379,6 +406,7 @@ main(void)
 		cmocka_unit_test(test_inverted_ranks_abort),
 		cmocka_unit_test(test_a_fork_child_frees_what_was_held),
 		cmocka_unit_test(test_base_is_zero_aligned_and_disjoint),
+		cmocka_unit_test(test_pages_leave_no_holes),
 		cmocka_unit_test(test_pool_recycles),
 		cmocka_unit_test(test_metadata_without_huge_pages),
 		cmocka_unit_test(test_metadata_with_huge_pages_always),
