@@ -44,6 +44,13 @@ statsview_is_series(const struct statsview *view)
 	return view->first != view->last;
 }
 
+/* Does it say how often, and how long, threads waited for locks? */
+static inline bool
+statsview_has_waits(const struct statsfile *file)
+{
+	return file->has_mutexes && !file->locks_unknown;
+}
+
 /* Growth a second; NAN if unknown, or if the counter began anew. */
 double statsview_rate(const struct statsview *view, uint64_t first,
     uint64_t last);

@@ -1,6 +1,7 @@
 /*
  * statsview_data.c - statistics as JSON and as CSV: every figure exact, of
- * every point of a series, under the same names.
+ * every point of a series, under the same names. One that the file does not
+ * have is null in JSON, empty in CSV.
  */
 #include <inttypes.h>
 #include <math.h>
@@ -10,14 +11,22 @@
 #include "fields.h"
 #include "statsview.h"
 
+/* What a file must be to have a figure (statsfile.h). */
+enum need { NOTHING, STRATA, LOCKS, LOCK_WAITS };
+
 /* A struct's counts by name. */
 struct column {
 	const char *name;
 	size_t offset;
+	enum need need;
 };
 
-#define OF(type, member) { #member, offsetof(struct type, member) }
-#define AS(name, type, member) { name, offsetof(struct type, member) }
+#define OF_IF(need, type, member) { #member, offsetof(struct type, member), \
+	need }
+#define AS_IF(need, name, type, member) { name, \
+	offsetof(struct type, member), need }
+#define OF(type, member) OF_IF(NOTHING, type, member)
+#define AS(name, type, member) AS_IF(NOTHING, name, type, member)
 
 static const struct column total_columns[] = {
 	OF(statsfile, pid), OF(statsfile, time_unix_ns),
@@ -32,7 +41,7 @@ static const struct column total_columns[] = {
 	OF(statsfile, page), AS("nthreads", statsfile, merged.nthreads),
 	AS("narenas", statsfile, narenas), OF(statsfile, zero_reallocs),
 	OF(statsfile, background_threads), OF(statsfile, background_runs),
-	{ NULL, 0 }
+	{ NULL, 0, NOTHING }
 };
 
 static const struct column arena_columns[] = {
@@ -59,41 +68,45 @@ static const struct column arena_columns[] = {
 	OF(statsfile_arena, mapped), OF(statsfile_arena, retained),
 	OF(statsfile_arena, base), OF(statsfile_arena, internal),
 	OF(statsfile_arena, tcache_bytes), OF(statsfile_arena, resident),
-	{ NULL, 0 }
+	{ NULL, 0, NOTHING }
 };
 
 static const struct column bin_columns[] = {
 	OF(statsfile_bin, nmalloc), OF(statsfile_bin, ndalloc),
 	OF(statsfile_bin, curregs), OF(statsfile_bin, nrequests),
 	OF(statsfile_bin, nfills), OF(statsfile_bin, nflushes),
-	OF(statsfile_bin, nslabs), OF(statsfile_bin, nreslabs),
+	OF_IF(STRATA, statsfile_bin, nslabs), OF(statsfile_bin, nreslabs),
 	OF(statsfile_bin, curslabs), OF(statsfile_bin, nonfull_slabs),
-	AS("lock_num_ops", statsfile_bin, lock.num_ops),
-	AS("lock_num_wait", statsfile_bin, lock.num_wait),
-	AS("lock_total_wait_time_ns", statsfile_bin, lock.total_wait_time_ns),
-	{ NULL, 0 }
+	AS_IF(LOCKS, "lock_num_ops", statsfile_bin, lock.num_ops),
+	AS_IF(LOCK_WAITS, "lock_num_wait", statsfile_bin, lock.num_wait),
+	AS_IF(LOCK_WAITS, "lock_total_wait_time_ns", statsfile_bin,
+	    lock.total_wait_time_ns),
+	{ NULL, 0, NOTHING }
 };
 
 static const struct column bin_info_columns[] = {
 	OF(statsfile_bin_info, size), OF(statsfile_bin_info, nregs),
 	OF(statsfile_bin_info, slab_size), OF(statsfile_bin_info, nshards),
-	{ NULL, 0 }
+	{ NULL, 0, NOTHING }
 };
 
 static const struct column large_columns[] = {
-	OF(statsfile_lextent, curlextents), OF(statsfile_lextent, nmalloc),
-	OF(statsfile_lextent, ndalloc), OF(statsfile_lextent, nrequests),
-	{ NULL, 0 }
+	OF(statsfile_lextent, curlextents),
+	OF_IF(STRATA, statsfile_lextent, nmalloc),
+	OF_IF(STRATA, statsfile_lextent, ndalloc),
+	OF_IF(STRATA, statsfile_lextent, nrequests),
+	{ NULL, 0, NOTHING }
 };
 
 static const struct column lock_columns[] = {
-	OF(statsfile_lock, num_ops), OF(statsfile_lock, num_wait),
-	OF(statsfile_lock, num_spin_acq),
-	OF(statsfile_lock, num_owner_switch),
-	OF(statsfile_lock, total_wait_time_ns),
-	OF(statsfile_lock, max_wait_time_ns),
-	OF(statsfile_lock, max_num_thds),
-	{ NULL, 0 }
+	OF_IF(LOCKS, statsfile_lock, num_ops),
+	OF_IF(LOCK_WAITS, statsfile_lock, num_wait),
+	OF_IF(LOCK_WAITS, statsfile_lock, num_spin_acq),
+	OF_IF(LOCK_WAITS, statsfile_lock, num_owner_switch),
+	OF_IF(LOCK_WAITS, statsfile_lock, total_wait_time_ns),
+	OF_IF(LOCK_WAITS, statsfile_lock, max_wait_time_ns),
+	OF_IF(LOCK_WAITS, statsfile_lock, max_num_thds),
+	{ NULL, 0, NOTHING }
 };
 
 /* Of a pool and of each of its arenas. */
@@ -101,7 +114,7 @@ static const struct column pool_columns[] = {
 	OF(statsfile_pool, generation), OF(statsfile_pool, allocated),
 	OF(statsfile_pool, active), OF(statsfile_pool, resident),
 	OF(statsfile_pool, releases), OF(statsfile_pool, released),
-	{ NULL, 0 }
+	{ NULL, 0, NOTHING }
 };
 
 static const struct column pool_arena_columns[] = {
@@ -110,7 +123,7 @@ static const struct column pool_arena_columns[] = {
 	OF(statsfile_pool_arena, active), OF(statsfile_pool_arena, resident),
 	OF(statsfile_pool_arena, releases),
 	OF(statsfile_pool_arena, released),
-	{ NULL, 0 }
+	{ NULL, 0, NOTHING }
 };
 
 /* Of a pool alone. */
@@ -119,8 +132,18 @@ static const struct column pool_own_columns[] = {
 	OF(statsfile_pool, generations_live),
 	OF(statsfile_pool, generations_retired),
 	OF(statsfile_pool, narenas), OF(statsfile_pool, narenas_max),
-	{ NULL, 0 }
+	{ NULL, 0, NOTHING }
 };
+
+static bool
+is_known(const struct statsfile *file, enum need need)
+{
+	if (need == LOCKS)
+		return file->has_mutexes;
+	if (need == LOCK_WAITS)
+		return statsview_has_waits(file);
+	return need != STRATA || file->is_strata;
+}
 
 static uint64_t
 value_of(const struct column *column, const void *of)
@@ -145,26 +168,28 @@ number(uint64_t n)
 	return json_integer(n > INT64_MAX ? INT64_MAX : (json_int_t)n);
 }
 
+/* of NULL: nothing of it is known. */
 static void
-set_columns(json_t *object, const struct column *columns, const void *of)
+set_columns(json_t *object, const struct statsfile *file,
+    const struct column *columns, const void *of)
 {
 	for (; columns->name != NULL; columns++)
 		json_object_set_new(object, columns->name,
-		    number(value_of(columns, of)));
+		    of != NULL && is_known(file, columns->need) ?
+		    number(value_of(columns, of)) : json_null());
 }
 
 static json_t *
 bins_json(const struct statsfile *file, const struct statsfile_arena *arena)
 {
-	static const struct statsfile_bin_info unknown;
 	json_t *array = json_array();
 
 	for (size_t i = 0; i < arena->nbins; i++) {
 		json_t *bin = json_object();
 
-		set_columns(bin, bin_info_columns, i < file->nbins ?
-		    &file->bins[i] : &unknown);
-		set_columns(bin, bin_columns, &arena->bins[i]);
+		set_columns(bin, file, bin_info_columns, i < file->nbins ?
+		    &file->bins[i] : NULL);
+		set_columns(bin, file, bin_columns, &arena->bins[i]);
 		json_array_append_new(array, bin);
 	}
 	return array;
@@ -180,21 +205,23 @@ large_json(const struct statsfile *file, const struct statsfile_arena *arena)
 
 		json_object_set_new(large, "size",
 		    number(statsview_large_size(file, i)));
-		set_columns(large, large_columns, &arena->lextents[i]);
+		set_columns(large, file, large_columns, &arena->lextents[i]);
 		json_array_append_new(array, large);
 	}
 	return array;
 }
 
 static json_t *
-mutexes_json(const struct statsfile_mutexes *mutexes)
+mutexes_json(const struct statsfile *file,
+    const struct statsfile_mutexes *mutexes)
 {
 	json_t *object = json_object();
 
 	for (size_t i = 0; i < mutexes->n; i++) {
 		json_t *lock = json_object();
 
-		set_columns(lock, lock_columns, &mutexes->items[i].lock);
+		set_columns(lock, file, lock_columns,
+		    &mutexes->items[i].lock);
 		json_object_set_new(object, mutexes->items[i].name, lock);
 	}
 	return object;
@@ -206,7 +233,7 @@ arena_json(const struct statsview *view, const struct statsfile *file,
 {
 	json_t *object = json_object();
 
-	set_columns(object, arena_columns, arena);
+	set_columns(object, file, arena_columns, arena);
 	json_object_set_new(object, "dirty_decay_ms",
 	    json_integer(arena->dirty.decay_ms));
 	json_object_set_new(object, "muzzy_decay_ms",
@@ -217,7 +244,7 @@ arena_json(const struct statsview *view, const struct statsfile *file,
 		json_object_set_new(object, "large", large_json(file, arena));
 	if (cli_flag(view->args, "mutexes"))
 		json_object_set_new(object, "mutexes",
-		    mutexes_json(&arena->mutexes));
+		    mutexes_json(file, &arena->mutexes));
 	return object;
 }
 
@@ -242,19 +269,19 @@ arenas_json(const struct statsview *view, const struct statsfile *file)
 }
 
 static json_t *
-pool_json(const struct statsfile_pool *pool)
+pool_json(const struct statsfile *file, const struct statsfile_pool *pool)
 {
 	json_t *object = json_object(), *arenas = json_array();
 
-	set_columns(object, pool_columns, pool);
+	set_columns(object, file, pool_columns, pool);
 	json_object_set_new(object, "survivors", number(pool->survivors));
-	set_columns(object, pool_own_columns, pool);
+	set_columns(object, file, pool_own_columns, pool);
 	for (size_t i = 0; i < pool->narenas_read; i++) {
 		const struct statsfile_pool_arena *of = &pool->arenas[i];
 		json_t *arena = json_object();
 
 		json_object_set_new(arena, "index", number(of->index));
-		set_columns(arena, pool_arena_columns, of);
+		set_columns(arena, file, pool_arena_columns, of);
 		json_object_set_new(arena, "survivors",
 		    number(survivors_of(pool, of)));
 		json_array_append_new(arenas, arena);
@@ -271,7 +298,8 @@ pools_json(const struct statsfile *file)
 
 	for (size_t i = 0; i < file->npools; i++) {
 		snprintf(name, sizeof name, "%u", file->pools[i].number);
-		json_object_set_new(pools, name, pool_json(&file->pools[i]));
+		json_object_set_new(pools, name,
+		    pool_json(file, &file->pools[i]));
 	}
 	return pools;
 }
@@ -285,14 +313,14 @@ point_json(const struct statsview *view, const struct statsfile *file)
 	json_object_set_new(object, "writer",
 	    json_string(statsview_writer(file)));
 	json_object_set_new(object, "version", field_text(file->version));
-	set_columns(object, total_columns, file);
+	set_columns(object, file, total_columns, file);
 	if (file->is_strata)
 		json_object_set_new(object, "live", number(file->live));
 	json_object_set_new(object, "locks_unknown",
 	    json_boolean(file->locks_unknown));
 	if (cli_flag(view->args, "mutexes"))
 		json_object_set_new(object, "mutexes",
-		    mutexes_json(&file->mutexes));
+		    mutexes_json(file, &file->mutexes));
 	json_object_set_new(object, "arenas", arenas_json(view, file));
 	if (file->is_strata)
 		json_object_set_new(object, "pools", pools_json(file));
@@ -355,11 +383,16 @@ csv_titles(FILE *out, const struct column *columns)
 		fprintf(out, ",%s", columns->name);
 }
 
+/* of NULL: nothing of it is known. */
 static void
-csv_values(FILE *out, const struct column *columns, const void *of)
+csv_values(FILE *out, const struct statsfile *file,
+    const struct column *columns, const void *of)
 {
-	for (; columns->name != NULL; columns++)
-		fprintf(out, ",%" PRIu64, value_of(columns, of));
+	for (; columns->name != NULL; columns++) {
+		fputc(',', out);
+		if (of != NULL && is_known(file, columns->need))
+			fprintf(out, "%" PRIu64, value_of(columns, of));
+	}
 }
 
 static void
@@ -369,18 +402,21 @@ csv_totals(const struct statsview *view)
 	csv_titles(view->out, total_columns);
 	fputs("\n", view->out);
 	for (size_t i = 0; i < view->series->n; i++) {
-		cli_csv_text(view->out, view->series->items[i]->source);
-		csv_values(view->out, total_columns, view->series->items[i]);
+		const struct statsfile *file = view->series->items[i];
+
+		cli_csv_text(view->out, file->source);
+		csv_values(view->out, file, total_columns, file);
 		fputs("\n", view->out);
 	}
 }
 
 static void
-csv_arena(FILE *out, const char *name, const struct statsfile_arena *arena)
+csv_arena(const struct statsview *view, const char *name,
+    const struct statsfile_arena *arena)
 {
-	fputs(name, out);
-	csv_values(out, arena_columns, arena);
-	fputs("\n", out);
+	fputs(name, view->out);
+	csv_values(view->out, view->last, arena_columns, arena);
+	fputs("\n", view->out);
 }
 
 static void
@@ -394,32 +430,33 @@ csv_arenas(const struct statsview *view)
 	fputs("\n", view->out);
 	for (size_t i = 0; i < file->n; i++) {
 		snprintf(name, sizeof name, "%u", file->arenas[i].index);
-		csv_arena(view->out, name, &file->arenas[i]);
+		csv_arena(view, name, &file->arenas[i]);
 	}
 	if (file->has_destroyed)
-		csv_arena(view->out, "destroyed", &file->destroyed);
+		csv_arena(view, "destroyed", &file->destroyed);
 	if (file->has_merged)
-		csv_arena(view->out, "merged", &file->merged);
+		csv_arena(view, "merged", &file->merged);
 }
 
 /* A line of a pool, arena "all", and one of each of its arenas. */
 static void
-csv_pool(FILE *out, const struct statsfile_pool *pool)
+csv_pool(const struct statsview *view, const struct statsfile_pool *pool)
 {
+	const struct statsfile *file = view->last;
+	FILE *out = view->out;
+
 	fprintf(out, "%u,all", pool->number);
-	csv_values(out, pool_columns, pool);
+	csv_values(out, file, pool_columns, pool);
 	fprintf(out, ",%" PRIu64, pool->survivors);
-	csv_values(out, pool_own_columns, pool);
+	csv_values(out, file, pool_own_columns, pool);
 	fputs("\n", out);
 	for (size_t i = 0; i < pool->narenas_read; i++) {
 		const struct statsfile_pool_arena *arena = &pool->arenas[i];
 
 		fprintf(out, "%u,%" PRIu64, pool->number, arena->index);
-		csv_values(out, pool_arena_columns, arena);
+		csv_values(out, file, pool_arena_columns, arena);
 		fprintf(out, ",%" PRIu64, survivors_of(pool, arena));
-		for (const struct column *c = pool_own_columns;
-		    c->name != NULL; c++)
-			fputs(",", out);
+		csv_values(out, file, pool_own_columns, NULL);
 		fputs("\n", out);
 	}
 }
@@ -433,13 +470,12 @@ csv_pools(const struct statsview *view)
 	csv_titles(view->out, pool_own_columns);
 	fputs("\n", view->out);
 	for (size_t i = 0; i < view->last->npools; i++)
-		csv_pool(view->out, &view->last->pools[i]);
+		csv_pool(view, &view->last->pools[i]);
 }
 
 static void
 csv_bins(const struct statsview *view)
 {
-	static const struct statsfile_bin_info unknown;
 	const struct statsfile *file = view->last;
 
 	fputs("class", view->out);
@@ -448,9 +484,9 @@ csv_bins(const struct statsview *view)
 	fputs("\n", view->out);
 	for (size_t i = 0; i < view->now->nbins; i++) {
 		fprintf(view->out, "%zu", i);
-		csv_values(view->out, bin_info_columns, i < file->nbins ?
-		    &file->bins[i] : &unknown);
-		csv_values(view->out, bin_columns, &view->now->bins[i]);
+		csv_values(view->out, file, bin_info_columns, i < file->nbins ?
+		    &file->bins[i] : NULL);
+		csv_values(view->out, file, bin_columns, &view->now->bins[i]);
 		fputs("\n", view->out);
 	}
 }
@@ -464,20 +500,22 @@ csv_large(const struct statsview *view)
 	for (size_t i = 0; i < view->now->nlextents; i++) {
 		fprintf(view->out, "%" PRIu64,
 		    statsview_large_size(view->last, i));
-		csv_values(view->out, large_columns,
+		csv_values(view->out, view->last, large_columns,
 		    &view->now->lextents[i]);
 		fputs("\n", view->out);
 	}
 }
 
 static void
-csv_locks(FILE *out, const char *of, const struct statsfile_mutexes *mutexes)
+csv_locks(const struct statsview *view, const char *of,
+    const struct statsfile_mutexes *mutexes)
 {
 	for (size_t i = 0; i < mutexes->n; i++) {
-		cli_csv_text(out, mutexes->items[i].name);
-		fprintf(out, ",%s", of);
-		csv_values(out, lock_columns, &mutexes->items[i].lock);
-		fputs("\n", out);
+		cli_csv_text(view->out, mutexes->items[i].name);
+		fprintf(view->out, ",%s", of);
+		csv_values(view->out, view->last, lock_columns,
+		    &mutexes->items[i].lock);
+		fputs("\n", view->out);
 	}
 }
 
@@ -487,8 +525,8 @@ csv_mutexes(const struct statsview *view)
 	fputs("mutex,of", view->out);
 	csv_titles(view->out, lock_columns);
 	fputs("\n", view->out);
-	csv_locks(view->out, "process", &view->last->mutexes);
-	csv_locks(view->out, view->arena != NULL ? view->arena : "merged",
+	csv_locks(view, "process", &view->last->mutexes);
+	csv_locks(view, view->arena != NULL ? view->arena : "merged",
 	    &view->now->mutexes);
 }
 

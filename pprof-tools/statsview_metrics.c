@@ -288,22 +288,22 @@ put_bins(struct metrics *m)
 {
 	static const struct {
 		const char *name, *help;
-		bool is_counter;
+		bool is_counter, is_wait;
 		size_t offset;
 	} columns[] = {
-		{ "bin_regions", "Regions in use.", false,
+		{ "bin_regions", "Regions in use.", false, false,
 		    offsetof(struct statsfile_bin, curregs) },
-		{ "bin_slabs", "Slabs in use.", false,
+		{ "bin_slabs", "Slabs in use.", false, false,
 		    offsetof(struct statsfile_bin, curslabs) },
-		{ "bin_requests", "Allocations by the program.", true,
+		{ "bin_requests", "Allocations by the program.", true, false,
 		    offsetof(struct statsfile_bin, nrequests) },
 		{ "bin_allocations", "Regions given out by the bin.", true,
-		    offsetof(struct statsfile_bin, nmalloc) },
-		{ "bin_fills", "Fills of a thread's cache.", true,
+		    false, offsetof(struct statsfile_bin, nmalloc) },
+		{ "bin_fills", "Fills of a thread's cache.", true, false,
 		    offsetof(struct statsfile_bin, nfills) },
-		{ "bin_flushes", "Flushes of a thread's cache.", true,
+		{ "bin_flushes", "Flushes of a thread's cache.", true, false,
 		    offsetof(struct statsfile_bin, nflushes) },
-		{ "bin_lock_waits", "Waits for the bin's lock.", true,
+		{ "bin_lock_waits", "Waits for the bin's lock.", true, true,
 		    offsetof(struct statsfile_bin, lock.num_wait) },
 	};
 	const struct statsfile_arena *arena = m->view->now;
@@ -311,6 +311,8 @@ put_bins(struct metrics *m)
 
 	for (size_t c = 0; c < sizeof columns / sizeof columns[0] &&
 	    arena->nbins > 0; c++) {
+		if (columns[c].is_wait && !statsview_has_waits(m->view->last))
+			continue;
 		family(m, columns[c].name, columns[c].is_counter, NULL,
 		    columns[c].help);
 		for (size_t i = 0; i < arena->nbins; i++) {
@@ -393,7 +395,8 @@ put_locks(struct metrics *m)
 
 	for (int figure = LOCK_OPS; figure <= LOCK_SECONDS &&
 	    m->view->last->has_mutexes; figure++) {
-		if (figure != LOCK_OPS && m->view->last->locks_unknown)
+		if (figure != LOCK_OPS &&
+		    !statsview_has_waits(m->view->last))
 			break;
 		family(m, families[figure].name, true, families[figure].unit,
 		    families[figure].help);

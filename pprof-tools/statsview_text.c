@@ -284,7 +284,7 @@ add_contention(struct grid *grid, const struct statsview *view,
 		    mutex->lock.num_wait > worst->lock.num_wait))
 			worst = mutex;
 	}
-	if (view->last->locks_unknown || !view->last->has_mutexes)
+	if (!statsview_has_waits(view->last))
 		grid_add(grid, GRID_DIM, "?");
 	else if (worst == NULL && bins.num_wait == 0)
 		grid_add(grid, GRID_DIM, "-");
@@ -393,7 +393,7 @@ add_bin(struct grid *grid, const struct statsview *view, size_t i)
 	grid_addf(grid, GRID_PLAIN, "%" PRIu64, b->curregs);
 	grid_add(grid, used < 0.5 ? GRID_YELLOW : GRID_PLAIN,
 	    isnan(used) ? "-" : unit_percent(&unit, used));
-	if (file->locks_unknown || !file->has_mutexes)
+	if (!statsview_has_waits(file))
 		grid_add(grid, GRID_DIM, "?");
 	else
 		add_counter(grid, view, a->lock.num_wait, b->lock.num_wait);

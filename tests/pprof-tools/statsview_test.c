@@ -178,6 +178,37 @@ test_sections_that_were_left_out_are_named(void **state)
 	unlink("statsview_test.1");
 }
 
+/* jemalloc 5.3.0 has neither; a 0 would be a figure. */
+static void
+test_what_jemalloc_leaves_out_is_no_zero(void **state)
+{
+	struct output output = stats("-f openmetrics " JEMALLOC);
+	json_t *root, *arena, *bin, *lock, *large;
+
+	assert_null(strstr(output.out, "bin_lock_waits"));
+	assert_null(strstr(output.out, "mutex_waits"));
+	output_free(&output);
+	assert_shows("-f csv -b " JEMALLOC, ",300,271,,30,120,9,1500,,\n");
+	assert_shows("-f csv -l " JEMALLOC, "131072,24,,,\n");
+	assert_shows("-f csv -m " JEMALLOC, "\"ctl\",process,1000,,,,,,\n");
+	output = stats("-f json -b -l -m " JEMALLOC);
+	root = json_loads(output.out, 0, NULL);
+	arena = json_object_get(json_object_get(json_array_get(
+	    json_object_get(root, "statistics"), 0), "arenas"), "merged");
+	bin = json_array_get(json_object_get(arena, "bins"), 1);
+	assert_true(json_is_integer(json_object_get(bin, "lock_num_ops")));
+	assert_true(json_is_null(json_object_get(bin, "lock_num_wait")));
+	assert_true(json_is_null(json_object_get(bin, "nslabs")));
+	large = json_array_get(json_object_get(arena, "large"), 1);
+	assert_true(json_is_null(json_object_get(large, "nmalloc")));
+	lock = json_object_get(json_object_get(arena, "mutexes"),
+	    "extents_dirty");
+	assert_true(json_is_integer(json_object_get(lock, "num_ops")));
+	assert_true(json_is_null(json_object_get(lock, "max_num_thds")));
+	json_decref(root);
+	output_free(&output);
+}
+
 /* --- pools ---------------------------------------------------------------- */
 
 static json_int_t
@@ -450,6 +481,7 @@ main(void)
 		cmocka_unit_test(test_counters_that_fall_have_no_rate),
 		cmocka_unit_test(test_several_processes_have_no_rates),
 		cmocka_unit_test(test_sections_that_were_left_out_are_named),
+		cmocka_unit_test(test_what_jemalloc_leaves_out_is_no_zero),
 		cmocka_unit_test(test_pools_name_their_survivors),
 		cmocka_unit_test(test_pools_are_data),
 		cmocka_unit_test(test_damaged_pools_are_refused),
