@@ -65,12 +65,16 @@ lifetimes_edge(char *text, size_t size, uint32_t bucket)
 
 /* --- bars -----------------------------------------------------------------*/
 
-/* share 0..1 of columns; anything above 0 shows. out: 4 bytes a column. */
+/*
+ * value of max, in columns; anything above 0 shows. Below 0, as in what was
+ * diffed, there is nothing to draw. out: 4 bytes a column.
+ */
 static void
-bar(const struct show *show, double share, int columns, char *out)
+bar(const struct show *show, double value, double max, int columns, char *out)
 {
 	static const char *const eighths[] = { "", "\u258f", "\u258e",
 	    "\u258d", "\u258c", "\u258b", "\u258a", "\u2589" };
+	double share = value > 0 && max > 0 ? fmin(value / max, 1) : 0;
 	int n = (int)(share * columns * 8 + 0.5);
 
 	out[0] = '\0';
@@ -245,7 +249,7 @@ add_bar(struct grid *grid, const struct show *show, double value,
 	grid_add(grid, GRID_PLAIN, unit_value(&unit, value,
 	    lifetimes_unit(show->measure)));
 	grid_add(grid, GRID_DIM, unit_percent(&percent, value / total));
-	bar(show, value / max, columns, text);
+	bar(show, value, max, columns, text);
 	grid_add(grid, style, text);
 }
 

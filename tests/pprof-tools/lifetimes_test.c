@@ -253,6 +253,39 @@ test_profiles_without_lifetimes_say_so(void **state)
 	output_free(&output);
 }
 
+/* As of what was diffed: less than nothing has no bar. */
+static void
+test_negative_values_have_no_bar(void **state)
+{
+	struct output output;
+	struct fixture f;
+
+	setlocale(LC_ALL, "C.UTF-8");
+	fixture_init(&f, 4096);
+	for (int i = 0; i < 24; i++)
+		fixture_row(&f, &(struct fixture_row){ .path = "main;a",
+		    .bytes = 64, .samples = i == 0 ? 50 : -10 - i,
+		    .lifetime_ns = 1000 << i });
+	fixture_row(&f, &(struct fixture_row){ .path = "main;a",
+	    .bytes = 64, .samples = -30, .live = true, .age_ns = 5000 });
+	fixture_write(&f, "lifetimes_test.1");
+	output = command_run(&cmd_lifetimes, "lifetimes_test.1");
+	assert_int_equal(output.status, EXIT_FINE);
+	assert_non_null(strstr(output.out, "\u2588"));
+	for (char *line = output.out; (line = strchr(line, '\n')) != NULL;)
+		assert_true(strcspn(++line, "\n") < 200);
+	output_free(&output);
+	output = command_run(&cmd_lifetimes, "--by=site lifetimes_test.1");
+	assert_int_equal(output.status, EXIT_FINE);
+	output_free(&output);
+	setlocale(LC_ALL, "C");
+	output = command_run(&cmd_lifetimes, "lifetimes_test.1");
+	assert_int_equal(output.status, EXIT_FINE);
+	assert_non_null(strstr(output.out, "####"));
+	output_free(&output);
+	unlink("lifetimes_test.1");
+}
+
 static void
 test_nonsense_is_refused(void **state)
 {
@@ -299,6 +332,7 @@ main(void)
 		cmocka_unit_test(test_pictures_are_well_formed),
 		cmocka_unit_test(test_json_is_json),
 		cmocka_unit_test(test_profiles_without_lifetimes_say_so),
+		cmocka_unit_test(test_negative_values_have_no_bar),
 		cmocka_unit_test(test_nonsense_is_refused),
 	};
 
