@@ -140,9 +140,9 @@ status_json(const struct request *request)
 	const struct ctlpage *page = &request->ask.page;
 	char text[64];
 
-	return json_pack("{s:s s:s* s:b s:I s:i s:b s:b s:s s:I s:I s:I s:I "
-	    "s:I s:I s:I s:I s:s* s:s* s:s* s:I s:I}",
-	    "verb", "status", "strata_version", page->strata_version,
+	return json_pack("{s:s s:o s:b s:I s:i s:b s:b s:s s:I s:I s:I s:I "
+	    "s:I s:I s:I s:I s:o s:o s:o s:I s:I}", "verb", "status",
+	    "strata_version", field_text(page->strata_version),
 	    "active", (page->flags & CTLPAGE_ACTIVE) != 0,
 	    "period", (json_int_t)page->rate, "signal", page->signal,
 	    "signal_ours", (page->flags & CTLPAGE_OURS) != 0,
@@ -155,8 +155,10 @@ status_json(const struct request *request)
 	    "dumps", (json_int_t)page->dumps,
 	    "dump_errors", (json_int_t)page->dump_errors,
 	    "requests", (json_int_t)page->requests,
-	    "done", (json_int_t)page->done, "prefix", page->prefix,
-	    "last_file", page->last_file, "last_error", page->last_error,
+	    "done", (json_int_t)page->done,
+	    "prefix", field_text(page->prefix),
+	    "last_file", field_text(page->last_file),
+	    "last_error", field_text(page->last_error),
 	    "start_time_ns", (json_int_t)page->start_ns,
 	    "updated_time_ns", (json_int_t)page->updated_ns);
 }
@@ -171,7 +173,7 @@ print_json(const struct request *request)
 	json_object_set_new(object, "pid",
 	    json_integer(request->ask.target.pid));
 	for (int i = 0; i < request->nfiles; i++)
-		json_array_append_new(files, json_string(request->files[i]));
+		json_array_append_new(files, field_text(request->files[i]));
 	if (request->verb == CTL_DUMP || request->verb == CTL_STATS)
 		json_object_set(object, "files", files);
 	if (request->verb == CTL_ROTATE)

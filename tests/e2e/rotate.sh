@@ -70,6 +70,16 @@ wait $pid
 check_eq 'the program ends as it should' 0 $?
 check_eq '... without a word' '' "$(cat busy.out.err)"
 
+# --- names that are not UTF-8 -------------------------------------------------
+
+start latin.out prof:true,prof_prefix:"$tmp/l$(printf '\351')" \
+	"$PROG/idle" pause
+check_eq 'JSON has a file of a name in Latin-1' "$tmp/l?.$pid.0.s0.pb" \
+	"$("$STRATA" ctl $pid dump --format json | jq -r '.files[0]')"
+check_eq '... and so has the state' "$tmp/l?.$pid.0.s0.pb" \
+	"$("$STRATA" ctl $pid status --format json | jq -r .last_file)"
+stop $pid
+
 # --- at rest, forked, not ours -----------------------------------------------
 
 start idle.out prof:true,lg_prof_sample:0,prof_prefix:"$tmp/i" \
