@@ -359,19 +359,22 @@ show(const struct cli_args *args, const struct gen_series *series, long top,
 	uint32_t n = top == 0 || top > last->nsites ? last->nsites :
 	    (uint32_t)top;
 	FILE *out;
+	bool judge = cli_flag(args, "assert-no-growth");
 	int found = EXIT_FINE, status = cli_output(args, &out);
 
 	if (status != EXIT_FINE)
 		return status;
-	if (cli_flag(args, "assert-no-growth"))
-		found = assert_no_growth(args, series, reloads, out);
-	else if (strcmp(format, "csv") == 0)
+	/* As text the verdict is the view. */
+	if (judge)
+		found = assert_no_growth(args, series, reloads,
+		    strcmp(format, "text") == 0 ? out : stderr);
+	if (strcmp(format, "csv") == 0)
 		generations_csv(series, n, out);
 	else if (strcmp(format, "json") == 0)
 		generations_json(series, n, out);
 	else if (strcmp(format, "svg") == 0)
 		generations_svg(series, out);
-	else
+	else if (!judge)
 		write_text(series, n, out);
 	status = cli_output_close(args, out);
 	return status != EXIT_FINE ? status : found;

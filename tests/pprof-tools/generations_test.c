@@ -225,6 +225,35 @@ test_a_leak_is_growth(void **state)
 	assert_int_equal(growth("--ignore leak " FILE_A), EXIT_FINE);
 }
 
+/* The view is what was asked for, the verdict beside it. */
+static void
+test_the_verdict_leaves_the_format_alone(void **state)
+{
+	struct output output;
+	json_t *root;
+	char *text;
+
+	write_plants(FILE_A, &leak, 1, 40, 1);
+	output = command_run(&cmd_generations, "--no-symbols "
+	    "--assert-no-growth -f json " FILE_A);
+	assert_int_equal(output.status, EXIT_FINDINGS);
+	root = json_loads(output.out, 0, NULL);
+	assert_non_null(root);
+	assert_string_equal(site_text(root, 0, "site"), "leak");
+	assert_non_null(strstr(output.err, "leak grows by "));
+	json_decref(root);
+	output_free(&output);
+	output = command_run(&cmd_generations, "--no-symbols "
+	    "--assert-no-growth -o generations_test.svg " FILE_A);
+	assert_int_equal(output.status, EXIT_FINDINGS);
+	assert_non_null(strstr(output.err, "leak grows by "));
+	text = file_read("generations_test.svg");
+	assert_well_formed(text);
+	free(text);
+	output_free(&output);
+	unlink("generations_test.svg");
+}
+
 static void
 test_strays_freed_later_are_no_growth(void **state)
 {
@@ -489,6 +518,7 @@ main(void)
 		cmocka_unit_test(test_a_pools_current_generation_is_no_stray),
 		cmocka_unit_test(test_damaged_pools_are_none),
 		cmocka_unit_test(test_a_leak_is_growth),
+		cmocka_unit_test(test_the_verdict_leaves_the_format_alone),
 		cmocka_unit_test(test_strays_freed_later_are_no_growth),
 		cmocka_unit_test(test_a_series_tells_long_lived_from_growing),
 		cmocka_unit_test(test_an_outlier_is_no_growth),
