@@ -320,11 +320,14 @@ add_plain(const struct cli_args *args, struct conf *conf)
 {
 	static const struct {
 		const char *option, *key;
+		bool has_value;
 	} pairs[] = {
-		{ "final", "prof_final" }, { "leak", "prof_leak" },
-		{ "leak-error", "prof_leak_error" },
-		{ "prefix", "prof_prefix" }, { "signal", "prof_signal" },
-		{ "format", "prof_format" },
+		{ "final", "prof_final", false },
+		{ "leak", "prof_leak", false },
+		{ "leak-error", "prof_leak_error", false },
+		{ "prefix", "prof_prefix", true },
+		{ "signal", "prof_signal", true },
+		{ "format", "prof_format", true },
 	};
 
 	for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
@@ -334,9 +337,12 @@ add_plain(const struct cli_args *args, struct conf *conf)
 			return cli_usage_error(args,
 			    "--%s: '%s' has a comma, which separates options "
 			    "in MALLOC_CONF", pairs[i].option, value);
+		if (value != NULL && *value == '\0' && pairs[i].has_value)
+			return cli_usage_error(args, "--%s: its value is "
+			    "empty", pairs[i].option);
 		if (value != NULL)
 			conf_add(conf, pairs[i].key,
-			    *value == '\0' ? "true" : value);
+			    pairs[i].has_value ? value : "true");
 	}
 	if (cli_flag(args, "leak-error"))
 		conf_add(conf, "prof_leak", "true");

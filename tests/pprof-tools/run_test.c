@@ -131,6 +131,24 @@ test_figures_are_checked(void **state)
 	}
 }
 
+/* An empty shell variable is no "true". */
+static void
+test_an_empty_value_is_refused(void **state)
+{
+	static const char *const names[] = { "--prefix", "--signal" };
+
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+		char line[32];
+		struct output output;
+
+		snprintf(line, sizeof line, "%s= sh", names[i]);
+		output = dry_run(line);
+		assert_int_equal(output.status, EXIT_USAGE);
+		assert_non_null(strstr(output.err, names[i]));
+		output_free(&output);
+	}
+}
+
 static void
 test_a_missing_library_is_named(void **state)
 {
@@ -265,6 +283,7 @@ main(void)
 		cmocka_unit_test(test_the_users_conf_stays_and_options_win),
 		cmocka_unit_test(test_what_is_there_stays_preloaded),
 		cmocka_unit_test(test_figures_are_checked),
+		cmocka_unit_test(test_an_empty_value_is_refused),
 		cmocka_unit_test(test_a_missing_library_is_named),
 		cmocka_unit_test(test_ordinary_programs_can_be_preloaded),
 		cmocka_unit_test(
