@@ -367,6 +367,9 @@ add_figures(const struct cli_args *args, struct conf *conf)
 	if (cli_flag(args, "interval") && interval < 1e6)
 		return cli_usage_error(args,
 		    "--interval: the shortest is one millisecond");
+	if (cli_flag(args, "interval-bytes") && bytes < 1)
+		return cli_usage_error(args,
+		    "--interval-bytes: the shortest is one byte");
 	if (cli_flag(args, "lg-sample"))
 		conf_add_number(conf, "lg_prof_sample", (double)lg_sample);
 	if (cli_flag(args, "interval"))

@@ -121,6 +121,7 @@ test_figures_are_checked(void **state)
 {
 	static const char *const lines[] = { "-l x sh", "-l 99 sh",
 	    "-i 10us sh", "-i soon sh", "--interval-bytes many sh",
+	    "--interval-bytes 0 sh",
 	    "--prefix a,b sh", "--format text sh", "" };
 
 	for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
