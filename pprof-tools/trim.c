@@ -38,19 +38,43 @@ is_allocator_module(const char *file)
 }
 
 static bool
+is_one_of(const char *name, const char *const *words, size_t n)
+{
+	size_t len = strcspn(name, ".");	/* f.cold is f's */
+
+	for (size_t i = 0; i < n; i++)
+		if (strlen(words[i]) == len &&
+		    strncmp(name, words[i], len) == 0)
+			return true;
+	return false;
+}
+
+/*
+ * By whole names, of what programs call: only the outermost has to be known,
+ * and tc_parse may be the program's own.
+ */
+static bool
 is_allocator_function(const char *function)
 {
-	static const char *const whole[] = { "malloc", "calloc", "realloc",
+	static const char *const names[] = { "malloc", "calloc", "realloc",
 	    "reallocarray", "memalign", "aligned_alloc", "posix_memalign",
-	    "valloc", "pvalloc", "mallocx", "rallocx", "do_malloc" };
-	static const char *const starts[] = { "operator new", "je_",
-	    "prof_backtrace", "prof_alloc_prep", "tcmalloc::", "tc_",
-	    "_Znwm", "_Znam" };
+	    "valloc", "pvalloc", "mallocx", "rallocx", "xallocx",
+	    "malloc_default", "do_malloc" };
+	static const char *const tc_names[] = { "tc_new", "tc_new_nothrow",
+	    "tc_new_aligned", "tc_new_aligned_nothrow", "tc_newarray",
+	    "tc_newarray_nothrow", "tc_newarray_aligned",
+	    "tc_newarray_aligned_nothrow", "tc_malloc_skip_new_handler" };
+	static const char *const starts[] = { "operator new",
+	    "prof_backtrace", "prof_alloc_prep", "tcmalloc::", "_Znwm",
+	    "_Znam" };
 
-	for (size_t i = 0; i < sizeof whole / sizeof *whole; i++)
-		if (strcmp(function, whole[i]) == 0)
-			return true;
-	return starts_with(function, starts, sizeof starts / sizeof *starts);
+	if (is_one_of(function, tc_names, sizeof tc_names / sizeof *tc_names))
+		return true;
+	if (strncmp(function, "je_", 3) == 0 ||
+	    strncmp(function, "tc_", 3) == 0)
+		function += 3;
+	return is_one_of(function, names, sizeof names / sizeof *names) ||
+	    starts_with(function, starts, sizeof starts / sizeof *starts);
 }
 
 static bool

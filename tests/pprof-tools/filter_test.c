@@ -238,6 +238,46 @@ test_allocator_frames_are_trimmed(void **state)
 	model_free(model);
 }
 
+/* A stack of inner, outer and main: how many frames are left of it? */
+static uint32_t
+depth_left(const char *inner, const char *outer)
+{
+	struct model *model = model_new();
+	struct model_labels labels = model_labels_none();
+	uint32_t stack[3], depth;
+	int64_t value = 1;
+
+	model_add_type(model, "space", "bytes");
+	add_location(model, MODEL_NONE, inner, NULL, &stack[0]);
+	add_location(model, MODEL_NONE, outer, NULL, &stack[1]);
+	add_location(model, MODEL_NONE, "main", NULL, &stack[2]);
+	model_add_row(model, model_add_stack(model, stack, 3), &labels,
+	    &value);
+	trim_allocator(model);
+	depth = model->stacks[model->rows[0].stack]->depth;
+	model_free(model);
+	return depth;
+}
+
+static void
+test_functions_named_like_an_allocators_stay(void **state)
+{
+	static const char *const own[] = { "tc_parse", "je_suis",
+	    "tc_mallocs", "malloc_default_size" };
+	static const char *const theirs[] = { "je_malloc", "je_mallocx",
+	    "je_malloc_default", "je_xallocx", "tc_malloc", "tc_memalign",
+	    "tc_new", "tc_newarray_nothrow", "tc_new_aligned_nothrow",
+	    "tc_malloc_skip_new_handler", "je_malloc_default.cold",
+	    "operator new(unsigned long)", "tcmalloc::malloc_oom" };
+
+	for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
+		assert_int_equal(depth_left("je_malloc", own[i]), 2);
+		assert_int_equal(depth_left("f", own[i]), 3);
+	}
+	for (size_t i = 0; i < sizeof theirs / sizeof theirs[0]; i++)
+		assert_int_equal(depth_left("prof_sample", theirs[i]), 1);
+}
+
 static void
 test_own_profiles_are_trimmed_already(void **state)
 {
@@ -291,6 +331,7 @@ main(void)
 		cmocka_unit_test(test_labels),
 		cmocka_unit_test(test_malformed_filters_are_named),
 		cmocka_unit_test(test_allocator_frames_are_trimmed),
+		cmocka_unit_test(test_functions_named_like_an_allocators_stay),
 		cmocka_unit_test(test_own_profiles_are_trimmed_already),
 		cmocka_unit_test(test_what_symbols_made_equal_is_one_stack),
 	};
