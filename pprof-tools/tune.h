@@ -198,6 +198,10 @@ void tune_setting_ranges(const struct tune_input *in,
     struct tune_finding *finding, const char *option,
     const struct tune_ranges *ranges);
 
+/* What a cache keeps, by the option that the allocator has for it. */
+void tune_setting_tcache_max(const struct tune_input *in,
+    struct tune_finding *finding, double bytes);
+
 /* An option's number as it is in force, or fallback if it is not there. */
 double tune_option(const struct tune_input *in, const char *name,
     double fallback);

@@ -420,7 +420,7 @@ judge_large(const struct tune_input *in, struct tune_finding *finding)
 	finding->title = xstrdup("blocks too large for the cache come and go");
 	finding->confidence = larges.guessed ? TUNE_UNSURE : TUNE_SURE;
 	large_figures(in, &larges, finding);
-	tune_setting(finding, "tcache_max", "%.0f", larges.max);
+	tune_setting_tcache_max(in, finding, larges.max);
 	finding->effect = xasprintf("the cache serves them: about %s of one "
 	    "processor less, and fewer waits for extents_dirty",
 	    unit_percent(&a, finding->gain_cpu));

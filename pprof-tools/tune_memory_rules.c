@@ -190,7 +190,7 @@ judge_cached(const struct tune_input *in, struct tune_finding *finding)
 	    "bytes", "arenas.tcache_max");
 	tune_figure(finding, "flushes of large sizes", bytes, "count",
 	    "stats.arenas.merged.large.nflushes");
-	tune_setting(finding, "tcache_max", "%.0f", max);
+	tune_setting_tcache_max(in, finding, max);
 	finding->effect = xasprintf("resident falls by up to %s",
 	    unit_bytes(&a, cached));
 	finding->price = xasprintf("none; blocks above %s come from the arena "

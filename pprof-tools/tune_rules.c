@@ -77,6 +77,19 @@ tune_setting_ranges(const struct tune_input *in,
 	tune_pairs_free(&pairs);
 }
 
+/* jemalloc up to 5.2 has, and shows, the logarithm alone. */
+void
+tune_setting_tcache_max(const struct tune_input *in,
+    struct tune_finding *finding, double bytes)
+{
+	if (statsfile_option(in->file, "tcache_max") == NULL &&
+	    statsfile_option(in->file, "lg_tcache_max") != NULL)
+		tune_setting(finding, "lg_tcache_max", "%.0f",
+		    ceil(log2(bytes)));
+	else
+		tune_setting(finding, "tcache_max", "%.0f", bytes);
+}
+
 double
 tune_option(const struct tune_input *in, const char *name, double fallback)
 {

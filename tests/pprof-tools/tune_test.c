@@ -692,6 +692,36 @@ test_the_oversize_arena_of_jemalloc(void **state)
 	tune_report_free(report);
 }
 
+/* Up to 5.2 it had only the logarithm; since 5.3.0 "opt" has tcache_max. */
+static void
+test_an_older_jemalloc_has_lg_tcache_max(void **state)
+{
+	struct tune_report *report;
+	struct world w;
+
+	world_init(&w);
+	w.file.is_strata = false;
+	set_option(&w, "lg_tcache_max", "18");
+	cached(&w, 2);
+	report = judge(&w.file, NULL);
+	assert_string_equal(report->conf, "lg_tcache_max:15");
+	tune_report_free(report);
+	world_init(&w);
+	w.file.is_strata = false;
+	set_option(&w, "lg_tcache_max", "15");
+	w.file.tcache_max = 40 << 10;
+	w.file.merged.large.nmalloc = 100000000;
+	report = judge(&w.file, NULL);
+	assert_string_equal(value_of(find(report, "tcache-max"),
+	    "lg_tcache_max"), "21");
+	tune_report_free(report);
+	set_option(&w, "tcache_max", "40960");
+	report = judge(&w.file, NULL);
+	assert_string_equal(value_of(find(report, "tcache-max"),
+	    "tcache_max"), "1310720");
+	tune_report_free(report);
+}
+
 /* --- two of one process --------------------------------------------------- */
 
 static void
@@ -964,6 +994,7 @@ main(void)
 		    test_values_that_are_not_in_force_are_named),
 		cmocka_unit_test(test_wrong_locks_of_jemalloc_are_said),
 		cmocka_unit_test(test_the_oversize_arena_of_jemalloc),
+		cmocka_unit_test(test_an_older_jemalloc_has_lg_tcache_max),
 		cmocka_unit_test(test_the_time_between_two_is_judged),
 		cmocka_unit_test(
 		    test_an_idle_process_wants_a_background_thread),
