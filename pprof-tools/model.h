@@ -138,6 +138,8 @@ struct model {
 	int64_t duration_ns;		/* 0 unknown */
 	const char *format;		/* "pprof", "heap_v2", ... */
 	uint32_t nfiles;		/* merged into this model */
+	uint32_t repeated;		/* of these of one process, or 0 */
+	int64_t repeated_pid;
 	bool arenas_left_out;		/* freed rows of all arenas: filter.h */
 	struct model_index *index;	/* private: model_index.h */
 };

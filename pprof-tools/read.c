@@ -236,29 +236,76 @@ read_profile(const char *path, struct model **out, struct model_error *error)
 	return status;
 }
 
+/* Whose dumps the files are, as far as they say. */
+struct processes {
+	struct process {
+		int64_t pid, start;
+		uint32_t nfiles;
+	} *items;
+	size_t n, capacity;
+};
+
+static void
+processes_add(struct processes *all, const struct model_exact *exact)
+{
+	size_t i = 0;
+
+	if (exact->pid <= 0 || exact->start_time_unix <= 0)
+		return;
+	while (i < all->n && (all->items[i].pid != exact->pid ||
+	    all->items[i].start != exact->start_time_unix))
+		i++;
+	if (i == all->n) {
+		all->items = xgrow(all->items, all->n, &all->capacity,
+		    sizeof *all->items);
+		all->items[all->n++] = (struct process){ exact->pid,
+		    exact->start_time_unix, 0 };
+	}
+	all->items[i].nfiles++;
+}
+
+/* Of the process that has most of the files. */
+static void
+set_repeated(struct model *model, const struct processes *all)
+{
+	for (size_t i = 0; i < all->n; i++) {
+		if (all->items[i].nfiles < 2 ||
+		    all->items[i].nfiles <= model->repeated)
+			continue;
+		model->repeated = all->items[i].nfiles;
+		model->repeated_pid = all->items[i].pid;
+	}
+}
+
 int
 read_profiles(char *const paths[], size_t n, struct model **out,
     struct model_error *error)
 {
+	struct processes processes = { 0 };
 	struct model *all = NULL;
+	int status = 0;
 
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n && status == 0; i++) {
 		struct model *one;
-		int status = read_profile(paths[i], &one, error);
 
+		status = read_profile(paths[i], &one, error);
+		if (status == 0)
+			processes_add(&processes, &one->exact);
 		if (status == 0 && all != NULL) {
 			status = model_merge(all, one, error);
 			model_free(one);
 		} else if (status == 0) {
 			all = one;
 		}
-		if (status != 0) {
-			model_free(all);
-			return status;
-		}
 	}
-	*out = all;
-	return 0;
+	if (status == 0) {
+		set_repeated(all, &processes);
+		*out = all;
+	} else {
+		model_free(all);
+	}
+	free(processes.items);
+	return status;
 }
 
 int

@@ -20,7 +20,10 @@
 int read_profile(const char *path, struct model **out,
     struct model_error *error);
 
-/* Reads n >= 1 files and merges them. */
+/*
+ * Reads n >= 1 files and merges them. Of several that are of one process the
+ * model says how many there are: each has all that is alive.
+ */
 int read_profiles(char *const paths[], size_t n, struct model **out,
     struct model_error *error);
 

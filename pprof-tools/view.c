@@ -4,6 +4,7 @@
 #include "view.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -108,6 +109,11 @@ view_load_files(const struct cli_args *args, char *const paths[], size_t n,
 
 	if (read_profiles(paths, n, &view.model, &error) != 0)
 		return read_complain(&error);
+	if (view.model->repeated > 0)
+		fprintf(stderr, "strata: %" PRIu32 " of the profiles are of "
+		    "one process (pid %" PRId64 "): what it holds is added %"
+		    PRIu32 " times\n", view.model->repeated,
+		    view.model->repeated_pid, view.model->repeated);
 	view.header = header_of(view.model);
 	if ((groups & CLI_SYMBOLS) != 0 && !cli_flag(args, "no-symbols"))
 		symbolize(args, view.model);

@@ -105,7 +105,6 @@ test_merge_and_convert_write_files_that_add_up(void **state)
 	    "-o merged.pb.gz server.pb later.pb server.pb");
 
 	assert_int_equal(output.status, EXIT_FINE);
-	assert_string_equal(output.err, "");
 	output_free(&output);
 	assert_true(total_of("merged.pb.gz", "inuse_space") ==
 	    2 * total_of(server, "inuse_space") +
@@ -117,6 +116,32 @@ test_merge_and_convert_write_files_that_add_up(void **state)
 	assert_true(total_of("merged.pb.gz", "alloc_objects") ==
 	    total_of(server, "alloc_objects"));
 	unlink("merged.pb.gz");
+}
+
+/* What is alive in one dump is alive in the next as well. */
+static void
+test_dumps_of_one_process_are_added_with_a_word(void **state)
+{
+	static const char word[] = "strata: 3 of the profiles are of one "
+	    "process (pid 4711): what it holds is added 3 times\n";
+	struct output output;
+	struct fixture f;
+
+	fixture_init(&f, 4096);
+	fixture_comment(&f, "pid: 4711");
+	fixture_comment(&f, "start_time_unix: 1781999001");
+	fixture_row(&f, &(struct fixture_row){ .path = "main;f",
+	    .bytes = 64, .samples = 3, .live = true });
+	fixture_write(&f, "other.pb");
+	output = command_run(&cmd_top, "server.pb other.pb later.pb "
+	    "server.pb");
+	assert_int_equal(output.status, EXIT_FINE);
+	assert_string_equal(output.err, word);
+	output_free(&output);
+	output = command_run(&cmd_top, "server.pb other.pb");
+	assert_string_equal(output.err, "");
+	output_free(&output);
+	unlink("other.pb");
 }
 
 static void
@@ -172,6 +197,8 @@ main(void)
 		cmocka_unit_test(test_convert),
 		cmocka_unit_test(
 		    test_merge_and_convert_write_files_that_add_up),
+		cmocka_unit_test(
+		    test_dumps_of_one_process_are_added_with_a_word),
 		cmocka_unit_test(test_bad_input),
 		cmocka_unit_test(test_output_that_cannot_be_written),
 	};
