@@ -448,7 +448,7 @@ write_speedscope(const struct flame *f, FILE *out)
 	json_object_set_new(root, "shared", json_pack("{s:o}", "frames",
 	    speedscope_frames(f->tree->sites)));
 	json_object_set_new(profile, "type", json_string("sampled"));
-	json_object_set_new(profile, "name", json_string(type->type));
+	json_object_set_new(profile, "name", field_text(type->type));
 	json_object_set_new(profile, "unit", json_string(
 	    strcmp(type->unit, "bytes") == 0 ? "bytes" : "none"));
 	json_object_set_new(profile, "startValue", json_integer(0));

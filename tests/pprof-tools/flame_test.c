@@ -103,6 +103,30 @@ test_names_cannot_tear_a_folded_line(void **state)
 }
 
 static void
+test_speedscope_names_a_type_that_is_not_utf_8(void **state)
+{
+	struct output output;
+	struct fixture f;
+	json_error_t error;
+	json_t *root, *profile;
+
+	fixture_init(&f, 1);
+	fixture_row(&f, &(struct fixture_row){ .path = "main", .bytes = 8,
+	    .samples = 1, .live = true });
+	f.strings[fixture_string(&f, "inuse_space")][5] = '\xff';
+	fixture_write(&f, "flame_odd.pb");
+	output = command_run(&cmd_flame, "--format=speedscope flame_odd.pb");
+	unlink("flame_odd.pb");
+	root = json_loads(output.out, 0, &error);
+	assert_non_null(root);
+	profile = json_array_get(json_object_get(root, "profiles"), 0);
+	assert_string_equal(json_string_value(json_object_get(profile,
+	    "name")), "inuse?space");
+	json_decref(root);
+	output_free(&output);
+}
+
+static void
 test_speedscope_has_matching_samples_and_weights(void **state)
 {
 	struct output output = command_run(&cmd_flame,
@@ -169,6 +193,8 @@ main(void)
 		cmocka_unit_test(test_frames_stand_on_their_callers),
 		cmocka_unit_test(test_folded_sums_to_the_total),
 		cmocka_unit_test(test_names_cannot_tear_a_folded_line),
+		cmocka_unit_test(
+		    test_speedscope_names_a_type_that_is_not_utf_8),
 		cmocka_unit_test(
 		    test_speedscope_has_matching_samples_and_weights),
 		cmocka_unit_test(test_an_empty_profile_is_drawn),
