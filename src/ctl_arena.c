@@ -117,34 +117,20 @@ ctl_decay_ms_read(const struct ctl_call *call, union ctl_value *out)
 {
 	unsigned index = ctl_arena_index(call);
 
-	if (index != ARENA_NONE && arena_get(index, false) == NULL)
+	if (index == ARENA_NONE || arena_get(index, false) == NULL)
 		return EFAULT;
 	out->ssize = arena_decay_ms_get(index,
 	    (enum extent_state)call->node->arg);
 	return 0;
 }
 
-/* All arenas, and those to come. */
-static int
-ctl_decay_ms_set_all(enum extent_state state, ssize_t ms)
-{
-	int error = arena_decay_ms_set(ARENA_NONE, state, ms);
-
-	for (unsigned i = 0; error == 0 && i < arenas_count(); i++)
-		(void)arena_decay_ms_set(i, state, ms);	/* if it exists */
-	return error;
-}
-
 static int
 ctl_decay_ms_write(const struct ctl_call *call, const union ctl_value *in)
 {
-	enum extent_state state = (enum extent_state)call->node->arg;
-	unsigned index = ctl_arena_index(call);
-	int error;
-
-	error = index == ARENA_NONE ? ctl_decay_ms_set_all(state, in->ssize) :
-	    arena_decay_ms_set(index, state, in->ssize);
-	return error == 0 ? 0 : EFAULT;
+	if (in->ssize < -1)
+		return EFAULT;
+	return arena_decay_ms_set(ctl_arena_index(call),
+	    (enum extent_state)call->node->arg, in->ssize) == 0 ? 0 : EFAULT;
 }
 
 /*
@@ -369,6 +355,8 @@ ctl_default_ms_read(const struct ctl_call *call, union ctl_value *out)
 static int
 ctl_default_ms_write(const struct ctl_call *call, const union ctl_value *in)
 {
+	if (in->ssize < -1)
+		return EFAULT;
 	return arena_decay_ms_set(ARENA_NONE,
 	    (enum extent_state)call->node->arg, in->ssize) == 0 ? 0 : EFAULT;
 }

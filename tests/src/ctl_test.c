@@ -501,41 +501,14 @@ test_decay_of_one_arena(void **state)
 	assert_int_equal(mallctl("arena.0.dirty_decay_ms", NULL, NULL, &ms,
 	    sizeof ms), 0);
 	assert_int_equal(get("arena.0.dirty_decay_ms", sizeof ms), 77);
+	assert_int_equal(mallctl("arena.4096.dirty_decay_ms", NULL, NULL, &ms,
+	    sizeof ms), EFAULT);
 	assert_int_equal(mallctl("arena.4096.purge", NULL, NULL, NULL, 0),
 	    0);
 	refresh();
 	assert_int_equal(get("stats.arenas.4096.pdirty", 8), 0);
 	assert_int_equal(mallctl("arena.4096.decay", NULL, NULL, NULL, 0),
 	    0);
-}
-
-static int
-set_ms(const char *name, ssize_t ms)
-{
-	return mallctl(name, NULL, NULL, &ms, sizeof ms);
-}
-
-/* All arenas, and those to come; arenas.*_decay_ms is of the latter only. */
-static void
-test_decay_ms_of_all(void **state)
-{
-	ssize_t first = (ssize_t)get("arenas.muzzy_decay_ms", sizeof first);
-	ssize_t dirty = (ssize_t)get("arena.0.dirty_decay_ms", sizeof dirty);
-	unsigned index = (unsigned)get("arenas.create", sizeof index);
-	char name[64];
-
-	assert_int_equal(set_ms("arena.4096.muzzy_decay_ms", 4321), 0);
-	snprintf(name, sizeof name, "arena.%u.muzzy_decay_ms", index);
-	assert_int_equal(get(name, sizeof first), 4321);
-	assert_int_equal(get("arena.0.muzzy_decay_ms", sizeof first), 4321);
-	assert_int_equal(get("arenas.muzzy_decay_ms", sizeof first), 4321);
-	assert_int_equal(get("arena.4096.muzzy_decay_ms", sizeof first), 4321);
-	assert_int_equal(get("arena.0.dirty_decay_ms", sizeof dirty), dirty);
-	assert_int_equal(set_ms("arenas.muzzy_decay_ms", 5), 0);
-	assert_int_equal(get(name, sizeof first), 4321);
-	assert_int_equal(set_ms("arena.4096.muzzy_decay_ms", -2), EFAULT);
-	assert_int_equal(set_ms("arena.4097.muzzy_decay_ms", 0), EFAULT);
-	assert_int_equal(set_ms("arena.4096.muzzy_decay_ms", first), 0);
 }
 
 static void
@@ -588,7 +561,6 @@ main(void)
 		cmocka_unit_test(test_mutex_counters_differ),
 		cmocka_unit_test(test_number_of_arenas_means_all),
 		cmocka_unit_test(test_decay_of_one_arena),
-		cmocka_unit_test(test_decay_ms_of_all),
 		cmocka_unit_test(test_background_threads),
 	};
 
