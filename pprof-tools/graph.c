@@ -267,10 +267,12 @@ draw_edge(struct drawing *d, const struct subgraph_edge *e, Agnode_t **nodes)
 	free(tooltip);
 }
 
-/* "\l" ends a left-aligned line. */
+/* "\l" ends a left-aligned line. What finds no room is left out. */
 static void
 legend_line(char *text, size_t size, const char *line)
 {
+	if (strlen(text) + 4 >= size)
+		return;
 	append_escaped(text, size - 4, line, strlen(line));
 	strcat(text, "\\l");
 }

@@ -122,7 +122,8 @@ print_program(const struct model *model, FILE *out, bool color,
 		between = ", ";
 	}
 	if (exact->version != NULL) {
-		fprintf(out, "%sstrata %s", between, exact->version);
+		fprintf(out, "%sstrata ", between);
+		print_cut(exact->version, out);
 		between = ", ";
 	}
 	fprintf(out, "%s\n", strcmp(between, ", ") == 0 ? ")" : "");
@@ -182,8 +183,10 @@ print_taken(const struct model *model, FILE *out, bool color,
 	fputs(text, out);
 	if (exact->start_time_unix > 0 && seconds >= exact->start_time_unix)
 		print_running_time(seconds - exact->start_time_unix, out);
-	if (exact->trigger != NULL)
-		fprintf(out, ", %s", trigger_text(exact->trigger));
+	if (exact->trigger != NULL) {
+		fputs(", ", out);
+		print_cut(trigger_text(exact->trigger), out);
+	}
 	if (model->nfiles > 1)
 		fprintf(out, " (%u files merged)", model->nfiles);
 	fputc('\n', out);

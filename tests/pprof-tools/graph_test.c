@@ -10,6 +10,7 @@
 #include "fixture.h"
 #include "read.h"
 #include "subgraph.h"
+#include "xalloc.h"
 
 static const struct subgraph_options everything = { .by = SITES_FUNCTION };
 
@@ -363,6 +364,26 @@ test_an_empty_profile_is_drawn(void **state)
 	output_free(&output);
 }
 
+/* Facts that no library writes: in damaged files. */
+static void
+test_a_legend_of_endless_facts_is_cut(void **state)
+{
+	char *comment = xasprintf("strata_version: %020000d", 0);
+	struct fixture f;
+	struct output output;
+
+	fixture_init(&f, 4096);
+	fixture_comment(&f, "pid: 7");
+	fixture_comment(&f, comment);
+	fixture_write(&f, "graph_endless.pb");
+	output = command_run(&cmd_graph, "--format=dot graph_endless.pb");
+	unlink("graph_endless.pb");
+	assert_int_equal(output.status, EXIT_FINE);
+	assert_non_null(strstr(output.out, "in 0 nodes"));
+	output_free(&output);
+	free(comment);
+}
+
 static void
 test_nonsense_is_refused(void **state)
 {
@@ -413,6 +434,7 @@ main(void)
 		cmocka_unit_test(test_svg_shows_every_function),
 		cmocka_unit_test(test_the_suffix_names_the_format),
 		cmocka_unit_test(test_an_empty_profile_is_drawn),
+		cmocka_unit_test(test_a_legend_of_endless_facts_is_cut),
 		cmocka_unit_test(test_nonsense_is_refused),
 	};
 	int failed = cmocka_run_group_tests(cuts, NULL, NULL);

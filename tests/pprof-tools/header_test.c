@@ -173,6 +173,33 @@ test_long_command_lines_are_cut(void **state)
 	model_free(model);
 }
 
+/* A version or a trigger that no library writes: in damaged files. */
+static void
+test_no_line_is_longer_than_a_terminal(void **state)
+{
+	static const char *const names[] = { "strata_version", "trigger" };
+
+	for (size_t i = 0; i < 2; i++) {
+		char comment[8200];
+		struct fixture f;
+		struct model *model;
+		char *text, *rest, *line;
+
+		snprintf(comment, sizeof comment, "%s: %08000d", names[i], 0);
+		fixture_init(&f, 1);
+		fixture_time(&f, 1700000000000000000);
+		fixture_comment(&f, "pid: 7");
+		fixture_comment(&f, comment);
+		fixture_write(&f, "header_test.pb");
+		model = load("header_test.pb");
+		rest = text = printed(model, "");
+		while ((line = strsep(&rest, "\n")) != NULL)
+			assert_true(strlen(line) < 180);
+		free(text);
+		model_free(model);
+	}
+}
+
 static void
 test_json_holds_the_same_figures(void **state)
 {
@@ -240,6 +267,7 @@ main(void)
 		cmocka_unit_test(test_the_parts_add_up_to_rss),
 		cmocka_unit_test(test_untouched_pages_are_named_not_negative),
 		cmocka_unit_test(test_long_command_lines_are_cut),
+		cmocka_unit_test(test_no_line_is_longer_than_a_terminal),
 		cmocka_unit_test(test_json_holds_the_same_figures),
 		cmocka_unit_test(test_names_that_are_no_utf8_become_json),
 	};
