@@ -268,6 +268,12 @@ print_live(const struct header *header, FILE *out, bool color,
 	if (before > 0)
 		fprintf(out, " + %s from before profiling",
 		    unit_bytes(&unit, before));
+	/* How much of it is alive nobody knows: no error to judge by. */
+	if (exact->dropped > 0) {
+		fprintf(out, " + up to %s dropped", unit_bytes(&unit,
+		    (double)exact->dropped));
+		error = NAN;
+	}
 	if (exact->live >= 0)
 		print_exact(header->live.value + before, error,
 		    (double)exact->live, out);

@@ -200,6 +200,29 @@ test_no_line_is_longer_than_a_terminal(void **state)
 	}
 }
 
+/* Some of them are dead by now, so that the error says nothing. */
+static void
+test_dropped_samples_could_be_alive(void **state)
+{
+	struct fixture f;
+	struct model *model;
+	char *text;
+
+	fixture_init(&f, 4096);
+	fixture_comment(&f, "live_bytes: 3145728");
+	fixture_comment(&f, "dropped_samples: 16");
+	fixture_comment(&f, "dropped_bytes: 1048576");
+	fixture_row(&f, &(struct fixture_row){ .path = "main",
+	    .bytes = 1048576, .samples = 2, .live = true });
+	fixture_write(&f, "header_test.pb");
+	model = load("header_test.pb");
+	text = printed(model, "");
+	assert_non_null(strstr(text, "estimated + up to 1.00 MiB dropped, "
+	    "3.00 MiB exact\n"));
+	free(text);
+	model_free(model);
+}
+
 static void
 test_json_holds_the_same_figures(void **state)
 {
@@ -268,6 +291,7 @@ main(void)
 		cmocka_unit_test(test_untouched_pages_are_named_not_negative),
 		cmocka_unit_test(test_long_command_lines_are_cut),
 		cmocka_unit_test(test_no_line_is_longer_than_a_terminal),
+		cmocka_unit_test(test_dropped_samples_could_be_alive),
 		cmocka_unit_test(test_json_holds_the_same_figures),
 		cmocka_unit_test(test_names_that_are_no_utf8_become_json),
 	};
