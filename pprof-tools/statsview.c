@@ -127,8 +127,10 @@ find_arena(const struct statsfile *file, const char *name)
 		    NULL;
 	if (strcmp(name, "destroyed") == 0)
 		return file->has_destroyed ? &file->destroyed : NULL;
+	/* One spelling only, which the views print. */
 	index = strtoull(name, &end, 10);
-	if (*name < '0' || *name > '9' || *end != '\0')
+	if (*name < '0' || *name > '9' || *end != '\0' ||
+	    (*name == '0' && name[1] != '\0'))
 		return NULL;
 	return statsfile_arena(file, index);
 }
