@@ -58,11 +58,12 @@ open_both(char *path, int *folder, int *fd, char **name)
 {
 	char *slash = strrchr(path, '/');
 
-	if (slash == NULL || slash == path)
+	if (slash == NULL)
 		return EINVAL;
 	*name = slash + 1;
 	*slash = '\0';
-	*folder = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	*folder = open(slash == path ? "/" : path,
+	    O_PATH | O_DIRECTORY | O_CLOEXEC);
 	*slash = '/';
 	if (*folder < 0)
 		return errno;

@@ -70,6 +70,22 @@ check_eq "two pools are in it" "0,1" "$(jq -r '.strata.pools |
 	map_values(.survivors > 0) | if . == {"0": false, "1": true}
 	then keys | join(",") else . end' "$raw")"
 check "as rates too" jq -en 'input | .per_second.nrequests > 0' rates.json
+
+# A daemon's folder.
+if [ -w / ]; then
+	(cd / && exec env MALLOC_CONF=prof:true,prof_prefix:strata-root \
+		LD_PRELOAD="$LIB" sleep 60) &
+	root=$!
+	own $root
+	asked() { "$STRATA" ctl $root status; }
+	wait_for 20 asked || fail "the program starts in /"
+	check "a process whose folder is / is asked" stats -f json $root
+	check_eq "and its file is removed, too" 0 "$(files /strata-root.$root.*)"
+	rm -f /strata-root.$root.*
+else
+	skip "a process whose folder is /: it cannot write there"
+fi
+
 stats 99999999 2>gone.err
 check_eq "a process that is not there: exit 3" 3 $?
 check "... and it says so" grep -q 'no process 99999999' gone.err
