@@ -165,7 +165,7 @@ park(struct thread *thread, struct pool_cache *cache)
 		empty_spare(other);
 	thread->pool.parked_of[slot] = pool;
 	for (;;) {
-		struct arena *bound = cache->cache.arena;
+		struct arena *bound = cache->cache.arena, *current;
 
 		atomic_store(&thread->pool.parked[slot], cache);
 		if (bound == pool_current(pool))
@@ -173,9 +173,11 @@ park(struct thread *thread, struct pool_cache *cache)
 		cache = unpark(&thread->pool, slot);
 		if (cache == NULL)
 			return;		/* the rotation has it */
-		if (pool_current(pool) == NULL)
+		/* Read once: outside of scopes the pool may be destroyed. */
+		current = pool_current(pool);
+		if (current == NULL)
 			break;
-		bind(cache, pool_current(pool));
+		bind(cache, current);
 	}
 	empty_spare(cache);
 }
