@@ -25,6 +25,9 @@
 
 enum { PROF_PREFIX_MAX = 1024 };	/* bytes, with the final NUL */
 
+/* 292 years: in nanoseconds, added to the clock, it is below 2^64. */
+#define PROF_INTERVAL_MS_MAX	(INT64_MAX / 1000000)
+
 enum prof_format { PROF_FORMAT_PPROF = 1, PROF_FORMAT_HEAP_V2 = 2,
     PROF_FORMAT_BOTH = 3 };
 /* The default: our own reader of .eh_frame; see prof/unwind.c. */
@@ -66,7 +69,7 @@ struct prof_options {
 	unsigned lg_sample;		/* 0..63; R = 2^lg_sample bytes */
 	unsigned bt_max;		/* frames, 1..1024 */
 	int lg_interval;		/* -1 = none; dump every 2^n bytes */
-	uint64_t interval_ms;		/* 0 = none */
+	uint64_t interval_ms;		/* 0 = none; to PROF_INTERVAL_MS_MAX */
 	int signal;			/* number, 0 = none, -1 = the default */
 	unsigned dump_max;		/* files kept, 0 = all */
 	size_t max_memory;		/* bytes; SIZE_MAX = the default rule */

@@ -29,7 +29,8 @@
 struct worker_options {
 	void (*serve)(void);	/* does all that is asked for; in the task */
 	void (*tick)(void);	/* every interval; in the task */
-	uint64_t interval_ms;	/* 0: no tick, the task does not stay */
+	/* 0: no tick, the task does not stay; at most PROF_INTERVAL_MS_MAX */
+	uint64_t interval_ms;
 };
 
 /* Sets memory aside; starts the task if it is to stay. 0 or an errno. */

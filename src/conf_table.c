@@ -202,8 +202,8 @@ const struct conf_option conf_options[] = {
 
 	/* the profiler: Strata's own */
 	SPECIAL("prof_signal", CONF_SIGNAL, &conf_prof.signal),
-	NUMBER("prof_interval_ms", CONF_U64, &conf_prof.interval_ms, ANY,
-	    false),
+	NUMBER("prof_interval_ms", CONF_U64, &conf_prof.interval_ms,
+	    LIMITS(0, PROF_INTERVAL_MS_MAX), false),
 	WORD("prof_format", &conf_prof.format, words_format,
 	    PROF_FORMAT_PPROF),
 	WORD("prof_unwind", &conf_prof.unwind, words_unwind,

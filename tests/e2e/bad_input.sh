@@ -34,7 +34,7 @@ for conf in nonsense prof narenas:x narenas:1, narenas:1,, unknown_option:1 \
 	fi
 done
 for conf in prof_signal:none-such prof_signal:9 prof_signal:999 \
-	prof_format:xml prof_interval_ms:x \
+	prof_format:xml prof_interval_ms:x prof_interval_ms:288230376151711744 \
 	prof_unwind:none prof_max_memory:lots prof_dump_max:-1 \
 	lg_prof_interval:x; do
 	said=$(say "prof:true,$conf" "$LIB")

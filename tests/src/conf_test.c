@@ -189,6 +189,12 @@ test_bounds_of_the_profiler(void **state)
 	assert_int_equal(conf_prof.lg_interval, -1);
 	expect("lg_prof_sample:200", "");	/* cut down, too */
 	assert_int_equal(conf_prof.lg_sample, 63);
+	/* as nanoseconds it would be a multiple of 2^64 */
+	expect("prof_interval_ms:288230376151711744", "<strata>: Out-of-range "
+	    "conf value: prof_interval_ms:288230376151711744\n");
+	assert_int_equal(conf_prof.interval_ms, 0);
+	expect("prof_interval_ms:9223372036854", "");
+	assert_true(conf_prof.interval_ms == 9223372036854);
 }
 
 /* As misspelt ones; what a library built without it does. */
