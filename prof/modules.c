@@ -423,6 +423,14 @@ mark_found(const struct refresh *refresh, uintptr_t start)
 	    refresh->found[refresh->nfound - 1]->header == start;
 }
 
+/* A module is for ever: none is made that will not be listed. */
+static bool
+has_room(const struct refresh *refresh)
+{
+	return refresh->nfound < PENDING_MAX &&
+	    nlist + refresh->nfound < MODULES_MAX;
+}
+
 static void
 take_code_line(struct refresh *refresh, const struct maps_line *line)
 {
@@ -438,7 +446,7 @@ take_code_line(struct refresh *refresh, const struct maps_line *line)
 	if (mark_known(candidate->start, line) ||
 	    mark_found(refresh, candidate->start))
 		return;
-	if (refresh->nfound < PENDING_MAX &&
+	if (has_room(refresh) &&
 	    read_headers(&found, phdrs, candidate->start, line) &&
 	    (module = make_module(&found, phdrs, line)) != NULL) {
 		refresh->found[refresh->nfound++] = module;
@@ -493,13 +501,12 @@ retire(struct module *module)
 static void
 append(struct module *module)
 {
+	assert(nlist < MODULES_MAX);
 	lock_acquire(&lock);
-	if (nlist < MODULES_MAX) {
-		module->epoch = epoch;
-		list[nlist] = module;
-		/* pairs with the acquire in modules_count */
-		__atomic_store_n(&nlist, nlist + 1, __ATOMIC_RELEASE);
-	}
+	module->epoch = epoch;
+	list[nlist] = module;
+	/* pairs with the acquire in modules_count */
+	__atomic_store_n(&nlist, nlist + 1, __ATOMIC_RELEASE);
 	lock_release(&lock);
 }
 

@@ -372,6 +372,50 @@ test_sections_of_a_file(void **state)
 	    &size));
 }
 
+/* The smallest file that is a module: a page of code, headers first. */
+static int
+smallest_module(void)
+{
+	struct {
+		ElfW(Ehdr) header;
+		ElfW(Phdr) load;
+	} file = {
+		.header = { .e_ident = ELFMAG, .e_type = ET_DYN,
+		    .e_phoff = sizeof file.header, .e_phnum = 1,
+		    .e_phentsize = sizeof file.load },
+		.load = { .p_type = PT_LOAD, .p_flags = PF_R | PF_X,
+		    .p_filesz = os_page_system, .p_memsz = os_page_system },
+	};
+	int fd = memfd_create("module", 0);
+
+	assert_int_equal(ftruncate(fd, (off_t)os_page_system), 0);
+	assert_int_equal(pwrite(fd, &file, sizeof file, 0), sizeof file);
+	return fd;
+}
+
+/* The last test: the list stays full. */
+static void
+test_what_finds_no_room_takes_no_memory(void **state)
+{
+	size_t size = os_page_system;
+	char *at = mmap(NULL, MODULES_MAX * size, PROT_NONE,
+	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int fd = smallest_module();
+	uint64_t used;
+
+	for (size_t i = 0; i < MODULES_MAX; i++)
+		assert_ptr_not_equal(mmap(at + i * size, size, PROT_READ |
+		    PROT_EXEC, MAP_PRIVATE | MAP_FIXED, fd, 0), MAP_FAILED);
+	for (int i = 0; i < 100 && modules_count() < MODULES_MAX; i++)
+		modules_refresh();
+	assert_int_equal(modules_count(), MODULES_MAX);
+	used = profmem_used();
+	assert_int_equal(modules_refresh(), 0);
+	assert_int_equal(profmem_used(), used);
+	munmap(at, MODULES_MAX * size);
+	close(fd);
+}
+
 int
 main(void)
 {
@@ -389,6 +433,7 @@ main(void)
 		cmocka_unit_test(test_code_of_no_module_is_known_once_seen),
 		cmocka_unit_test(test_a_file_mapped_to_be_read_is_no_module),
 		cmocka_unit_test(test_sections_of_a_file),
+		cmocka_unit_test(test_what_finds_no_room_takes_no_memory),
 	};
 
 	return cmocka_run_group_tests(tests, setup, NULL);
