@@ -192,12 +192,21 @@ handler_start(void)
 	return 0;
 }
 
-/* The page says it at once; the rest of it can wait. */
+/*
+ * The page says it at once; the rest of it can wait. Another thread may change
+ * the disposition, or say what it was, meanwhile: whoever has said something
+ * looks again, so that what is said last is so.
+ */
 static void
-ours_set(bool ours)
+ours_tell(void)
 {
-	atomic_store(&trigger.ours, ours);
-	ctlpub_ours(ours);
+	bool ours;
+
+	do {
+		ours = handler_is_ours(trigger.signal);
+		atomic_store(&trigger.ours, ours);
+		ctlpub_ours(ours);
+	} while (handler_is_ours(trigger.signal) != ours);
 }
 
 /*
@@ -209,7 +218,7 @@ disposition_changed(int number)
 {
 	if (number == trigger.signal && number != 0 &&
 	    os_pid() == atomic_load(&trigger.pid))
-		ours_set(handler_is_ours(number));
+		ours_tell();
 }
 
 void
@@ -225,7 +234,7 @@ trigger_check(void)
 	    !atomic_compare_exchange_strong(&trigger.checked_ns, &last, now))
 		return;
 	if (!handler_is_ours(trigger.signal))
-		ours_set(false);
+		ours_tell();
 }
 
 /* --- serving ------------------------------------------------------------- */
@@ -265,6 +274,8 @@ page_write(uint32_t current)
 	dump_prefix_get(prefix, sizeof prefix);
 	dump_last_error(error, sizeof error);
 	ctlpub_write(&state);
+	if (trigger.signal != 0)
+		ours_tell();		/* the program may have it since */
 }
 
 static int

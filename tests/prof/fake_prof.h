@@ -13,6 +13,8 @@
 #include "prof.h"
 
 static _Atomic bool fake_active = true;
+/* Runs once while the page's state is being gathered; or NULL. */
+static void (*fake_meanwhile)(void);
 
 unsigned
 prof_lg_sample_get(void)
@@ -23,6 +25,11 @@ prof_lg_sample_get(void)
 bool
 prof_active_get(void)
 {
+	void (*meanwhile)(void) = fake_meanwhile;
+
+	fake_meanwhile = NULL;
+	if (meanwhile != NULL)
+		meanwhile();
 	return fake_active;
 }
 

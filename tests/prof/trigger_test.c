@@ -502,6 +502,43 @@ taken_at_once(void)
 	CHECK(errno == EINVAL);
 }
 
+static struct sigaction found;
+
+static void
+take(void)
+{
+	sigwatch_action(SIGUSR2, NULL, &found);
+	sigwatch_signal(SIGUSR2, handler);
+}
+
+static void
+give_back(void)
+{
+	sigwatch_action(SIGUSR2, &found, NULL);
+}
+
+/* The page is not written over with what was so a moment ago. */
+static void
+taken_while_the_page_is_written(void)
+{
+	struct prof_options options = options_here();
+
+	start(&options);
+	fake_meanwhile = take;
+	trigger_changed();
+	CHECK(fake_meanwhile == NULL);
+	CHECK((page->flags & CTLPAGE_OURS) == 0);
+	CHECK((page->flags & CTLPAGE_TAKEN) != 0);
+	fake_meanwhile = give_back;
+	trigger_changed();
+	CHECK((page->flags & CTLPAGE_OURS) != 0);
+	CHECK((page->flags & CTLPAGE_TAKEN) == 0);
+	/* and is looked at again */
+	signal(SIGUSR2, handler);
+	while ((page->flags & CTLPAGE_OURS) != 0)
+		trigger_check();
+}
+
 /* The dispositions of a vfork child are its own, its memory is not. */
 static void
 taken_by_a_vfork_child(void)
@@ -558,6 +595,7 @@ test_a_later_handler_is_noticed(void **state)
 {
 	in_child(taken_later);
 	in_child(taken_at_once);
+	in_child(taken_while_the_page_is_written);
 	in_child(taken_by_a_vfork_child);
 }
 
