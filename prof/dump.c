@@ -91,7 +91,7 @@ busy_release(void)
 }
 
 bool
-dump_wait(unsigned timeout_ms)
+dump_acquire(unsigned timeout_ms)
 {
 	uint64_t end = os_now_ns() + (uint64_t)timeout_ms * 1000000;
 
@@ -105,7 +105,21 @@ dump_wait(unsigned timeout_ms)
 		    busy == 2)
 			os_futex_wait(&dumper.busy, 2, end - now);
 	}
+	return true;
+}
+
+void
+dump_release(void)
+{
 	busy_release();
+}
+
+bool
+dump_wait(unsigned timeout_ms)
+{
+	if (!dump_acquire(timeout_ms))
+		return false;
+	dump_release();
 	return true;
 }
 

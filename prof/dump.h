@@ -71,6 +71,12 @@ int dump_document(const char *filename, const char *suffix, dump_put *put,
 /* The absolute path that filename is now. 0 or ENAMETOOLONG. */
 int dump_path(const char *filename, char *out, size_t size);
 
+/*
+ * Waits until no dump is running, and keeps others waiting until
+ * dump_release: for who opens a cut of its own. False after timeout_ms.
+ */
+bool dump_acquire(unsigned timeout_ms);
+void dump_release(void);
 /* True once no dump is running; false after timeout_ms. */
 bool dump_wait(unsigned timeout_ms);
 

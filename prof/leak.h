@@ -9,9 +9,10 @@
 #include <stdint.h>
 
 /*
- * Takes a cut and prints its summary on stderr, nothing if there is no live
- * sample. True if there is one. The figures are unbiased estimates, exact at
- * R = 1; "contexts" are call stacks.
+ * Takes a cut, which no dump may do meanwhile (dump_acquire), and prints its
+ * summary on stderr, nothing if there is no live sample. True if there is
+ * one. The figures are unbiased estimates, exact at R = 1; "contexts" are call
+ * stacks.
  */
 bool leak_summary(void);
 

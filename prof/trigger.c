@@ -597,8 +597,11 @@ trigger_exit(void)
 		drain();
 	if (trigger.final && dump_wait(EXIT_WAIT_MS))
 		dump_now(NULL, PROF_TRIGGER_FINAL, NULL);
-	if ((trigger.leak || trigger.leak_error) && dump_wait(EXIT_WAIT_MS))
+	if ((trigger.leak || trigger.leak_error) &&
+	    dump_acquire(EXIT_WAIT_MS)) {
 		leak = leak_summary();
+		dump_release();
+	}
 	if (!leak || !trigger.leak_error)
 		return false;
 	fmt_fd(2, "%sExiting with error code because memory leaks were "

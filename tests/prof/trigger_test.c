@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <glob.h>
 #include <limits.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -720,6 +721,42 @@ test_final_dump_comes_last(void **state)
 	in_child(final);
 }
 
+static void *
+exit_here(void *leak)
+{
+	*(bool *)leak = trigger_exit();
+	return NULL;
+}
+
+/* One that began now would find a cut open, and fail; or the summary would. */
+static void
+leak_summary_alone(void)
+{
+	static const uintptr_t frames[] = { 0x401001 };
+	struct prof_options options = options_here();
+	bool leak = false;
+	pthread_t thread;
+
+	fake_add_live(fake_group(fake_stack(1, frames), 64, 1), 64, 0, 0, 0);
+	options.leak_error = true;
+	start(&options);
+	close(2);
+	atomic_store(&fake_hold, 1);
+	CHECK(pthread_create(&thread, NULL, exit_here, &leak) == 0);
+	while (atomic_load(&fake_open) == 0)
+		os_yield();
+	CHECK(!dump_wait(1));
+	atomic_store(&fake_hold, 0);
+	pthread_join(thread, NULL);
+	CHECK(leak && dump_wait(1));
+}
+
+static void
+test_no_dump_during_the_leak_summary(void **state)
+{
+	in_child(leak_summary_alone);
+}
+
 /* --- fork ---------------------------------------------------------------- */
 
 static void
@@ -892,6 +929,7 @@ main(void)
 		cmocka_unit_test(test_gdump),
 		cmocka_unit_test(test_the_worker_folds),
 		cmocka_unit_test(test_final_dump_comes_last),
+		cmocka_unit_test(test_no_dump_during_the_leak_summary),
 		cmocka_unit_test(test_fork_child_has_its_own_page_and_dumps),
 		cmocka_unit_test(test_early_signal_in_a_fork_child),
 		cmocka_unit_test(test_interval_goes_on_in_a_fork_child),
