@@ -11,6 +11,8 @@
  * another thread's dlopen may have taken them; loader_closing tells samplers.
  *
  * Locks: none. Memory: none; dlsym may call malloc.
+ * Fork: threads that were inside dlclose are not in the child, and no longer
+ *   counted there.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE		/* struct dl_phdr_info, RTLD_NEXT */
@@ -151,11 +153,32 @@ refresh(void)
 		host->guard_leave();
 }
 
+/*
+ * The thread, if it has a part, counts as well: what it closes goes on in a
+ * child that it forks meanwhile.
+ */
+static int
+close_counted(close_function *real, void *handle)
+{
+	struct prof_thread *self = host->thread_self();
+	int result;
+
+	/* pairs with the acquire in loader_closing */
+	__atomic_add_fetch(&closing, 1, __ATOMIC_SEQ_CST);
+	if (self != NULL)
+		self->closing++;
+	result = real(handle);
+	refresh();
+	if (self != NULL)
+		self->closing--;
+	__atomic_sub_fetch(&closing, 1, __ATOMIC_RELEASE);
+	return result;
+}
+
 EXPORT int
 dlclose(void *handle)
 {
 	close_function *real = find_close();
-	int result;
 
 	if (real == NULL)
 		return -1;
@@ -163,10 +186,16 @@ dlclose(void *handle)
 		return real(handle);
 	/* first what came since the last look, else it is not missed */
 	refresh();
-	/* pairs with the acquire in loader_closing */
-	__atomic_add_fetch(&closing, 1, __ATOMIC_SEQ_CST);
-	result = real(handle);
-	refresh();
-	__atomic_sub_fetch(&closing, 1, __ATOMIC_RELEASE);
-	return result;
+	return close_counted(real, handle);
+}
+
+/*
+ * A thread without a part does not know how often it is inside; then the
+ * count stays, and samples are verified that need not be.
+ */
+void
+loader_fork_child(const struct prof_thread *self)
+{
+	if (self != NULL)
+		__atomic_store_n(&closing, self->closing, __ATOMIC_RELAXED);
 }

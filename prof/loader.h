@@ -20,4 +20,7 @@ bool loader_closing(void);
 /* From now on dlclose keeps the address ranges of what it unloads. */
 void loader_watch(void);
 
+/* In the child, by its only thread: the others' dlclose will not return. */
+void loader_fork_child(const struct prof_thread *self);
+
 #endif

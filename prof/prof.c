@@ -155,6 +155,7 @@ void
 prof_thread_init(struct prof_thread *thread)
 {
 	thread->unwinding = 0;
+	thread->closing = 0;
 	thread->sampled = 0;
 	thread->rate = 0;
 	thread->stack_low = thread->stack_high = 0;
@@ -737,6 +738,7 @@ prof_fork_child(void)
 	history_fork_child();
 	cut_fork_child();
 	modules_fork_child();
+	loader_fork_child(self);
 	gate_fork_child(self);
 	sampler_fork_child(self);
 	cut_fork_child_end();

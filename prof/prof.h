@@ -162,6 +162,7 @@ struct prof_thread {
 	/* written by layer 4's guard, read by dl_iterate_phdr: */
 	unsigned guard;			/* nesting depth; 0 = outside */
 	unsigned unwinding;		/* times inside gate.c's gate */
+	unsigned closing;		/* times inside loader.c's dlclose */
 	char name[32];			/* thread.prof.name */
 	uintptr_t *frames;		/* prof.c: room for many, or NULL */
 	struct shadow *shadow;		/* shadow.h, or NULL */

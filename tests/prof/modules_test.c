@@ -22,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "fake_host.h"
@@ -326,6 +327,57 @@ test_addresses_taken_meanwhile_raise_the_epoch(void **state)
 	assert_int_equal(st_dlclose(handle), 0);
 }
 
+static void *
+close_here(void *handle)
+{
+	st_dlclose(handle);
+	return NULL;
+}
+
+/* Whether its count of dlcloses is right, of the thread's own and others'. */
+static int
+count_in_child(unsigned own)
+{
+	int status = -1;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		fake_thread.closing = own;
+		loader_fork_child(&fake_thread);
+		_exit(loader_closing() != (own > 0));
+	}
+	waitpid(pid, &status, 0);
+	return status;
+}
+
+/* It waits inside the real one, for a lock of the loader's. */
+static void
+test_a_child_has_no_dlclose_of_other_threads(void **state)
+{
+	pthread_t sleeper, closer;
+	const char *name;
+	uintptr_t base;
+	void *handle = open_plugin(&name, &base);
+	int outside, inside;
+
+	sleeping = awake = false;
+	pthread_create(&sleeper, NULL, hold_loader_lock, NULL);
+	while (!sleeping)
+		sched_yield();
+	assert_false(loader_closing());
+	pthread_create(&closer, NULL, close_here, handle);
+	while (!loader_closing())
+		sched_yield();
+	outside = count_in_child(0);
+	inside = count_in_child(1);
+	awake = true;
+	pthread_join(closer, NULL);
+	pthread_join(sleeper, NULL);
+	assert_int_equal(outside, 0);
+	assert_int_equal(inside, 0);
+	assert_false(loader_closing());
+}
+
 static void
 test_code_of_no_module_is_known_once_seen(void **state)
 {
@@ -430,6 +482,7 @@ main(void)
 		cmocka_unit_test(test_a_module_that_goes_keeps_its_addresses),
 		cmocka_unit_test(
 		    test_addresses_taken_meanwhile_raise_the_epoch),
+		cmocka_unit_test(test_a_child_has_no_dlclose_of_other_threads),
 		cmocka_unit_test(test_code_of_no_module_is_known_once_seen),
 		cmocka_unit_test(test_a_file_mapped_to_be_read_is_no_module),
 		cmocka_unit_test(test_sections_of_a_file),
