@@ -386,13 +386,19 @@ take_sample(struct prof_thread *thread, const struct prof_alloc *alloc)
 	return record;
 }
 
+static bool
+takes_samples(const struct prof_thread *thread)
+{
+	return is_started() && thread != NULL && thread->rate != 0;
+}
+
 void *
 prof_sample_begin(struct prof_thread *thread, const struct prof_alloc *alloc)
 {
 	int saved_errno = errno;
 	struct live *record = NULL;
 
-	if (!is_started() || thread == NULL || thread->rate == 0)
+	if (!takes_samples(thread))
 		return NULL;
 	if (thread->guard == 0) {
 		host->guard_enter();
@@ -409,6 +415,13 @@ prof_sample_begin(struct prof_thread *thread, const struct prof_alloc *alloc)
 	}
 	errno = saved_errno;
 	return record;
+}
+
+void
+prof_sample_drop(struct prof_thread *thread, const struct prof_alloc *alloc)
+{
+	if (takes_samples(thread))
+		sampler_drop(alloc->usable, thread->rate);
 }
 
 /* stack_other where there is no unwinding: in the guard, during a fork. */

@@ -217,6 +217,10 @@ uint64_t prof_thread_gap(struct prof_thread *thread);
 void *prof_sample_begin(struct prof_thread *thread,
     const struct prof_alloc *alloc);
 
+/* Counts a sample as dropped that layer 4 has no memory to mark. */
+void prof_sample_drop(struct prof_thread *thread,
+    const struct prof_alloc *alloc);
+
 /*
  * Ends the sample at ptr: record is what begin returned if the caller kept
  * it, else NULL (looked up by address). Called while the region is still

@@ -201,8 +201,10 @@ arena_of(uint64_t entry)
 
 /* --- samples -------------------------------------------------------------- */
 
-/* Marks an allocated block as sampled. 0 or ENOMEM. */
-int arena_sample_set(void *ptr, void *record);
+/* Memory for the mark of an allocated block. 0 or ENOMEM. */
+int arena_sample_reserve(const void *ptr);
+/* Marks a block as sampled; it was allocated when that was reserved. */
+void arena_sample_set(void *ptr, void *record);
 /* The block's own mark; *record is NULL for slab regions. */
 bool arena_sample_test(const void *ptr, uint64_t entry, void **record);
 void arena_sample_clear(void *ptr, uint64_t entry);

@@ -268,16 +268,26 @@ arena_resize_large(void *ptr, uint64_t entry, unsigned sizeclass, bool zero)
 }
 
 int
+arena_sample_reserve(const void *ptr)
+{
+	uint64_t entry = pagemap_get(ptr);
+
+	return pagemap_sizeclass(entry) < SC_NSMALL ?
+	    slab_sample_reserve(pagemap_extent(entry)) : 0;
+}
+
+void
 arena_sample_set(void *ptr, void *record)
 {
 	uint64_t entry = pagemap_get(ptr);
 	struct extent *extent = pagemap_extent(entry);
 
-	if (pagemap_sizeclass(entry) < SC_NSMALL)
-		return slab_sample_set(extent, ptr);
+	if (pagemap_sizeclass(entry) < SC_NSMALL) {
+		slab_sample_set(extent, ptr);
+		return;
+	}
 	atomic_store_explicit(&extent->record, record, memory_order_relaxed);
 	pagemap_set(ptr, entry | PM_SAMPLED);
-	return 0;
 }
 
 bool

@@ -170,7 +170,8 @@ event_redraw_all(void)
 
 /*
  * The bits are set only once the record exists, and before anybody else can
- * know the address.
+ * know the address. Memory for them comes first: a record, once begun, is told
+ * of to history and readers, and could not be taken back.
  */
 static void
 take_sample(struct thread *thread, const struct event_alloc *block,
@@ -188,12 +189,15 @@ take_sample(struct thread *thread, const struct event_alloc *block,
 		    memory_order_relaxed),
 		.thread_clock = now,
 	};
-	void *record = prof_sample_begin(&thread->prof, &sample);
+	void *record;
 
-	if (record == NULL)
+	if (arena_sample_reserve(block->ptr) != 0) {
+		prof_sample_drop(&thread->prof, &sample);
 		return;
-	if (arena_sample_set(block->ptr, record) != 0)
-		prof_sample_end(&thread->prof, block->ptr, record);
+	}
+	record = prof_sample_begin(&thread->prof, &sample);
+	if (record != NULL)
+		arena_sample_set(block->ptr, record);
 }
 
 /* prof_gdump: a dump is asked for when more is mapped than ever before. */

@@ -135,24 +135,34 @@ ensure_samples_locked(struct extent *extent)
 }
 
 int
+slab_sample_reserve(struct extent *extent)
+{
+	int error;
+
+	/* It stays as long as a region is in use: slab_fini. */
+	if (atomic_load_explicit(&extent->samples, memory_order_relaxed) !=
+	    NULL)
+		return 0;
+	lock_acquire(sample_lock(extent));
+	error = ensure_samples_locked(extent);
+	lock_release(sample_lock(extent));
+	return error;
+}
+
+void
 slab_sample_set(struct extent *extent, const void *ptr)
 {
 	unsigned index = slab_index(extent, ptr);
 	uint64_t entry;
-	int error;
 
 	lock_acquire(sample_lock(extent));
-	error = ensure_samples_locked(extent);
-	if (error == 0) {
-		atomic_fetch_or_explicit(&extent->samples[index / 64],
-		    (uint64_t)1 << (index % 64), memory_order_relaxed);
-		entry = pagemap_get(extent->addr);
-		if ((entry & PM_SAMPLED) == 0)
-			pagemap_set_range(extent->addr, extent->size,
-			    entry | PM_SAMPLED);
-	}
+	atomic_fetch_or_explicit(&extent->samples[index / 64],
+	    (uint64_t)1 << (index % 64), memory_order_relaxed);
+	entry = pagemap_get(extent->addr);
+	if ((entry & PM_SAMPLED) == 0)
+		pagemap_set_range(extent->addr, extent->size,
+		    entry | PM_SAMPLED);
 	lock_release(sample_lock(extent));
-	return error;
 }
 
 bool

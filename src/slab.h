@@ -76,11 +76,13 @@ slab_give(struct extent *extent, unsigned index)
  */
 bool slab_trim(struct extent *extent);
 
+/* Memory for the bitmap, while a region is in use. 0 or ENOMEM. */
+int slab_sample_reserve(struct extent *extent);
 /*
- * Marks the region at ptr, in use, as sampled, in the bitmap and in the
- * pagemap. 0 or ENOMEM.
+ * Marks the region at ptr, in use since the bitmap was reserved, as sampled,
+ * there and in the pagemap.
  */
-int slab_sample_set(struct extent *extent, const void *ptr);
+void slab_sample_set(struct extent *extent, const void *ptr);
 /* By the region's owner, without a lock. */
 bool slab_sample_test(const struct extent *extent, const void *ptr);
 /* The last one also takes the pagemap's bit away. */

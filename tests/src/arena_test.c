@@ -362,17 +362,20 @@ test_sample_bits_follow_the_blocks(void **state)
 	uint64_t entry;
 	int mark;
 
-	assert_int_equal(arena_sample_set(p, NULL), 0);
+	assert_int_equal(arena_sample_reserve(p), 0);
+	arena_sample_set(p, NULL);
 	assert_true(arena_sample_test(p, pagemap_get(p), &record));
 	assert_true((pagemap_get(q) & PM_SAMPLED) != 0);
 	assert_false(arena_sample_test(q, pagemap_get(q), &record));
-	assert_int_equal(arena_sample_set(q, NULL), 0);
+	assert_int_equal(arena_sample_reserve(q), 0);
+	arena_sample_set(q, NULL);
 	arena_sample_clear(p, pagemap_get(p));
 	assert_false(arena_sample_test(p, pagemap_get(p), &record));
 	assert_true(arena_sample_test(q, pagemap_get(q), &record));
 	arena_sample_clear(q, pagemap_get(q));
 	assert_true((pagemap_get(q) & PM_SAMPLED) == 0);
-	assert_int_equal(arena_sample_set(big, &mark), 0);
+	assert_int_equal(arena_sample_reserve(big), 0);
+	arena_sample_set(big, &mark);
 	assert_true(arena_sample_test(big, pagemap_get(big), &record));
 	assert_ptr_equal(record, &mark);
 	entry = pagemap_get(big);
@@ -425,8 +428,10 @@ test_reset_drops_blocks_and_their_samples(void **state)
 	for (unsigned i = 0; i < 1000; i++) {
 		p = arena_alloc(arena, i % 50, 1, NULL);
 		assert_non_null(p);
-		if (i % 10 == 0)
-			assert_int_equal(arena_sample_set(p, &ended), 0);
+		if (i % 10 != 0)
+			continue;
+		assert_int_equal(arena_sample_reserve(p), 0);
+		arena_sample_set(p, &ended);
 	}
 	ended = 0;
 	assert_int_equal(arena_destroy(index, count_end), 0);

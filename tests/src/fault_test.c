@@ -18,7 +18,9 @@
 #include <unistd.h>
 
 #include "boot.h"
+#include "live.h"
 #include "names.h"
+#include "prof.h"
 #include "refheap.h"
 #include "thread.h"
 
@@ -326,6 +328,42 @@ play_start(void)
 	return reached ? CONTINUE : 0;
 }
 
+/* --- a sample ------------------------------------------------------------- */
+
+/* The block is had from the cache, the bitmap of its slab's samples is not. */
+static int
+play_sample(void)
+{
+	bool active = false, was = true;
+	size_t len = sizeof was;
+	uint64_t dropped, live, freed;
+	void *ptr = NULL;
+
+	/* a thread follows the switch at its next event */
+	(void)mallctl("prof.active", &was, &len, &active, sizeof active);
+	free(malloc(1000));
+	free(malloc(56));
+	(void)mallctl("prof.active", NULL, NULL, &was, sizeof was);
+	for (live = prof_samples_live(); prof_samples_live() == live; )
+		ptr = malloc(1000);
+	free(ptr);
+	base_meta.at = base_meta.end = NULL;
+	dropped = prof_dropped_samples();
+	live = prof_samples_live();
+	freed = live_freed();
+	arm(1, UINT_MAX);
+	ptr = malloc(56);
+	os_fault = NULL;
+	if (ptr == NULL || prof_samples_live() != live ||
+	    prof_dropped_samples() != dropped + 1 || live_freed() != freed)
+		ref_die("live %d, dropped %d, freed %d", (int)(
+		    prof_samples_live() - live), (int)(
+		    prof_dropped_samples() - dropped), (int)(
+		    live_freed() - freed));
+	free(ptr);
+	return 0;
+}
+
 /* --- a process with its options ------------------------------------------- */
 
 static int
@@ -361,6 +399,15 @@ test_every_piece_of_metadata(void **state)
 	assert_int_equal(run_self(*state, "metadata", 0), 0);
 }
 
+/* It counts as dropped, and not as one that was freed. */
+static void
+test_a_sample_that_cannot_be_marked(void **state)
+{
+	if (!CONFIG_PROF)
+		skip();
+	assert_int_equal(run_self(*state, "sample", 0), 0);
+}
+
 static void
 test_every_call_of_the_start(void **state)
 {
@@ -391,10 +438,13 @@ main(int argc, char **argv)
 		"safety_checks:false",
 		"safety_checks:false,slab_sizes:8-64:17,dirty_decay_ms:0",
 	};
-	struct CMUnitTest tests[2 * ARRAY_LEN(confs) + ARRAY_LEN(metadata)];
+	struct CMUnitTest tests[2 * ARRAY_LEN(confs) + ARRAY_LEN(metadata) +
+	    1];
 	size_t n = ARRAY_LEN(confs);
 
 	no_chunks = argc == 2 && strcmp(argv[1], "metadata") == 0;
+	if (argc == 2 && strcmp(argv[1], "sample") == 0)
+		return play_sample();
 	if (argc == 2)
 		return strcmp(argv[1], "start") == 0 ? play_start() :
 		    play_all();
@@ -408,5 +458,9 @@ main(int argc, char **argv)
 		tests[2 * n + i] = (struct CMUnitTest){ metadata[i],
 		    test_every_piece_of_metadata, NULL, NULL,
 		    (void *)metadata[i] };
+	tests[ARRAY_LEN(tests) - 1] = (struct CMUnitTest){
+	    "a sample that cannot be marked",
+	    test_a_sample_that_cannot_be_marked, NULL, NULL,
+	    (void *)confs[n - 1] };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

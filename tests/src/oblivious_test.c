@@ -188,7 +188,8 @@ test_a_sampled_block_is_found_by_its_address(void **state)
 
 	while ((uintptr_t)ptr % 4096 == 0)
 		ptr = malloc(LARGE);
-	assert_int_equal(arena_sample_set(ptr, &mark), 0);
+	assert_int_equal(arena_sample_reserve(ptr), 0);
+	arena_sample_set(ptr, &mark);
 	assert_true(arena_sample_test(ptr, pagemap_get(ptr), &record));
 	assert_ptr_equal(record, &mark);
 	arena_sample_clear(ptr, pagemap_get(ptr));
@@ -216,7 +217,8 @@ test_reset_ends_samples_of_the_blocks(void **state)
 		ptr = mallocx(LARGE, MALLOCX_ARENA(index) |
 		    MALLOCX_TCACHE_NONE);
 	while ((uintptr_t)ptr % 4096 == 0);
-	assert_int_equal(arena_sample_set(ptr, &mark), 0);
+	assert_int_equal(arena_sample_reserve(ptr), 0);
+	arena_sample_set(ptr, &mark);
 	assert_int_equal(arena_reset(index, note_end), 0);
 	assert_ptr_equal(ended, ptr);
 	assert_int_equal(pages_active(&arena_get(index, false)->pages), 0);
