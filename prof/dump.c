@@ -55,6 +55,10 @@ static struct {
 	struct kept *kept;		/* ring of dump_max, or NULL */
 	uint32_t nkept, kept_at;
 	struct report report;
+	/* not on the stack, which may be any thread's: */
+	struct dump_result result;	/* where nobody wants it */
+	char stem[DUMP_PATH_MAX - 64], path[DUMP_PATH_MAX];
+	char temporary[DUMP_TEMPORARY_MAX];
 	/* atomic, for the fork child: */
 	_Atomic int fd;			/* open for writing, or -1 */
 } dumper = { .lock = LOCK_INITIALIZER(RANK_PROF_DUMP, "prof_dump"),
@@ -278,14 +282,15 @@ suffix_of(unsigned format)
 static void
 kept_remove(const struct kept *old)
 {
-	char stem[DUMP_PATH_MAX - 64], path[DUMP_PATH_MAX];
+	char *path = dumper.path;
 
-	if (name_stem(stem, sizeof stem) != 0)
+	if (name_stem(dumper.stem, sizeof dumper.stem) != 0)
 		return;
 	for (unsigned format = 1; format <= PROF_FORMAT_HEAP_V2; format *= 2) {
 		if ((old->formats & format) == 0)
 			continue;
-		name_rest(path, sizeof path, stem, old, suffix_of(format));
+		name_rest(path, sizeof dumper.path, dumper.stem, old,
+		    suffix_of(format));
 		os_unlink(path);
 	}
 }
@@ -403,25 +408,24 @@ write_open(int fd, const struct content *content)
 static int
 write_file(const char *path, const struct content *content)
 {
-	char temporary[DUMP_TEMPORARY_MAX];
 	int fd;
 
 	if (is_special(path)) {
 		fd = os_open(path, O_WRONLY | O_NOCTTY, 0);
 		return fd < 0 ? -fd : write_open(fd, content);
 	}
-	fd = dump_file_open(path, temporary, sizeof temporary);
+	fd = dump_file_open(path, dumper.temporary, sizeof dumper.temporary);
 	if (fd < 0)
 		return -fd;
-	return dump_file_close(path, temporary, write_open(fd, content));
+	return dump_file_close(path, dumper.temporary, write_open(fd, content));
 }
 
 /* Both formats, from one cut. The name says which, for an automatic one. */
 static int
-write_all(const char *stem, struct kept *id, const char *filename,
-    enum prof_trigger trigger, struct dump_result *result)
+write_all(struct kept *id, const char *filename, enum prof_trigger trigger,
+    struct dump_result *result)
 {
-	char path[DUMP_PATH_MAX];
+	char *path = dumper.path;
 	struct facts facts;
 	int error = 0;
 
@@ -434,16 +438,16 @@ write_all(const char *stem, struct kept *id, const char *filename,
 		if ((dumper.format & format) == 0)
 			continue;
 		if (filename == NULL)
-			name_rest(path, sizeof path, stem, id,
+			name_rest(path, sizeof dumper.path, dumper.stem, id,
 			    suffix_of(format));
 		else
-			fmt_buf(path, sizeof path, "%s%s", filename,
+			fmt_buf(path, sizeof dumper.path, "%s%s", filename,
 			    result->formats != 0 ? ".heap" : "");
 		error = write_file(path, &content);
 		if (error != 0)
 			break;
 		if (result->formats == 0)
-			memcpy(result->file, path, sizeof path);
+			memcpy(result->file, path, sizeof dumper.path);
 		result->formats |= format;
 	}
 	id->formats = (unsigned char)result->formats;
@@ -559,12 +563,12 @@ static int
 dump_busy(const char *filename, enum prof_trigger trigger,
     struct dump_result *result)
 {
-	char stem[DUMP_PATH_MAX - 64] = "";
 	struct kept id = { 0 };
 	int error = 0;
 
+	dumper.stem[0] = '\0';
 	if (filename == NULL) {
-		error = name_stem(stem, sizeof stem);
+		error = name_stem(dumper.stem, sizeof dumper.stem);
 		if (error != 0 && nobody_asked(trigger))
 			return error;	/* prof_prefix:"" asks for that */
 		id = name_next(trigger);
@@ -572,11 +576,12 @@ dump_busy(const char *filename, enum prof_trigger trigger,
 	if (error == 0)
 		error = report_open(&dumper.report);
 	if (error == 0) {
-		error = write_all(stem, &id, filename, trigger, result);
+		error = write_all(&id, filename, trigger, result);
 		report_close(&dumper.report);
 	}
 	if (error != 0) {
-		tell(error, filename != NULL ? filename : stem, trigger);
+		tell(error, filename != NULL ? filename : dumper.stem,
+		    trigger);
 		return error;
 	}
 	dumper.told = 0;
@@ -590,17 +595,16 @@ int
 dump_now(const char *filename, enum prof_trigger trigger,
     struct dump_result *result)
 {
-	struct dump_result own;
 	struct signals signals;
 	int error;
 
-	if (result == NULL)
-		result = &own;
-	result->formats = 0;
-	result->file[0] = '\0';
 	if (filename != NULL && strlen(filename) >= DUMP_PATH_MAX - 8)
 		return ENAMETOOLONG;
 	busy_acquire();
+	if (result == NULL)
+		result = &dumper.result;
+	result->formats = 0;
+	result->file[0] = '\0';
 	signals_block(&signals);
 	error = dump_busy(filename, trigger, result);
 	signals_restore(&signals);
@@ -613,13 +617,14 @@ static int
 document_busy(const char *filename, const char *suffix,
     const struct content *content)
 {
-	char path[DUMP_PATH_MAX] = "";
+	char *path = dumper.path;
 	int error = 0;
 
+	path[0] = '\0';
 	if (filename[0] != '\0')
-		fmt_buf(path, sizeof path, "%s", filename);
+		fmt_buf(path, sizeof dumper.path, "%s", filename);
 	else
-		error = name_stem(path, sizeof path - 64);
+		error = name_stem(path, sizeof dumper.path - 64);
 	if (error == 0 && filename[0] == '\0')
 		fmt_buf(path + strlen(path), 64, "%s", suffix);
 	if (error == 0)

@@ -6,7 +6,8 @@
  * Locks: none is held while anything is written. Dumps follow one another:
  *   the second waits for the first (a futex word, not a lock: fork does not
  *   wait for it, and a fork child forgets it).
- * Memory: a mapping of the dump's own (scratch.h).
+ * Memory: a mapping of the dump's own (scratch.h), and some 4 KiB of the
+ *   stack, which may be that of any thread.
  * Signals/fork: dump_now runs in application threads and in the worker task;
  *   raw system calls only, no errno, no thread-local storage.
  */

@@ -12,6 +12,7 @@
  */
 #include "dump_heap.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 
@@ -136,22 +137,28 @@ put_fact(struct sink *sink, const char *fact)
 }
 
 static void
-put_maps(struct sink *sink)
+put_maps(struct sink *sink, struct scratch *scratch)
 {
-	char buf[4096];
-	int fd = os_open("/proc/self/maps", O_RDONLY, 0);
+	enum { AT_ONCE = 4096 };	/* the kernel gives no more */
+	char *buf = scratch_alloc(scratch, AT_ONCE);
 	long n;
+	int fd;
 
 	sink_string(sink, "\nMAPPED_LIBRARIES:\n");
+	if (buf == NULL) {
+		sink->error = sink->error != 0 ? sink->error : ENOMEM;
+		return;
+	}
+	fd = os_open("/proc/self/maps", O_RDONLY, 0);
 	if (fd < 0)
 		return;
-	while ((n = os_read(fd, buf, sizeof buf)) > 0)
+	while ((n = os_read(fd, buf, AT_ONCE)) > 0)
 		sink_put(sink, buf, (size_t)n);
 	os_close(fd);
 }
 
 void
-dump_heap(struct sink *sink, const struct report *report,
+dump_heap(struct sink *sink, struct report *report,
     const struct facts *facts)
 {
 	put_header(sink, report);
@@ -159,5 +166,5 @@ dump_heap(struct sink *sink, const struct report *report,
 		put_fact(sink, facts->text[i]);
 	for (size_t i = 0; i < report->nrows; )
 		i = put_site(sink, report, i);
-	put_maps(sink);
+	put_maps(sink, &report->scratch);
 }

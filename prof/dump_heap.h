@@ -16,7 +16,7 @@
 void dump_heap_boot(const struct prof_options *options);
 
 /* Errors stick to the sink. */
-void dump_heap(struct sink *sink, const struct report *report,
+void dump_heap(struct sink *sink, struct report *report,
     const struct facts *facts);
 
 #endif

@@ -73,6 +73,17 @@ facts_trigger_name(enum prof_trigger trigger)
 	return "unknown";
 }
 
+/* What is too much for a small stack; NULL without memory. */
+static char *
+room(struct facts *facts, struct scratch *scratch, size_t size)
+{
+	char *text = scratch_alloc(scratch, size);
+
+	if (text == NULL)
+		facts->error = ENOMEM;
+	return text;
+}
+
 static void
 fact_string(struct facts *facts, struct scratch *scratch, const char *key,
     const char *value)
@@ -102,12 +113,15 @@ static void
 collect_process(struct facts *facts, struct scratch *scratch,
     const char *version, uint64_t start_ns)
 {
-	char command[4096];
+	enum { COMMAND_BYTES = 4096 };
+	char *command = room(facts, scratch, COMMAND_BYTES);
 
-	read_command(command, sizeof command);
 	fact_string(facts, scratch, "strata_version", version);
 	fact_number(facts, scratch, "pid", (uint64_t)os_pid());
-	fact_string(facts, scratch, "command", command);
+	if (command != NULL) {
+		read_command(command, COMMAND_BYTES);
+		fact_string(facts, scratch, "command", command);
+	}
 	fact_number(facts, scratch, "start_time_unix",
 	    start_ns / 1000000000);
 }
@@ -166,15 +180,16 @@ static void
 collect_pools(struct facts *facts, struct scratch *scratch,
     const struct cut *cut)
 {
-	char text[PROF_POOLS_MAX * sizeof "4294967295:4294967295"];
-	size_t used = 0;
+	size_t size = cut->npools * sizeof "4294967295:4294967295", used = 0;
+	char *text = size == 0 ? NULL : room(facts, scratch, size);
 
+	if (text == NULL)
+		return;
 	for (size_t i = 0; i < cut->npools; i++)
-		used += fmt_buf(text + used, sizeof text - used, "%s%u:%u",
+		used += fmt_buf(text + used, size - used, "%s%u:%u",
 		    i == 0 ? "" : " ", cut->pools[i].arena,
 		    cut->pools[i].generation);
-	if (used > 0)
-		fact_string(facts, scratch, "pools", text);
+	fact_string(facts, scratch, "pools", text);
 }
 
 void

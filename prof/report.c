@@ -391,6 +391,12 @@ rows_weigh(struct report *report)
 
 enum { BATCH = 256 };
 
+/* 10 KiB: a dump may have to do with the stack of any thread. */
+union batch {
+	struct cut_live live[BATCH];
+	struct cut_freed freed[BATCH];
+};
+
 _Static_assert((int)BATCH >= (int)CUT_BATCH &&
     (int)BATCH >= (int)LIFETIME_BUCKETS, "what cut.h asks for");
 
@@ -409,9 +415,8 @@ live_will_read(const struct report *report, const struct cut_live *rows,
 }
 
 static int
-read_live(struct report *report)
+read_live(struct report *report, struct cut_live *rows)
 {
-	struct cut_live rows[BATCH];
 	size_t n;
 
 	while ((n = cut_live(&report->cut, rows, BATCH)) != 0) {
@@ -425,9 +430,8 @@ read_live(struct report *report)
 }
 
 static int
-read_freed(struct report *report)
+read_freed(struct report *report, struct cut_freed *rows)
 {
-	struct cut_freed rows[BATCH];
 	size_t n;
 
 	while ((n = cut_freed(&report->cut, rows, BATCH)) != 0) {
@@ -439,6 +443,18 @@ read_freed(struct report *report)
 	return 0;
 }
 
+static int
+read_rows(struct report *report)
+{
+	union batch *batch = scratch_alloc(&report->scratch, sizeof *batch);
+	int error;
+
+	if (batch == NULL)
+		return ENOMEM;
+	error = read_live(report, batch->live);
+	return error != 0 ? error : read_freed(report, batch->freed);
+}
+
 int
 report_open(struct report *report)
 {
@@ -448,9 +464,7 @@ report_open(struct report *report)
 	error = cut_begin(&report->cut);
 	if (error != 0)
 		return error;
-	error = read_live(report);
-	if (error == 0)
-		error = read_freed(report);
+	error = read_rows(report);
 	if (error == 0)
 		error = rows_sort(report);
 	if (error == 0)

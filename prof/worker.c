@@ -30,7 +30,7 @@
 #include "util.h"
 
 enum {
-	STACK_BYTES = 256 * 1024,	/* a dump needs about 40 KiB of it */
+	STACK_BYTES = 256 * 1024,	/* a dump needs about 6 KiB of it */
 	TLS_ABOVE = 16 * 1024,		/* struct pthread, were there one */
 	TLS_BELOW = 64 * 1024,		/* at least, for errno and the like */
 };

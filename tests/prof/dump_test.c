@@ -1022,6 +1022,56 @@ dump_one(void *arg)
 	return (void *)(intptr_t)dump_now(NULL, PROF_TRIGGER_MALLCTL, NULL);
 }
 
+/* Where no task can be had a dump is taken on the stack of any thread. */
+enum { STACK_BYTES = 256 * 1024, STACK_MOST = 6 * 1024 };
+
+struct painted {
+	unsigned char *stack;
+	size_t used;
+};
+
+static void *
+dump_on(void *arg)
+{
+	struct painted *painted = arg;
+	unsigned char *here = __builtin_frame_address(0);
+	unsigned char *low = painted->stack;
+	void *error;
+
+	memset(low, 0xa5, (size_t)(here - low) - 1024);
+	error = dump_one(NULL);
+	while (*low == 0xa5)
+		low++;
+	painted->used = (size_t)(here - low);
+	return error;
+}
+
+static void
+test_a_dump_fits_a_small_stack(void **state)
+{
+	const uintptr_t frames[] = { 0x401001, 0x401100 };
+	struct group *group = fake_group(fake_stack(2, frames), 64, 1);
+	struct painted painted;
+	pthread_attr_t attr;
+	pthread_t thread;
+	void *error;
+
+	for (int i = 0; i < 1000; i++)
+		fake_add_live(group, 64, (uint64_t)i << 20, 0, 0);
+	fake_add_freed(group, 3, 5, 300);
+	boot_prefix("small", PROF_FORMAT_BOTH);
+	painted.stack = aligned_alloc(4096, STACK_BYTES);
+	pthread_attr_init(&attr);
+	pthread_attr_setstack(&attr, painted.stack, STACK_BYTES);
+	assert_int_equal(pthread_create(&thread, &attr, dump_on, &painted),
+	    0);
+	pthread_join(thread, &error);
+	pthread_attr_destroy(&attr);
+	free(painted.stack);
+	assert_null(error);
+	assert_in_range(painted.used, 1024, STACK_MOST);
+}
+
 static int
 descriptors(void)
 {
@@ -1112,6 +1162,7 @@ main(void)
 		TEST(test_cut_in_use_elsewhere),
 		TEST(test_cut_is_closed_before_writing),
 		TEST(test_dumps_follow_one_another),
+		TEST(test_a_dump_fits_a_small_stack),
 		TEST(test_fork_during_a_dump),
 	};
 
