@@ -140,6 +140,32 @@ in_ranges(const struct ranges *ranges, double value)
 	return false;
 }
 
+/* What is summed over generations 1..last is there if all are asked for. */
+static bool
+cover(const struct ranges *ranges, int64_t last)
+{
+	double next = 1, before;
+
+	do {
+		before = next;
+		for (int i = 0; i < ranges->n; i++)
+			if (next >= ranges->items[i].low &&
+			    next <= ranges->items[i].high)
+				next = ranges->items[i].high + 1;
+	} while (next > before);
+	return last > 0 && next > (double)last;
+}
+
+static bool
+overlap(const struct ranges *ranges, int64_t last)
+{
+	for (int i = 0; i < ranges->n; i++)
+		if (ranges->items[i].low <= (double)last &&
+		    ranges->items[i].high >= 1)
+			return true;
+	return false;
+}
+
 static int
 prepare(struct matcher *m, const struct filter *filter,
     struct model_error *error)
@@ -244,13 +270,22 @@ stack_bits(const struct matcher *m, const struct model_stack *stack)
 }
 
 static bool
+generation_passes(const struct ranges *ranges, const char *label)
+{
+	int64_t number = model_label_number(label);
+
+	return model_label_is_folded(label) ? cover(ranges, number) :
+	    in_ranges(ranges, (double)number);
+}
+
+static bool
 labels_pass(const struct matcher *m, const struct model_labels *labels)
 {
 	if (m->arena.given && !in_ranges(&m->arena,
 	    (double)model_label_number(labels->arena)))
 		return false;
-	if (m->generation.given && !in_ranges(&m->generation,
-	    (double)model_label_number(labels->generation)))
+	if (m->generation.given &&
+	    !generation_passes(&m->generation, labels->generation))
 		return false;
 	if (m->size.given && !in_ranges(&m->size, (double)labels->bytes))
 		return false;
@@ -340,6 +375,23 @@ add_row(struct matcher *m, const struct model_row *row)
 	    row->labels, row->values);
 }
 
+/* Of a row that did not pass: was it a sum, of which a part was wanted? */
+static void
+note_left_out(struct matcher *m, const struct model_labels *labels)
+{
+	int64_t last = model_label_number(labels->generation);
+
+	if (m->arena.given && labels->arena == NULL &&
+	    labels->generation != NULL)
+		m->out->arenas_left_out = true;
+	if (m->generation.given &&
+	    model_label_is_folded(labels->generation) &&
+	    overlap(&m->generation, last) &&
+	    !cover(&m->generation, last) &&
+	    last > m->out->generations_left_out)
+		m->out->generations_left_out = last;
+}
+
 static void
 matcher_free(struct matcher *m)
 {
@@ -371,13 +423,10 @@ filter_apply(struct model *model, const struct filter *filter,
 	match_frames(&m);
 	m.out = model_new_like(model);
 	for (uint32_t i = 0; i < model->nrows; i++) {
-		const struct model_labels *labels = model->rows[i].labels;
-
 		if (row_passes(&m, &model->rows[i]))
 			add_row(&m, &model->rows[i]);
-		else if (m.arena.given && labels->arena == NULL &&
-		    labels->generation != NULL)
-			m.out->arenas_left_out = true;
+		else
+			note_left_out(&m, model->rows[i].labels);
 	}
 	old = *model;
 	*model = *m.out;

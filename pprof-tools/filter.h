@@ -13,7 +13,8 @@
  *
  * Where the profiler has summed up what old generations of all arenas freed,
  * the sum is of none: a choice of arenas leaves it out and tells so in the
- * model's arenas_left_out.
+ * model's arenas_left_out. A choice of some of the generations in such a sum
+ * does so too, in generations_left_out.
  */
 #ifndef STRATA_FILTER_H
 #define STRATA_FILTER_H

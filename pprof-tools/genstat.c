@@ -24,13 +24,6 @@ compare_cells(const void *a, const void *b)
 	return x->current - y->current;
 }
 
-/* "generation <= 84": freed totals of all up to it. */
-static bool
-is_folded(const char *label)
-{
-	return label != NULL && strstr(label, "<=") != NULL;
-}
-
 static int64_t
 label_generation(const char *label)
 {
@@ -97,7 +90,7 @@ cells_of_rows(struct gen_dump *dump, uint32_t inuse, uint32_t alloc)
 		const struct model_row *row = &model->rows[i];
 		int64_t g = label_generation(row->labels->generation);
 
-		if (is_folded(row->labels->generation)) {
+		if (model_label_is_folded(row->labels->generation)) {
 			dump->folded = g > dump->folded ? g : dump->folded;
 			if (dump->base->row_site[i] != MODEL_NONE)
 				dump->sites[dump->base->row_site[i]].allocated
@@ -139,12 +132,13 @@ merge_cells(struct gen_dump *dump)
 
 /*
  * What is folded is retired, so what a site allocated in all retired ones is
- * known; of one generation's it is not, and nothing if --arena left it out.
+ * known; of one generation's it is not, and nothing if the filter left it out.
  */
 static void
 forget_folded(struct gen_dump *dump)
 {
 	bool incomplete = dump->model->arenas_left_out ||
+	    dump->model->generations_left_out > 0 ||
 	    dump->folded > gen_retired(dump);
 
 	for (uint32_t i = 0; i < dump->ncells; i++)

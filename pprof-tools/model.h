@@ -141,6 +141,7 @@ struct model {
 	uint32_t repeated;		/* of these of one process, or 0 */
 	int64_t repeated_pid;
 	bool arenas_left_out;		/* freed rows of all arenas: filter.h */
+	int64_t generations_left_out;	/* those of all up to it, or 0 */
 	struct model_index *index;	/* private: model_index.h */
 };
 
@@ -209,6 +210,8 @@ uint64_t model_location_offset(const struct model *model,
 
 /* The number in "arena 3", "generation 7" or "3"; -1 if there is none. */
 int64_t model_label_number(const char *label);
+/* "generation <= 84": the freed totals of all up to it. */
+bool model_label_is_folded(const char *label);
 
 /* Adds without overflow: stops at the ends of the range. */
 int64_t model_add_saturating(int64_t a, int64_t b);

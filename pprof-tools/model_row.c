@@ -182,6 +182,12 @@ model_label_number(const char *label)
 	return errno != 0 || *end != '\0' ? -1 : number;
 }
 
+bool
+model_label_is_folded(const char *label)
+{
+	return label != NULL && strstr(label, "<=") != NULL;
+}
+
 int64_t
 model_add_saturating(int64_t a, int64_t b)
 {

@@ -73,6 +73,10 @@ apply_filter(const struct cli_args *args, struct model *model)
 	if (model->arenas_left_out)
 		fputs("strata: --arena leaves out what old generations have "
 		    "freed, which is known as a sum of all arenas\n", stderr);
+	if (model->generations_left_out > 0)
+		fprintf(stderr, "strata: --generation leaves out what "
+		    "generations up to %" PRId64 " have freed, which is known "
+		    "as one sum\n", model->generations_left_out);
 	return EXIT_FINE;
 }
 

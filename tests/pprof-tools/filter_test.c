@@ -152,6 +152,54 @@ test_labels(void **state)
 	assert_rows(&(struct filter){ .thread = "." }, 0);
 }
 
+/* Freed blocks of generations 1 to 84 are one sum, of 85 and 86 their own. */
+static void
+assert_freed(const char *generation, const int64_t *expected,
+    int64_t left_out)
+{
+	struct model_error error = { "", 0, "" };
+	struct model *model;
+	struct fixture f;
+	uint32_t i = 0;
+
+	fixture_init(&f, 4096);
+	fixture_row(&f, &(struct fixture_row){ .path = "main;a", .bytes = 16,
+	    .samples = 5, .generation = "generation <= 84" });
+	fixture_row(&f, &(struct fixture_row){ .path = "main;a", .bytes = 32,
+	    .samples = 5, .generation = "generation 85" });
+	fixture_row(&f, &(struct fixture_row){ .path = "main;a", .bytes = 64,
+	    .samples = 5, .generation = "generation 86" });
+	fixture_write(&f, "filter_test.pb");
+	if (read_profile("filter_test.pb", &model, &error) != 0 ||
+	    filter_apply(model, &(struct filter){ .generation = generation },
+	    &error) != 0)
+		fail_msg("%s", error.reason);
+	unlink("filter_test.pb");
+	for (; i < model->nrows && expected[i] != 0; i++)
+		assert_int_equal(model->rows[i].labels->bytes, expected[i]);
+	if (i != model->nrows || expected[i] != 0)
+		fail_msg("--generation %s: %u rows", generation, model->nrows);
+	assert_int_equal(model->generations_left_out, left_out);
+	model_free(model);
+}
+
+static void
+test_a_sum_of_generations_is_of_none_of_them(void **state)
+{
+	assert_freed("84", (const int64_t[]){ 0 }, 84);
+	assert_freed("3", (const int64_t[]){ 0 }, 84);
+	assert_freed("80-85", (const int64_t[]){ 32, 0 }, 84);
+	assert_freed("1-83,85", (const int64_t[]){ 32, 0 }, 84);
+	/* Nothing of it was asked for. */
+	assert_freed("85-", (const int64_t[]){ 32, 64, 0 }, 0);
+	assert_freed("0", (const int64_t[]){ 0 }, 0);
+	/* All of it: the first generation is 1. */
+	assert_freed("1-84", (const int64_t[]){ 16, 0 }, 0);
+	assert_freed("-85", (const int64_t[]){ 16, 32, 0 }, 0);
+	assert_freed("50-84,1-20,15-49", (const int64_t[]){ 16, 0 }, 0);
+	assert_freed("0-", (const int64_t[]){ 16, 32, 64, 0 }, 0);
+}
+
 static void
 assert_refused(const struct filter *filter, const char *reason)
 {
@@ -329,6 +377,7 @@ main(void)
 		cmocka_unit_test(test_show_from_drops_the_callers),
 		cmocka_unit_test(test_totals_are_those_of_the_rows),
 		cmocka_unit_test(test_labels),
+		cmocka_unit_test(test_a_sum_of_generations_is_of_none_of_them),
 		cmocka_unit_test(test_malformed_filters_are_named),
 		cmocka_unit_test(test_allocator_frames_are_trimmed),
 		cmocka_unit_test(test_functions_named_like_an_allocators_stay),

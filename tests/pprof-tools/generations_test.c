@@ -417,6 +417,19 @@ test_folded_generations_have_one_share(void **state)
 	    "retired_allocated")));
 	assert_true(json_is_null(json_object_get(site, "half_life_ns")));
 	json_decref(root);
+	/* nor is it of some generations */
+	output = command_run(&cmd_generations,
+	    "--no-symbols -f json --generation 5-14 " FILE_A);
+	assert_int_equal(output.status, EXIT_FINE);
+	assert_non_null(strstr(output.err, "generations up to 14"));
+	root = json_loads(output.out, 0, NULL);
+	output_free(&output);
+	site = json_array_get(json_object_get(root, "sites"), 0);
+	assert_true(number_of(site, "stray_bytes") > 0);
+	assert_true(json_is_null(json_object_get(site,
+	    "retired_allocated")));
+	json_decref(root);
+	json_decref(json_of("--generation 1-14 " FILE_A));
 }
 
 static void
