@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,18 +47,37 @@ write_all(int fd, const char *bytes, size_t n)
 	return true;
 }
 
-static void
-limit_child(const char *path)
+static rlim_t
+smaller(rlim_t a, rlim_t b)
 {
-	struct rlimit seconds = { CHILD_SECONDS, CHILD_SECONDS };
-	struct rlimit no_core = { 0, 0 };
+	return a < b ? a : b;
+}
+
+/*
+ * No more than this process may take itself. The hard limit is a second more:
+ * at it the kernel sends SIGKILL, which says nothing of time, not SIGXCPU.
+ */
+static struct rlimit
+child_seconds(const char *path)
+{
+	struct rlimit own = { RLIM_INFINITY, RLIM_INFINITY }, seconds;
 	struct stat status;
 
-	if (stat(path, &status) == 0) {
+	getrlimit(RLIMIT_CPU, &own);
+	seconds.rlim_cur = CHILD_SECONDS;
+	if (stat(path, &status) == 0)
 		seconds.rlim_cur += (rlim_t)(status.st_size / BYTES_A_SECOND);
-		seconds.rlim_max = seconds.rlim_cur;
-	}
-	setrlimit(RLIMIT_CPU, &seconds);
+	seconds.rlim_cur = smaller(seconds.rlim_cur, own.rlim_cur);
+	seconds.rlim_max = smaller(seconds.rlim_cur + 1, own.rlim_max);
+	return seconds;
+}
+
+static void
+limit_child(const struct rlimit *seconds)
+{
+	struct rlimit no_core = { 0, 0 };
+
+	setrlimit(RLIMIT_CPU, seconds);
 	setrlimit(RLIMIT_CORE, &no_core);
 }
 
@@ -74,7 +94,8 @@ default_signals(void)
 
 /* Does not return. */
 static void
-child(const char *path, struct symbol *symbols, size_t n, int out)
+child(const char *path, const struct rlimit *seconds, struct symbol *symbols,
+    size_t n, int out)
 {
 	struct strpool pool = { 0 };
 	struct symcache cache = { .symbols = symbols, .n = n };
@@ -83,7 +104,7 @@ child(const char *path, struct symbol *symbols, size_t n, int out)
 	char *bytes;
 
 	default_signals();
-	limit_child(path);
+	limit_child(seconds);
 	if (null >= 0)
 		dup2(null, STDERR_FILENO);
 	dwarf_lines(path, symbols, n, &pool);
@@ -112,58 +133,88 @@ read_all(int fd, size_t *length)
 }
 
 /* Moves the lines of the child's symbols into the caller's. */
-static size_t
+static void
 take_lines(struct symcache *from, struct symbol *symbols, size_t n)
 {
-	size_t filled = 0;
-
 	for (size_t i = 0; i < n && from->n == n; i++) {
 		symbols[i].nlines = from->symbols[i].nlines;
 		symbols[i].lines = from->symbols[i].lines;
 		from->symbols[i].lines = NULL;
-		filled += symbols[i].nlines > 0;
 	}
-	return filled;
 }
 
-static size_t
-collect(pid_t pid, int in, const char *path, struct symbol *symbols,
-    size_t n, struct strpool *pool)
+static int
+complain_of_start(const char *path, int error)
+{
+	fprintf(stderr, "strata: %s: its debug information could not be read: "
+	    "%s; its symbol table is used\n", path, strerror(error));
+	return error;
+}
+
+/* status: the child's; 0 if it ended well, but what it wrote is nonsense. */
+static void
+complain_of_end(const char *path, int status, rlim_t seconds)
+{
+	int signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+
+	fprintf(stderr, "strata: %s: ", path);
+	if (signal == SIGXCPU)
+		fprintf(stderr, "reading its debug information took more than "
+		    "%ju s of processor time", (uintmax_t)seconds);
+	else if (signal == SIGKILL)
+		fputs("the process that read its debug information was "
+		    "killed, perhaps for lack of memory", stderr);
+	else if (WIFEXITED(status) && WEXITSTATUS(status) != 0)
+		fputs("its debug information could not be read", stderr);
+	else
+		fputs("its debug information is damaged", stderr);
+	fputs("; its symbol table is used\n", stderr);
+}
+
+static int
+collect(pid_t pid, int in, struct symbol *symbols, size_t n,
+    struct strpool *pool, int *status)
 {
 	struct symcache cache = { 0 };
-	size_t length, filled = 0;
+	size_t length;
 	char *bytes = read_all(in, &length);
-	int status = 0;
+	int error = EIO;
 
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+	*status = 0;
+	while (waitpid(pid, status, 0) < 0 && errno == EINTR)
 		continue;
-	if (status == 0 &&
-	    symcache_unpack(bytes, length, pool, &cache) == 0)
-		filled = take_lines(&cache, symbols, n);
-	else
-		fprintf(stderr, "strata: %s: its debug information is "
-		    "damaged; its symbol table is used\n", path);
+	if (*status == 0)
+		error = symcache_unpack(bytes, length, pool, &cache);
+	if (error == 0)
+		take_lines(&cache, symbols, n);
 	symcache_free(&cache);
 	free(bytes);
-	return filled;
+	return error;
 }
 
-size_t
+int
 dwarf_child_lines(const char *path, struct symbol *symbols, size_t n,
     struct strpool *pool)
 {
-	int ends[2];
-	size_t filled;
+	struct rlimit seconds = child_seconds(path);
+	int ends[2], error, status;
 	pid_t pid;
 
 	if (pipe2(ends, O_CLOEXEC) != 0)
-		return 0;
+		return complain_of_start(path, errno);
 	fflush(NULL);
 	pid = fork();
 	if (pid == 0)
-		child(path, symbols, n, ends[1]);
+		child(path, &seconds, symbols, n, ends[1]);
+	error = errno;
 	close(ends[1]);
-	filled = pid < 0 ? 0 : collect(pid, ends[0], path, symbols, n, pool);
+	if (pid < 0) {
+		complain_of_start(path, error);
+	} else {
+		error = collect(pid, ends[0], symbols, n, pool, &status);
+		if (error != 0)
+			complain_of_end(path, status, seconds.rlim_cur);
+	}
 	close(ends[0]);
-	return filled;
+	return error;
 }

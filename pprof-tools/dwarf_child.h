@@ -13,8 +13,12 @@
 #include "strpool.h"
 #include "symbol.h"
 
-/* As dwarf_lines (dwarf_lines.h); says on stderr if the child died. */
-size_t dwarf_child_lines(const char *path, struct symbol *symbols, size_t n,
+/*
+ * As dwarf_lines (dwarf_lines.h). 0 also if it found nothing; an errno value,
+ * and a line on stderr, if the child could not start or did not end well: what
+ * there is to find is unknown then.
+ */
+int dwarf_child_lines(const char *path, struct symbol *symbols, size_t n,
     struct strpool *pool);
 
 #endif

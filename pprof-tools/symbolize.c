@@ -43,6 +43,7 @@ struct module {
 	char *binary_path, *debug_path;
 	enum symbolize_state state;
 	bool cached;
+	bool unread;			/* its DWARF: another try may do */
 };
 
 struct symbolizer {
@@ -385,12 +386,13 @@ find_vaddrs(struct module *module)
 	}
 }
 
-/* Runs the DWARF reader over the module's addresses. */
+/* Runs the DWARF reader over the module's addresses. True if it found any. */
 static bool
 add_lines(struct symbolizer *s, struct module *module, const char *path)
 {
 	struct symbol *symbols = xcalloc(module->n, sizeof *symbols);
-	size_t n = 0, filled;
+	size_t n = 0;
+	bool any = false;
 
 	for (size_t i = 0; i < module->n; i++)
 		symbols[i].vaddr = module->wanted[i].vaddr;
@@ -398,7 +400,7 @@ add_lines(struct symbolizer *s, struct module *module, const char *path)
 	for (size_t i = 0; i < module->n; i++)
 		if (i == 0 || symbols[i].vaddr != symbols[n - 1].vaddr)
 			symbols[n++] = symbols[i];
-	filled = dwarf_child_lines(path, symbols, n, &s->pool);
+	module->unread = dwarf_child_lines(path, symbols, n, &s->pool) != 0;
 	for (size_t i = 0; i < module->n; i++) {
 		struct symcache found = { .symbols = symbols, .n = n };
 		struct symbol *from = find_symbol(&found,
@@ -410,11 +412,12 @@ add_lines(struct symbolizer *s, struct module *module, const char *path)
 		if (to->nlines > 0)
 			memcpy(to->lines, from->lines,
 			    to->nlines * sizeof *to->lines);
+		any = any || to->nlines > 0;
 	}
 	for (size_t i = 0; i < n; i++)
 		free(symbols[i].lines);
 	free(symbols);
-	return filled > 0;
+	return any;
 }
 
 static const char *
@@ -504,7 +507,8 @@ resolve(struct symbolizer *s, struct module *module)
 		    SYMBOLIZE_SYMBOLS;
 	} else if (here) {
 		resolve_files(s, module);
-		if (s->cache_dir != NULL && *module->build_id != '\0')
+		if (s->cache_dir != NULL && *module->build_id != '\0' &&
+		    !module->unread)
 			save_cache(s, module, &cache, fresh);
 	}
 	symcache_free(&cache);

@@ -9,7 +9,8 @@
  *
  * A file whose build id differs from the mapping's is refused: its names
  * would be wrong. Locations the producer symbolized are left as they are.
- * Results are kept in a cache on disk, by build id (symcache.h).
+ * Results are kept in a cache on disk, by build id (symcache.h), but for those
+ * of a file whose DWARF could not be read: the next run tries again.
  */
 #ifndef STRATA_SYMBOLIZE_H
 #define STRATA_SYMBOLIZE_H
