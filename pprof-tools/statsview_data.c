@@ -11,8 +11,11 @@
 #include "fields.h"
 #include "statsview.h"
 
-/* What a file must be to have a figure (statsfile.h). */
-enum need { NOTHING, STRATA, LOCKS, LOCK_WAITS };
+/*
+ * What a file must be to have a figure (statsfile.h). NEWER: Strata's, or one
+ * of a jemalloc that writes it, which is not 0 then.
+ */
+enum need { NOTHING, STRATA, NEWER, LOCKS, LOCK_WAITS };
 
 /* A struct's counts by name. */
 struct column {
@@ -29,12 +32,12 @@ struct column {
 #define AS(name, type, member) AS_IF(NOTHING, name, type, member)
 
 static const struct column total_columns[] = {
-	OF(statsfile, pid), OF(statsfile, time_unix_ns),
+	OF_IF(STRATA, statsfile, pid), OF_IF(STRATA, statsfile, time_unix_ns),
 	OF(statsfile, uptime_ns), OF(statsfile, allocated),
 	OF(statsfile, active), OF(statsfile, resident),
 	OF(statsfile, mapped), OF(statsfile, retained),
-	OF(statsfile, metadata), OF(statsfile, metadata_edata),
-	OF(statsfile, metadata_rtree), OF(statsfile, metadata_thp),
+	OF(statsfile, metadata), OF_IF(NEWER, statsfile, metadata_edata),
+	OF_IF(NEWER, statsfile, metadata_rtree), OF(statsfile, metadata_thp),
 	AS("tcache", statsfile, merged.tcache_bytes),
 	AS("pdirty", statsfile, merged.dirty.npages),
 	AS("pmuzzy", statsfile, merged.muzzy.npages),
@@ -135,20 +138,31 @@ static const struct column pool_own_columns[] = {
 	{ NULL, 0, NOTHING }
 };
 
-static bool
-is_known(const struct statsfile *file, enum need need)
-{
-	if (need == LOCKS)
-		return file->has_mutexes;
-	if (need == LOCK_WAITS)
-		return statsview_has_waits(file);
-	return need != STRATA || file->is_strata;
-}
-
 static uint64_t
 value_of(const struct column *column, const void *of)
 {
 	return *(const uint64_t *)((const char *)of + column->offset);
+}
+
+/* of: what the column is one of; NULL: nothing of it is known. */
+static bool
+is_known(const struct statsfile *file, const struct column *column,
+    const void *of)
+{
+	if (of == NULL)
+		return false;
+	switch (column->need) {
+	case STRATA:
+		return file->is_strata;
+	case NEWER:
+		return file->is_strata || value_of(column, of) != 0;
+	case LOCKS:
+		return file->has_mutexes;
+	case LOCK_WAITS:
+		return statsview_has_waits(file);
+	default:
+		return true;
+	}
 }
 
 /* What is allocated in a retired arena has outlived its generation. */
@@ -175,7 +189,7 @@ set_columns(json_t *object, const struct statsfile *file,
 {
 	for (; columns->name != NULL; columns++)
 		json_object_set_new(object, columns->name,
-		    of != NULL && is_known(file, columns->need) ?
+		    is_known(file, columns, of) ?
 		    number(value_of(columns, of)) : json_null());
 }
 
@@ -390,7 +404,7 @@ csv_values(FILE *out, const struct statsfile *file,
 {
 	for (; columns->name != NULL; columns++) {
 		fputc(',', out);
-		if (of != NULL && is_known(file, columns->need))
+		if (is_known(file, columns, of))
 			fprintf(out, "%" PRIu64, value_of(columns, of));
 	}
 }

@@ -171,7 +171,7 @@ test_sections_that_were_left_out_are_named(void **state)
 	fputs("{\"jemalloc\":{\"stats\":{\"allocated\":5}}}", file);
 	fclose(file);
 	assert_shows("-b statsview_test.1", "not in these statistics");
-	assert_shows("-f csv statsview_test.1", "\"statsview_test.1\",0,0,0,5,");
+	assert_shows("-f csv statsview_test.1", "\"statsview_test.1\",,,0,5,");
 	assert_shows("-f svg statsview_test.1", "</svg>");
 	assert_shows("-f openmetrics statsview_test.1",
 	    "strata_allocated_bytes 5\n");
@@ -183,7 +183,7 @@ static void
 test_what_jemalloc_leaves_out_is_no_zero(void **state)
 {
 	struct output output = stats("-f openmetrics " JEMALLOC);
-	json_t *root, *arena, *bin, *lock, *large;
+	json_t *root, *totals, *arena, *bin, *lock, *large;
 
 	assert_null(strstr(output.out, "bin_lock_waits"));
 	assert_null(strstr(output.out, "mutex_waits"));
@@ -193,8 +193,10 @@ test_what_jemalloc_leaves_out_is_no_zero(void **state)
 	assert_shows("-f csv -m " JEMALLOC, "\"ctl\",process,1000,,,,,,\n");
 	output = stats("-f json -b -l -m " JEMALLOC);
 	root = json_loads(output.out, 0, NULL);
-	arena = json_object_get(json_object_get(json_array_get(
-	    json_object_get(root, "statistics"), 0), "arenas"), "merged");
+	totals = json_array_get(json_object_get(root, "statistics"), 0);
+	assert_true(json_is_null(json_object_get(totals, "pid")));
+	assert_true(json_is_null(json_object_get(totals, "metadata_edata")));
+	arena = json_object_get(json_object_get(totals, "arenas"), "merged");
 	bin = json_array_get(json_object_get(arena, "bins"), 1);
 	assert_true(json_is_integer(json_object_get(bin, "lock_num_ops")));
 	assert_true(json_is_null(json_object_get(bin, "lock_num_wait")));
