@@ -50,8 +50,8 @@ is_one_of(const char *name, const char *const *words, size_t n)
 }
 
 /*
- * By whole names, of what programs call: only the outermost has to be known,
- * and tc_parse may be the program's own.
+ * By whole names, of what programs call, and what that jumps to: only the
+ * outermost has to be known, and tc_parse may be the program's own.
  */
 static bool
 is_allocator_function(const char *function)
@@ -59,14 +59,17 @@ is_allocator_function(const char *function)
 	static const char *const names[] = { "malloc", "calloc", "realloc",
 	    "reallocarray", "memalign", "aligned_alloc", "posix_memalign",
 	    "valloc", "pvalloc", "mallocx", "rallocx", "xallocx",
-	    "malloc_default", "do_malloc" };
+	    "malloc_default", "do_malloc", "do_rallocx",
+	    "do_realloc_nonnull" };
 	static const char *const tc_names[] = { "tc_new", "tc_new_nothrow",
 	    "tc_new_aligned", "tc_new_aligned_nothrow", "tc_newarray",
 	    "tc_newarray_nothrow", "tc_newarray_aligned",
 	    "tc_newarray_aligned_nothrow", "tc_malloc_skip_new_handler" };
 	static const char *const starts[] = { "operator new",
-	    "prof_backtrace", "prof_alloc_prep", "tcmalloc::", "_Znwm",
-	    "_Znam" };
+	    "fallback_impl<", "fallbackNewImpl<",
+	    "prof_backtrace", "prof_alloc_prep", "prof_tctx_create",
+	    "prof_sample_new_event", "tcmalloc::", "_Znwm", "_Znam",
+	    "_Z13fallback_impl", "_Z15fallbackNewImpl" };
 
 	if (is_one_of(function, tc_names, sizeof tc_names / sizeof *tc_names))
 		return true;

@@ -316,6 +316,8 @@ test_functions_named_like_an_allocators_stay(void **state)
 	    "je_malloc_default", "je_xallocx", "tc_malloc", "tc_memalign",
 	    "tc_new", "tc_newarray_nothrow", "tc_new_aligned_nothrow",
 	    "tc_malloc_skip_new_handler", "je_malloc_default.cold",
+	    "do_rallocx", "do_realloc_nonnull.constprop.0",
+	    "je_prof_tctx_create", "fallback_impl<true>(unsigned long)",
 	    "operator new(unsigned long)", "tcmalloc::malloc_oom" };
 
 	for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
