@@ -653,8 +653,7 @@ conf_symlink(char *buf, size_t size)
 	return "";
 }
 
-/* What options mean for one another, in jemalloc's way. */
-static void
+void
 conf_imply(void)
 {
 	/* what a double free is about went away with the first free */
@@ -665,6 +664,7 @@ conf_imply(void)
 		conf_prof.prof = true;
 		conf_prof.gdump = false;
 		conf_prof.lg_interval = -1;
+		conf_prof.interval_ms = 0;
 	}
 }
 

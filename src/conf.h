@@ -70,6 +70,9 @@ void conf_boot(void);
 /* Parses one string as if it came from source; for tests and conf_boot. */
 void conf_parse(enum conf_source source, const char *text);
 
+/* What options mean for one another, in jemalloc's way; after the last one. */
+void conf_imply(void);
+
 /* The text that was read from source; "" if there was none. */
 const char *conf_text(enum conf_source source);
 

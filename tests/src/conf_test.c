@@ -328,6 +328,23 @@ test_words_and_texts_of_the_profiler(void **state)
 }
 
 static void
+test_leaks_alone_write_nothing_in_between(void **state)
+{
+	if (!CONFIG_PROF)
+		skip();
+	expect("prof_leak:true,prof_interval_ms:100,lg_prof_interval:20,"
+	    "prof_gdump:true", "");
+	conf_imply();
+	assert_true(conf_prof.prof && conf_prof.leak);
+	assert_false(conf_prof.gdump);
+	assert_int_equal(conf_prof.lg_interval, -1);
+	assert_int_equal(conf_prof.interval_ms, 0);
+	expect("prof:true,prof_leak:true,prof_interval_ms:100", "");
+	conf_imply();
+	assert_int_equal(conf_prof.interval_ms, 100);
+}
+
+static void
 test_checks_are_set_together(void **state)
 {
 	expect("safety_checks:true,check_sized_free:false", "");
@@ -492,6 +509,7 @@ main(void)
 		cmocka_unit_test(test_signals),
 		cmocka_unit_test(test_words_and_texts),
 		cmocka_unit_test(test_words_and_texts_of_the_profiler),
+		cmocka_unit_test(test_leaks_alone_write_nothing_in_between),
 		cmocka_unit_test(test_checks_are_set_together),
 		cmocka_unit_test(test_confirm_tells_what_has_no_effect),
 		cmocka_unit_test(test_the_default_pool_has_at_most_64_arenas),
