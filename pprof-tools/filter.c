@@ -279,13 +279,16 @@ generation_passes(const struct ranges *ranges, const char *label)
 }
 
 static bool
-labels_pass(const struct matcher *m, const struct model_labels *labels)
+others_pass(const struct matcher *m, const struct model_row *row)
 {
-	if (m->arena.given && !in_ranges(&m->arena,
-	    (double)model_label_number(labels->arena)))
+	const struct model_labels *labels = row->labels;
+	unsigned char bits = stack_bits(m, m->model->stacks[row->stack]);
+
+	if (m->patterns[FOCUS].given && !(bits & 1 << FOCUS))
 		return false;
-	if (m->generation.given &&
-	    !generation_passes(&m->generation, labels->generation))
+	if (m->patterns[SHOW_FROM].given && !(bits & 1 << SHOW_FROM))
+		return false;
+	if (bits & 1 << IGNORE)
 		return false;
 	if (m->size.given && !in_ranges(&m->size, (double)labels->bytes))
 		return false;
@@ -295,16 +298,32 @@ labels_pass(const struct matcher *m, const struct model_labels *labels)
 	    matches(&m->patterns[THREAD], labels->thread));
 }
 
+/* Does it pass? If it is a sum of which a part was wanted, the model says so. */
 static bool
-row_passes(const struct matcher *m, const struct model_row *row)
+row_passes(struct matcher *m, const struct model_row *row)
 {
-	unsigned char bits = stack_bits(m, m->model->stacks[row->stack]);
+	const char *arena = row->labels->arena;
+	const char *generation = row->labels->generation;
+	int64_t last = model_label_number(generation);
+	bool of_arena = !m->arena.given || in_ranges(&m->arena,
+	    (double)model_label_number(arena));
+	bool of_generation = !m->generation.given ||
+	    generation_passes(&m->generation, generation);
+	bool of_all_arenas = arena == NULL && generation != NULL;
+	bool of_many = model_label_is_folded(generation) &&
+	    overlap(&m->generation, last);
 
-	if (m->patterns[FOCUS].given && !(bits & 1 << FOCUS))
+	if (!others_pass(m, row))
 		return false;
-	if (m->patterns[SHOW_FROM].given && !(bits & 1 << SHOW_FROM))
+	if (of_arena && of_generation)
+		return true;
+	if ((!of_arena && !of_all_arenas) || (!of_generation && !of_many))
 		return false;
-	return !(bits & 1 << IGNORE) && labels_pass(m, row->labels);
+	if (!of_arena)
+		m->out->arenas_left_out = true;
+	if (!of_generation && last > m->out->generations_left_out)
+		m->out->generations_left_out = last;
+	return false;
 }
 
 /* How many of the stack's frames lie within the outermost SHOW_FROM match. */
@@ -375,23 +394,6 @@ add_row(struct matcher *m, const struct model_row *row)
 	    row->labels, row->values);
 }
 
-/* Of a row that did not pass: was it a sum, of which a part was wanted? */
-static void
-note_left_out(struct matcher *m, const struct model_labels *labels)
-{
-	int64_t last = model_label_number(labels->generation);
-
-	if (m->arena.given && labels->arena == NULL &&
-	    labels->generation != NULL)
-		m->out->arenas_left_out = true;
-	if (m->generation.given &&
-	    model_label_is_folded(labels->generation) &&
-	    overlap(&m->generation, last) &&
-	    !cover(&m->generation, last) &&
-	    last > m->out->generations_left_out)
-		m->out->generations_left_out = last;
-}
-
 static void
 matcher_free(struct matcher *m)
 {
@@ -425,8 +427,6 @@ filter_apply(struct model *model, const struct filter *filter,
 	for (uint32_t i = 0; i < model->nrows; i++) {
 		if (row_passes(&m, &model->rows[i]))
 			add_row(&m, &model->rows[i]);
-		else
-			note_left_out(&m, model->rows[i].labels);
 	}
 	old = *model;
 	*model = *m.out;

@@ -137,12 +137,14 @@ merge_cells(struct gen_dump *dump)
 static void
 forget_folded(struct gen_dump *dump)
 {
-	bool incomplete = dump->model->arenas_left_out ||
-	    dump->model->generations_left_out > 0 ||
+	int64_t left_out = dump->model->generations_left_out;
+	bool unknown = dump->model->arenas_left_out ||
 	    dump->folded > gen_retired(dump);
+	bool incomplete = unknown || left_out > 0;
 
 	for (uint32_t i = 0; i < dump->ncells; i++)
-		if (incomplete || dump->cells[i].generation <= dump->folded)
+		if (unknown || dump->cells[i].generation <= dump->folded ||
+		    dump->cells[i].generation <= left_out)
 			dump->cells[i].allocated = NAN;
 	for (uint32_t i = 0; incomplete && i < dump->nsites; i++)
 		dump->sites[i].allocated = dump->sites[i].half_life = NAN;

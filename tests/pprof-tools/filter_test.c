@@ -200,6 +200,50 @@ test_a_sum_of_generations_is_of_none_of_them(void **state)
 	assert_freed("0-", (const int64_t[]){ 16, 32, 64, 0 }, 0);
 }
 
+/* What another filter leaves out is not missed. */
+static void
+test_a_sum_that_nobody_asked_for_is_not_missed(void **state)
+{
+	static const struct {
+		struct filter filter;
+		int64_t generations;
+		bool arenas;
+	} cases[] = {
+		{ { .generation = "83" }, 84, false },
+		{ { .generation = "83", .focus = "^a$" }, 84, false },
+		{ { .generation = "83", .focus = "^b$" }, 0, false },
+		{ { .generation = "83", .ignore = "^a$" }, 0, false },
+		{ { .generation = "83", .size = "32" }, 0, false },
+		{ { .arena = "1" }, 0, true },
+		{ { .arena = "1", .focus = "^b$" }, 0, false },
+		{ { .arena = "1", .generation = "83" }, 84, true },
+		{ { .arena = "1", .generation = "85-" }, 0, false },
+	};
+	struct model_error error;
+	struct fixture f;
+
+	fixture_init(&f, 4096);
+	fixture_row(&f, &(struct fixture_row){ .path = "main;a", .bytes = 16,
+	    .samples = 5, .generation = "generation <= 84" });
+	fixture_row(&f, &(struct fixture_row){ .path = "main;b", .bytes = 32,
+	    .samples = 5, .generation = "generation 83",
+	    .arena = "arena 1" });
+	fixture_write(&f, "filter_test.pb");
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct model *model;
+
+		assert_int_equal(read_profile("filter_test.pb", &model,
+		    &error), 0);
+		assert_int_equal(filter_apply(model, &cases[i].filter,
+		    &error), 0);
+		if (model->generations_left_out != cases[i].generations ||
+		    model->arenas_left_out != cases[i].arenas)
+			fail_msg("case %zu", i);
+		model_free(model);
+	}
+	unlink("filter_test.pb");
+}
+
 static void
 assert_refused(const struct filter *filter, const char *reason)
 {
@@ -380,6 +424,8 @@ main(void)
 		cmocka_unit_test(test_totals_are_those_of_the_rows),
 		cmocka_unit_test(test_labels),
 		cmocka_unit_test(test_a_sum_of_generations_is_of_none_of_them),
+		cmocka_unit_test(
+		    test_a_sum_that_nobody_asked_for_is_not_missed),
 		cmocka_unit_test(test_malformed_filters_are_named),
 		cmocka_unit_test(test_allocator_frames_are_trimmed),
 		cmocka_unit_test(test_functions_named_like_an_allocators_stay),

@@ -430,6 +430,24 @@ test_folded_generations_have_one_share(void **state)
 	    "retired_allocated")));
 	json_decref(root);
 	json_decref(json_of("--generation 1-14 " FILE_A));
+	/* but what is behind it is known as before */
+	fixture_init(&f, PERIOD);
+	fixture_comment(&f, "generation: 30");
+	fixture_row(&f, &(struct fixture_row){ .path = "main;leak",
+	    .bytes = 64, .samples = 10, .live = true, .age_ns = 4000,
+	    .arena = "arena 3", .generation = "generation 20" });
+	fixture_row(&f, &(struct fixture_row){ .path = "main;leak",
+	    .bytes = 64, .samples = 100, .lifetime_ns = 2000,
+	    .generation = "generation <= 14" });
+	fixture_write(&f, FILE_A);
+	output = command_run(&cmd_generations,
+	    "--no-symbols -f json --generation 5-20 " FILE_A);
+	root = json_loads(output.out, 0, NULL);
+	output_free(&output);
+	site = json_array_get(json_object_get(root, "sites"), 0);
+	generation = json_array_get(json_object_get(site, "generations"), 0);
+	assert_true(number_of(generation, "allocated") > 0);
+	json_decref(root);
 }
 
 static void
