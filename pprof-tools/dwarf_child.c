@@ -69,6 +69,8 @@ child_seconds(const char *path)
 		seconds.rlim_cur += (rlim_t)(status.st_size / BYTES_A_SECOND);
 	seconds.rlim_cur = smaller(seconds.rlim_cur, own.rlim_cur);
 	seconds.rlim_max = smaller(seconds.rlim_cur + 1, own.rlim_max);
+	if (seconds.rlim_cur == seconds.rlim_max && seconds.rlim_max > 1)
+		seconds.rlim_cur--;
 	return seconds;
 }
 

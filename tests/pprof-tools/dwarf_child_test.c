@@ -8,6 +8,7 @@
 
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 
 #include "dwarf_lines.h"
 #include "model.h"
@@ -139,11 +140,45 @@ test_that_nothing_was_found_is_kept(void **state)
 	assert_run(FINDS, SYMBOLIZE_SYMBOLS, true, "");
 }
 
+static bool
+limited_below(rlim_t seconds)
+{
+	struct rlimit own;
+
+	return getrlimit(RLIMIT_CPU, &own) == 0 && own.rlim_cur < seconds;
+}
+
 static void
 test_a_reader_that_takes_too_long(void **state)
 {
+	if (limited_below(4))
+		skip();
 	assert_fails(LOOPS, DIR "/a: reading its debug information took more "
 	    "than 2 s of processor time; its symbol table is used\n");
+}
+
+/*
+ * Soft and hard alike, as ulimit -t sets it: the kernel would send SIGKILL.
+ * In a child, whose own processor time begins at 0.
+ */
+static void
+test_a_limit_of_the_command_s_own(void **state)
+{
+	struct rlimit limit = { 2, 2 };
+	int status = -1;
+	pid_t pid;
+
+	if (limited_below(2))
+		skip();
+	pid = fork();
+	if (pid == 0) {
+		assert_int_equal(setrlimit(RLIMIT_CPU, &limit), 0);
+		assert_fails(LOOPS, DIR "/a: reading its debug information "
+		    "took more than 1 s of processor time");
+		_exit(0);
+	}
+	waitpid(pid, &status, 0);
+	assert_int_equal(status, 0);
 }
 
 static void
@@ -196,6 +231,7 @@ main(void)
 		TEST(test_what_was_found_is_kept),
 		TEST(test_that_nothing_was_found_is_kept),
 		TEST(test_a_reader_that_takes_too_long),
+		TEST(test_a_limit_of_the_command_s_own),
 		TEST(test_a_reader_that_is_killed),
 		TEST(test_a_reader_that_crashes),
 		TEST(test_a_reader_without_memory),
