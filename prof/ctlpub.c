@@ -17,6 +17,8 @@
 #define MFD_NOEXEC_SEAL 0x0008U		/* Linux 6.3 */
 #endif
 
+enum { WHOSE = CTLPAGE_OURS | CTLPAGE_TAKEN };	/* the signal */
+
 static struct ctlpage *page;		/* NULL before ctlpub_start */
 
 /* --- the mapping --------------------------------------------------------- */
@@ -106,6 +108,35 @@ ctlpub_start(void)
 	return error;
 }
 
+/* --- whose the signal is: any thread may say ------------------------------ */
+
+/* At no moment both bits are clear: it is one or the other. */
+void
+ctlpub_ours(bool ours)
+{
+	uint32_t flags, set = ours ? CTLPAGE_OURS : CTLPAGE_TAKEN;
+
+	if (page == NULL)
+		return;
+	flags = __atomic_load_n(&page->flags, __ATOMIC_RELAXED);
+	while (!__atomic_compare_exchange_n(&page->flags, &flags,
+	    (flags & ~WHOSE) | set, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		continue;
+}
+
+/* What somebody has said of the signal stays: it may be newer. */
+static void
+flags_write(uint32_t flags)
+{
+	uint32_t old = __atomic_load_n(&page->flags, __ATOMIC_RELAXED), new;
+
+	do {
+		new = (old & WHOSE) == 0 ? flags :
+		    (flags & ~WHOSE) | (old & WHOSE);
+	} while (!__atomic_compare_exchange_n(&page->flags, &old, new, true,
+	    __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+}
+
 /* --- what the worker writes ---------------------------------------------- */
 
 void
@@ -116,7 +147,7 @@ ctlpub_write(const struct ctlpub_state *state)
 	change_begin();
 	page->pid = os_pid();
 	page->signal = state->signal;
-	__atomic_store_n(&page->flags, state->flags, __ATOMIC_RELAXED);
+	flags_write(state->flags);
 	page->verbs = state->verbs;
 	page->current = state->current;
 	page->rate = state->rate;
@@ -182,19 +213,6 @@ ctlpub_request(void)
 {
 	if (page != NULL)
 		__atomic_fetch_add(&page->requests, 1, __ATOMIC_RELAXED);
-}
-
-/* At no moment both bits are clear: it is one or the other. */
-void
-ctlpub_ours(bool ours)
-{
-	uint32_t set = ours ? CTLPAGE_OURS : CTLPAGE_TAKEN;
-
-	if (page == NULL)
-		return;
-	__atomic_fetch_or(&page->flags, set, __ATOMIC_RELAXED);
-	__atomic_fetch_and(&page->flags,
-	    ~((CTLPAGE_OURS | CTLPAGE_TAKEN) ^ set), __ATOMIC_RELAXED);
 }
 
 void

@@ -81,8 +81,12 @@ test_state_is_published(void **state)
 	assert_string_equal(page->prefix, "/a/prefix");
 	ctlpub_ours(false);
 	assert_int_equal(page->flags, CTLPAGE_TAKEN);
+	/* What was so before that is not said again. */
+	now.flags |= CTLPAGE_ACTIVE;
+	ctlpub_write(&now);
+	assert_int_equal(page->flags, CTLPAGE_TAKEN | CTLPAGE_ACTIVE);
 	ctlpub_ours(true);
-	assert_int_equal(page->flags, CTLPAGE_OURS);
+	assert_int_equal(page->flags, CTLPAGE_OURS | CTLPAGE_ACTIVE);
 }
 
 static void
