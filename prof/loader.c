@@ -153,6 +153,17 @@ refresh(void)
 		host->guard_leave();
 }
 
+/* In a child of a thread that had no part the count has begun anew. */
+static void
+closing_end(void)
+{
+	uint32_t n = __atomic_load_n(&closing, __ATOMIC_RELAXED);
+
+	while (n > 0 && !__atomic_compare_exchange_n(&closing, &n, n - 1,
+	    true, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+		continue;
+}
+
 /*
  * The thread, if it has a part, counts as well: what it closes goes on in a
  * child that it forks meanwhile.
@@ -171,7 +182,7 @@ close_counted(close_function *real, void *handle)
 	refresh();
 	if (self != NULL)
 		self->closing--;
-	__atomic_sub_fetch(&closing, 1, __ATOMIC_RELEASE);
+	closing_end();
 	return result;
 }
 
