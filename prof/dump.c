@@ -591,6 +591,13 @@ dump_busy(const char *filename, enum prof_trigger trigger,
 	return 0;
 }
 
+static void
+result_clear(struct dump_result *result)
+{
+	result->formats = 0;
+	result->file[0] = '\0';
+}
+
 int
 dump_now(const char *filename, enum prof_trigger trigger,
     struct dump_result *result)
@@ -598,13 +605,15 @@ dump_now(const char *filename, enum prof_trigger trigger,
 	struct signals signals;
 	int error;
 
+	if (result != NULL)
+		result_clear(result);
 	if (filename != NULL && strlen(filename) >= DUMP_PATH_MAX - 8)
 		return ENAMETOOLONG;
 	busy_acquire();
-	if (result == NULL)
+	if (result == NULL) {
 		result = &dumper.result;
-	result->formats = 0;
-	result->file[0] = '\0';
+		result_clear(result);
+	}
 	signals_block(&signals);
 	error = dump_busy(filename, trigger, result);
 	signals_restore(&signals);
