@@ -298,31 +298,44 @@ others_pass(const struct matcher *m, const struct model_row *row)
 	    matches(&m->patterns[THREAD], labels->thread));
 }
 
-/* Does it pass? If it is a sum of which a part was wanted, the model says so. */
-static bool
-row_passes(struct matcher *m, const struct model_row *row)
+/*
+ * Of a row that its arena or its generation leaves out, and nothing else: if
+ * it is a sum of which a part was wanted, the model says so.
+ */
+static void
+note_left_out(struct matcher *m, const struct model_labels *labels,
+    bool of_arena, bool of_generation)
 {
-	const char *arena = row->labels->arena;
-	const char *generation = row->labels->generation;
-	int64_t last = model_label_number(generation);
-	bool of_arena = !m->arena.given || in_ranges(&m->arena,
-	    (double)model_label_number(arena));
-	bool of_generation = !m->generation.given ||
-	    generation_passes(&m->generation, generation);
-	bool of_all_arenas = arena == NULL && generation != NULL;
-	bool of_many = model_label_is_folded(generation) &&
-	    overlap(&m->generation, last);
+	bool of_all_arenas = labels->arena == NULL &&
+	    labels->generation != NULL;
+	int64_t last = model_label_number(labels->generation);
 
-	if (!others_pass(m, row))
-		return false;
-	if (of_arena && of_generation)
-		return true;
-	if ((!of_arena && !of_all_arenas) || (!of_generation && !of_many))
-		return false;
+	if (!of_arena && !of_all_arenas)
+		return;
+	if (!of_generation && !(model_label_is_folded(labels->generation) &&
+	    overlap(&m->generation, last)))
+		return;
 	if (!of_arena)
 		m->out->arenas_left_out = true;
 	if (!of_generation && last > m->out->generations_left_out)
 		m->out->generations_left_out = last;
+}
+
+static bool
+row_passes(struct matcher *m, const struct model_row *row)
+{
+	const struct model_labels *labels = row->labels;
+	bool of_arena, of_generation;
+
+	if (!others_pass(m, row))
+		return false;
+	of_arena = !m->arena.given || in_ranges(&m->arena,
+	    (double)model_label_number(labels->arena));
+	of_generation = !m->generation.given ||
+	    generation_passes(&m->generation, labels->generation);
+	if (of_arena && of_generation)
+		return true;
+	note_left_out(m, labels, of_arena, of_generation);
 	return false;
 }
 
