@@ -85,8 +85,9 @@ growth(const char *files)
 	return status;
 }
 
+/* said: what stderr has among the rest, or "", when it has nothing. */
 static json_t *
-json_of(const char *flags)
+json_saying(const char *flags, const char *said)
 {
 	char line[256];
 	struct output output;
@@ -94,12 +95,21 @@ json_of(const char *flags)
 
 	snprintf(line, sizeof line, "--no-symbols -f json %s", flags);
 	output = command_run(&cmd_generations, line);
-	assert_string_equal(output.err, "");
+	if (*said == '\0')
+		assert_string_equal(output.err, "");
+	else
+		assert_non_null(strstr(output.err, said));
 	assert_int_equal(output.status, EXIT_FINE);
 	root = json_loads(output.out, 0, NULL);
 	assert_non_null(root);
 	output_free(&output);
 	return root;
+}
+
+static json_t *
+json_of(const char *flags)
+{
+	return json_saying(flags, "");
 }
 
 static const char *
@@ -377,22 +387,29 @@ number_of(const json_t *object, const char *name)
 	return json_number_value(json_object_get(object, name));
 }
 
+/* What was freed of generations 1 to 14 is one sum. */
 static void
-test_folded_generations_have_one_share(void **state)
+write_folded(const char *alive_of)
 {
 	struct fixture f;
-	struct output output;
-	json_t *root, *site, *generation;
 
 	fixture_init(&f, PERIOD);
 	fixture_comment(&f, "generation: 30");
 	fixture_row(&f, &(struct fixture_row){ .path = "main;leak",
 	    .bytes = 64, .samples = 10, .live = true, .age_ns = 4000,
-	    .arena = "arena 3", .generation = "generation 5" });
+	    .arena = "arena 3", .generation = alive_of });
 	fixture_row(&f, &(struct fixture_row){ .path = "main;leak",
 	    .bytes = 64, .samples = 100, .lifetime_ns = 2000,
 	    .generation = "generation <= 14" });
 	fixture_write(&f, FILE_A);
+}
+
+static void
+test_folded_generations_have_one_share(void **state)
+{
+	json_t *root, *site, *generation;
+
+	write_folded("generation 5");
 	root = json_of(FILE_A);
 	site = json_array_get(json_object_get(root, "sites"), 0);
 	assert_int_equal(json_integer_value(json_object_get(root,
@@ -405,12 +422,7 @@ test_folded_generations_have_one_share(void **state)
 	assert_true(json_is_null(json_object_get(generation, "allocated")));
 	json_decref(root);
 	/* the sum is of no arena: of one nothing is known */
-	output = command_run(&cmd_generations,
-	    "--no-symbols -f json --arena 3 " FILE_A);
-	assert_int_equal(output.status, EXIT_FINE);
-	assert_non_null(strstr(output.err, "a sum of all arenas"));
-	root = json_loads(output.out, 0, NULL);
-	output_free(&output);
+	root = json_saying("--arena 3 " FILE_A, "a sum of all arenas");
 	site = json_array_get(json_object_get(root, "sites"), 0);
 	assert_true(number_of(site, "stray_bytes") > 0);
 	assert_true(json_is_null(json_object_get(site,
@@ -418,12 +430,7 @@ test_folded_generations_have_one_share(void **state)
 	assert_true(json_is_null(json_object_get(site, "half_life_ns")));
 	json_decref(root);
 	/* nor is it of some generations */
-	output = command_run(&cmd_generations,
-	    "--no-symbols -f json --generation 5-14 " FILE_A);
-	assert_int_equal(output.status, EXIT_FINE);
-	assert_non_null(strstr(output.err, "generations up to 14"));
-	root = json_loads(output.out, 0, NULL);
-	output_free(&output);
+	root = json_saying("--generation 5-14 " FILE_A, "generations up to 14");
 	site = json_array_get(json_object_get(root, "sites"), 0);
 	assert_true(number_of(site, "stray_bytes") > 0);
 	assert_true(json_is_null(json_object_get(site,
@@ -431,19 +438,9 @@ test_folded_generations_have_one_share(void **state)
 	json_decref(root);
 	json_decref(json_of("--generation 1-14 " FILE_A));
 	/* but what is behind it is known as before */
-	fixture_init(&f, PERIOD);
-	fixture_comment(&f, "generation: 30");
-	fixture_row(&f, &(struct fixture_row){ .path = "main;leak",
-	    .bytes = 64, .samples = 10, .live = true, .age_ns = 4000,
-	    .arena = "arena 3", .generation = "generation 20" });
-	fixture_row(&f, &(struct fixture_row){ .path = "main;leak",
-	    .bytes = 64, .samples = 100, .lifetime_ns = 2000,
-	    .generation = "generation <= 14" });
-	fixture_write(&f, FILE_A);
-	output = command_run(&cmd_generations,
-	    "--no-symbols -f json --generation 5-20 " FILE_A);
-	root = json_loads(output.out, 0, NULL);
-	output_free(&output);
+	write_folded("generation 20");
+	root = json_saying("--generation 5-20 " FILE_A,
+	    "generations up to 14");
 	site = json_array_get(json_object_get(root, "sites"), 0);
 	generation = json_array_get(json_object_get(site, "generations"), 0);
 	assert_true(number_of(generation, "allocated") > 0);

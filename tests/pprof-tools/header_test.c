@@ -38,6 +38,20 @@ printed(struct model *model, const char *prefix)
 	return text;
 }
 
+/* Of what the fixture has. */
+static char *
+printed_of(struct fixture *f, const char *prefix)
+{
+	struct model *model;
+	char *text;
+
+	fixture_write(f, "header_test.pb");
+	model = load("header_test.pb");
+	text = printed(model, prefix);
+	model_free(model);
+	return text;
+}
+
 static void
 test_all_facts(void **state)
 {
@@ -56,20 +70,16 @@ static void
 test_what_is_not_known_is_left_out(void **state)
 {
 	struct fixture f;
-	struct model *model;
 	char *text;
 
 	fixture_init(&f, 1);
 	fixture_row(&f, &(struct fixture_row){ .path = "main;f", .bytes = 64,
 	    .samples = 2, .live = true });
-	fixture_write(&f, "header_test.pb");
-	model = load("header_test.pb");
-	text = printed(model, "# ");
+	text = printed_of(&f, "# ");
 	assert_string_equal(text,
 	    "# sampling  every allocation\n"
 	    "# live      128 B \u00b1 0 B estimated\n");
 	free(text);
-	model_free(model);
 }
 
 /* The start is known to the second: no digits behind it. */
@@ -127,7 +137,6 @@ static void
 test_untouched_pages_are_named_not_negative(void **state)
 {
 	struct fixture f;
-	struct model *model;
 	char *text;
 
 	fixture_init(&f, 1);
@@ -140,15 +149,12 @@ test_untouched_pages_are_named_not_negative(void **state)
 	fixture_comment(&f, "rss_bytes: 2097152");
 	fixture_row(&f, &(struct fixture_row){ .path = "main",
 	    .bytes = 3145728, .samples = 1, .live = true });
-	fixture_write(&f, "header_test.pb");
-	model = load("header_test.pb");
-	text = printed(model, "");
+	text = printed_of(&f, "");
 	assert_non_null(strstr(text, "RSS       2.00 MiB = live 3.00 MiB"));
 	assert_non_null(strstr(text, "- untouched 1.00 MiB\n"));
 	assert_non_null(strstr(text, "3.00 MiB \u00b1 0 B estimated, 3.00 MiB "
 	    "exact\n"));
 	free(text);
-	model_free(model);
 }
 
 static void
@@ -156,21 +162,17 @@ test_long_command_lines_are_cut(void **state)
 {
 	char comment[4100] = "command: ";
 	struct fixture f;
-	struct model *model;
 	char *text;
 
 	for (int i = 0; i < 1000; i++)
 		strcat(comment, "\u00e9t ");
 	fixture_init(&f, 1);
 	fixture_comment(&f, comment);
-	fixture_write(&f, "header_test.pb");
-	model = load("header_test.pb");
-	text = printed(model, "");
+	text = printed_of(&f, "");
 	assert_true(strcspn(text, "\n") < 120);
 	assert_non_null(strstr(text, "...\n"));
 	assert_int_equal(mbstowcs(NULL, text, 0) == (size_t)-1, 0);
 	free(text);
-	model_free(model);
 }
 
 /* A version or a trigger that no library writes: in damaged files. */
@@ -182,7 +184,6 @@ test_no_line_is_longer_than_a_terminal(void **state)
 	for (size_t i = 0; i < 2; i++) {
 		char comment[8200];
 		struct fixture f;
-		struct model *model;
 		char *text, *rest, *line;
 
 		snprintf(comment, sizeof comment, "%s: %08000d", names[i], 0);
@@ -190,13 +191,10 @@ test_no_line_is_longer_than_a_terminal(void **state)
 		fixture_time(&f, 1700000000000000000);
 		fixture_comment(&f, "pid: 7");
 		fixture_comment(&f, comment);
-		fixture_write(&f, "header_test.pb");
-		model = load("header_test.pb");
-		rest = text = printed(model, "");
+		rest = text = printed_of(&f, "");
 		while ((line = strsep(&rest, "\n")) != NULL)
 			assert_true(strlen(line) < 180);
 		free(text);
-		model_free(model);
 	}
 }
 
@@ -205,7 +203,6 @@ static void
 test_dropped_samples_could_be_alive(void **state)
 {
 	struct fixture f;
-	struct model *model;
 	char *text;
 
 	fixture_init(&f, 4096);
@@ -214,13 +211,10 @@ test_dropped_samples_could_be_alive(void **state)
 	fixture_comment(&f, "dropped_bytes: 1048576");
 	fixture_row(&f, &(struct fixture_row){ .path = "main",
 	    .bytes = 1048576, .samples = 2, .live = true });
-	fixture_write(&f, "header_test.pb");
-	model = load("header_test.pb");
-	text = printed(model, "");
+	text = printed_of(&f, "");
 	assert_non_null(strstr(text, "estimated + up to 1.00 MiB dropped, "
 	    "3.00 MiB exact\n"));
 	free(text);
-	model_free(model);
 }
 
 static void
