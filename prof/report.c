@@ -160,15 +160,13 @@ compare(uint64_t a, uint64_t b)
 	return (a > b) - (a < b);
 }
 
-/* By stack; stacks by hash, so that the order repeats from run to run. */
+/* Of two rows whose stacks have one hash. */
 static int
 row_compare(const struct report_row *a, const struct report_row *b)
 {
 	const struct group_key *ka = &a->key, *kb = &b->key;
-	int order = compare(ka->stack->node.hash, kb->stack->node.hash);
+	int order = compare((uintptr_t)ka->stack, (uintptr_t)kb->stack);
 
-	if (order == 0)
-		order = compare((uintptr_t)ka->stack, (uintptr_t)kb->stack);
 	if (order == 0)
 		order = compare(a->freed, b->freed);
 	if (order == 0)
@@ -187,31 +185,40 @@ row_compare(const struct report_row *a, const struct report_row *b)
 }
 
 /*
- * What a row is sorted by stands beside it: row_compare has to read the row
- * and its stack, lines of cache that are scattered, and is only asked where
- * two rows are of one stack.
+ * Rows are sorted by the hashes of their stacks, so that the order repeats from
+ * run to run, and then those of each hash by the rest. The hash stands beside
+ * the row: rows and stacks are lines of cache that are scattered, and the
+ * first, longer part reads none of them.
  */
 struct sorted {
 	uint64_t hash;			/* of the stack */
 	struct report_row *row;
 };
 
+typedef bool is_after(const struct sorted *a, const struct sorted *b);
+
 static bool
-is_after(const struct sorted *a, const struct sorted *b)
+is_after_by_hash(const struct sorted *a, const struct sorted *b)
 {
-	return a->hash != b->hash ? a->hash > b->hash :
-	    row_compare(a->row, b->row) > 0;
+	return a->hash > b->hash;
+}
+
+static bool
+is_after_by_row(const struct sorted *a, const struct sorted *b)
+{
+	return row_compare(a->row, b->row) > 0;
 }
 
 /* from[at, middle) and from[middle, end), each sorted, to to[at, end). */
-static void
-merge(struct sorted *to, const struct sorted *from, const size_t bounds[3])
+static inline void
+merge(struct sorted *to, const struct sorted *from, const size_t bounds[3],
+    is_after *after)
 {
 	size_t a = bounds[0], b = bounds[1];
 
 	for (size_t i = bounds[0]; i < bounds[2]; i++) {
 		if (b == bounds[2] ||
-		    (a < bounds[1] && !is_after(&from[a], &from[b])))
+		    (a < bounds[1] && !after(&from[a], &from[b])))
 			to[i] = from[a++];
 		else
 			to[i] = from[b++];
@@ -219,8 +226,8 @@ merge(struct sorted *to, const struct sorted *from, const size_t bounds[3])
 }
 
 /* From one array to another and back; returns the one with the result. */
-static struct sorted *
-merge_sort(struct sorted *from, struct sorted *to, size_t n)
+static inline struct sorted *
+merge_sort(struct sorted *from, struct sorted *to, size_t n, is_after *after)
 {
 	for (size_t run = 1; run < n; run *= 2) {
 		struct sorted *swap = from;
@@ -229,7 +236,7 @@ merge_sort(struct sorted *from, struct sorted *to, size_t n)
 			size_t middle = at + run < n ? at + run : n;
 			size_t end = middle + run < n ? middle + run : n;
 
-			merge(to, from, (size_t[]){ at, middle, end });
+			merge(to, from, (size_t[]){ at, middle, end }, after);
 		}
 		from = to;
 		to = swap;
@@ -237,27 +244,50 @@ merge_sort(struct sorted *from, struct sorted *to, size_t n)
 	return from;
 }
 
+/* Of n rows, by hash, the one after those that have i's. */
+static size_t
+hash_end(const struct sorted *sorted, size_t i, size_t n)
+{
+	uint64_t hash = sorted[i].hash;
+
+	while (i < n && sorted[i].hash == hash) {
+		if (i + 2 * AHEAD < n)
+			will_read(sorted[i + 2 * AHEAD].row,
+			    sizeof(struct report_row));
+		i++;
+	}
+	return i;
+}
+
 /* No recursion, and no malloc behind a qsort. */
 static int
 rows_sort(struct report *report)
 {
-	size_t n = report->nrows;
-	struct sorted *sorted = scratch_alloc(&report->scratch,
-	    2 * n * sizeof *sorted);
+	size_t n = report->nrows, end;
+	struct sorted *both = scratch_alloc(&report->scratch,
+	    2 * n * sizeof *both), *sorted, *other;
 
-	if (sorted == NULL)
+	if (both == NULL)
 		return ENOMEM;
 	for (size_t i = 0; i < n; i++) {
 		if (i + AHEAD < n)
 			will_read(report->rows[i + AHEAD]->key.stack,
 			    sizeof(struct hash_node));
-		sorted[i] = (struct sorted){
+		both[i] = (struct sorted){
 			report->rows[i]->key.stack->node.hash,
 			report->rows[i] };
 	}
-	sorted = merge_sort(sorted, sorted + n, n);
-	for (size_t i = 0; i < n; i++)
-		report->rows[i] = sorted[i].row;
+	sorted = merge_sort(both, both + n, n, is_after_by_hash);
+	other = sorted == both ? both + n : both;
+	for (size_t at = 0; at < n; at = end) {
+		struct sorted *of_hash;
+
+		end = hash_end(sorted, at, n);
+		of_hash = merge_sort(sorted + at, other + at, end - at,
+		    is_after_by_row);
+		for (size_t i = at; i < end; i++)
+			report->rows[i] = of_hash[i - at].row;
+	}
 	return 0;
 }
 
