@@ -70,28 +70,47 @@ row_new(struct report *report, const struct group *group, uint32_t bucket)
 
 /* --- live rows by key ---------------------------------------------------- */
 
-static size_t
-row_hash(const struct group *group, uint32_t bucket, uint32_t since)
-{
-	uint64_t h = group->node.hash ^ (uint64_t)bucket << 32 ^ since;
+struct live_key {
+	const struct group *group;
+	uint32_t bucket, since;
+};
 
-	h *= UINT64_C(0x9e3779b97f4a7c15);	/* 2^64 / golden ratio */
-	return (size_t)(h ^ h >> 32);
+static struct live_key
+live_key(const struct cut_live *live)
+{
+	return (struct live_key){ live->group, lifetime_bucket(live->age_ns),
+		live->since };
 }
 
-static struct report_row **
-table_slot(const struct report *report, const struct group *group,
-    uint32_t bucket, uint32_t since)
+static uint32_t
+live_hash(const struct live_key *key)
+{
+	uint64_t h = key->group->node.hash ^ (uint64_t)key->bucket << 32 ^
+	    key->since;
+
+	h *= UINT64_C(0x9e3779b97f4a7c15);	/* 2^64 / golden ratio */
+	return (uint32_t)(h >> 32);
+}
+
+/* The slot of the row with this key, or a free one. */
+static struct report_slot *
+table_slot(const struct report *report, const struct live_key *key,
+    uint32_t hash)
 {
 	size_t mask = report->table_size - 1;
-	size_t i = row_hash(group, bucket, since) & mask;
 
-	for (;; i = (i + 1) & mask) {
-		const struct report_row *row = report->table[i];
+	for (size_t i = hash & mask;; i = (i + 1) & mask) {
+		struct report_slot *slot = &report->table[i];
+		const struct report_row *row;
 
-		if (row == NULL || (row->group == group &&
-		    row->bucket == bucket && row->since == since))
-			return &report->table[i];
+		if (slot->row == 0)
+			return slot;
+		if (slot->hash != hash)
+			continue;
+		row = report->rows[slot->row - 1];
+		if (row->group == key->group && row->bucket == key->bucket &&
+		    row->since == key->since)
+			return slot;
 	}
 }
 
@@ -99,43 +118,52 @@ table_slot(const struct report *report, const struct group *group,
 static int
 table_reserve(struct report *report)
 {
-	struct report_row **old = report->table;
+	struct report_slot *old = report->table, *table;
 	size_t old_size = report->table_size;
 	size_t size = old_size == 0 ? TABLE_FIRST : 2 * old_size;
 
-	if (2 * report->table_used < old_size)
+	if (2 * report->nrows < old_size)
 		return 0;
-	report->table = scratch_alloc(&report->scratch, size * sizeof *old);
-	if (report->table == NULL)
+	table = size > (size_t)UINT32_MAX + 1 ? NULL :
+	    scratch_alloc(&report->scratch, size * sizeof *table);
+	if (table == NULL)
 		return ENOMEM;
-	report->table_size = size;
 	for (size_t i = 0; i < old_size; i++) {
-		if (old[i] != NULL)
-			*table_slot(report, old[i]->group, old[i]->bucket,
-			    old[i]->since) = old[i];
+		size_t at = old[i].hash & (size - 1);
+
+		if (old[i].row == 0)
+			continue;
+		while (table[at].row != 0)
+			at = (at + 1) & (size - 1);
+		table[at] = old[i];
 	}
+	report->table = table;
+	report->table_size = size;
 	return 0;
 }
 
 static int
 add_live(struct report *report, const struct cut_live *live)
 {
-	uint32_t bucket = lifetime_bucket(live->age_ns);
-	struct report_row **slot;
+	struct live_key key = live_key(live);
+	uint32_t hash = live_hash(&key);
+	struct report_slot *slot;
+	struct report_row *row;
 
 	if (table_reserve(report) != 0)
 		return ENOMEM;
-	slot = table_slot(report, live->group, bucket, live->since);
-	if (*slot == NULL) {
-		*slot = row_new(report, live->group, bucket);
-		if (*slot == NULL)
+	slot = table_slot(report, &key, hash);
+	if (slot->row == 0) {
+		row = row_new(report, key.group, key.bucket);
+		if (row == NULL)
 			return ENOMEM;
-		(*slot)->since = live->since;
-		report->table_used++;
-	}
-	(*slot)->samples++;
-	(*slot)->requested_raw += live->requested;
-	(*slot)->pinned_raw += live->pinned;
+		row->since = key.since;
+		*slot = (struct report_slot){ hash, (uint32_t)report->nrows };
+	} else
+		row = report->rows[slot->row - 1];
+	row->samples++;
+	row->requested_raw += live->requested;
+	row->pinned_raw += live->pinned;
 	return 0;
 }
 
@@ -439,9 +467,11 @@ live_will_read(const struct report *report, const struct cut_live *rows,
 
 	for (size_t i = 0; i < n; i++)
 		will_read(rows[i].group, sizeof *rows[i].group);
-	for (size_t i = 0; i < n && report->table_size != 0; i++)
-		__builtin_prefetch(&report->table[row_hash(rows[i].group,
-		    lifetime_bucket(rows[i].age_ns), rows[i].since) & mask]);
+	for (size_t i = 0; i < n && report->table_size != 0; i++) {
+		struct live_key key = live_key(&rows[i]);
+
+		__builtin_prefetch(&report->table[live_hash(&key) & mask]);
+	}
 }
 
 static int

@@ -43,6 +43,12 @@ struct report_row {
 	uint64_t objects, space, requested, pinned;
 };
 
+/* What a live row is found by; its hash is here, since rows lie scattered. */
+struct report_slot {
+	uint32_t hash;
+	uint32_t row;			/* its number, from 1; 0: free */
+};
+
 struct report {
 	struct scratch scratch;
 	struct cut cut;			/* its figures; closed */
@@ -53,8 +59,8 @@ struct report {
 	uint64_t freed_objects, freed_space;
 	size_t live_stacks;		/* stacks with a live row */
 	/* report.c's: */
-	struct report_row **table;	/* live rows by key; open addressing */
-	size_t table_size, table_used, rows_size;
+	struct report_slot *table;	/* live rows by key; open addressing */
+	size_t table_size, rows_size;
 };
 
 /*
