@@ -12,6 +12,13 @@
 
 enum { WIRE_VARINT = 0, WIRE_BYTES = 2 };
 
+/* Bytes of n as a varint, 1 to PROTO_VARINT_MAX: seven bits in each. */
+static size_t
+varint_size(uint64_t n)
+{
+	return (lg_floor(n | 1) * 9 + 73) / 64;
+}
+
 size_t
 proto_varint(unsigned char *out, uint64_t n)
 {
@@ -89,17 +96,21 @@ void
 proto_packed(struct proto *message, unsigned field, const uint64_t *n,
     size_t count)
 {
-	unsigned char varint[PROTO_VARINT_MAX];
+	unsigned char *out;
 	size_t len = 0;
 
 	if (count == 0)
 		return;
 	for (size_t i = 0; i < count; i++)
-		len += proto_varint(varint, n[i]);
+		len += varint_size(n[i]);
 	proto_put_tag(message, field, WIRE_BYTES);
 	proto_put_varint(message, len);
+	if (proto_reserve(message, len) != 0)
+		return;
+	out = message->bytes + message->used;
 	for (size_t i = 0; i < count; i++)
-		proto_put_varint(message, n[i]);
+		out += proto_varint(out, n[i]);
+	message->used += len;
 }
 
 void
