@@ -139,12 +139,16 @@ sharing(const size_t *n)
 		free(shared[i]);
 }
 
+/* All are there from the first block to the last, however few the cores. */
+static pthread_barrier_t crowd_all;
+
 static void *
 crowd_run(void *argument)
 {
 	struct worker *self = argument;
 	char *blocks[CROWD_LIVE] = { NULL };
 
+	pthread_barrier_wait(&crowd_all);
 	for (size_t i = 0; i < self->count; i++) {
 		uint64_t r = random_next(&self->random);
 		char **slot = &blocks[r % CROWD_LIVE];
@@ -152,6 +156,7 @@ crowd_run(void *argument)
 		free(*slot);
 		*slot = touched(malloc(random_size(r, r % 64 == 0 ? 11 : 6)));
 	}
+	pthread_barrier_wait(&crowd_all);
 	for (size_t i = 0; i < CROWD_LIVE; i++)
 		free(blocks[i]);
 	return NULL;
@@ -160,7 +165,9 @@ crowd_run(void *argument)
 void
 crowd(const size_t *n)
 {
+	must(pthread_barrier_init(&crowd_all, NULL, (unsigned)n[0]));
 	workers_run(crowd_run, n);
+	must(pthread_barrier_destroy(&crowd_all));
 }
 
 /*
