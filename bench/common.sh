@@ -54,7 +54,7 @@ wanted() {
 }
 
 # instructions LIBRARY CONF COMMAND...: callgrind's count, of all or of what
-# $counted_part, an option, picks
+# $counted_part, an option, picks; the sum, where that is several processes
 instructions() {
 	counted_lib=$1 counted_conf=$2
 	shift 2
@@ -62,5 +62,6 @@ instructions() {
 		valgrind --tool=callgrind --callgrind-out-file=/dev/null \
 		${counted_part-} "$@" \
 		2>&1 >/dev/null </dev/null |
-		sed -n 's/.*Collected : \([0-9]*\).*/\1/p'
+		awk '/Collected : [0-9]/ { sum += $4; n++ }
+			END { if (n > 0) printf "%.0f\n", sum }'
 }

@@ -5,18 +5,6 @@
 # what is printed is instructions for one malloc and its free, the loop around
 # them included. Programs are counted whole, start and exit with them.
 
-# counted ALLOCATOR COMMAND...: its instructions
-counted() {
-	counted_pair=
-	for pair in $allocators; do
-		[ "${pair%%=*}" != "$1" ] || counted_pair=${pair#*=}
-	done
-	counted_conf=
-	[ "$1" != strata ] || counted_conf=$CONF
-	shift
-	instructions "$counted_pair" "$counted_conf" "$@"
-}
-
 # path NAME COMMAND... with @ for the number of pairs
 path() {
 	path_name=$1

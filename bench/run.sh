@@ -12,12 +12,17 @@
 # and some programs are run under callgrind besides, whose counts repeat to
 # well under 1 %.
 #
+# What takes more than jemalloc's CPU time and 5 % is measured again, in three
+# times as many rounds, which replace the first, and counted under callgrind as
+# well: where the limits are wider than what is judged, counts decide.
+#
 # NAMEs select workloads; SCALE is in thousandths of the usual operations; CONF
 # is Strata's MALLOC_CONF (prof:true: what a profiled program pays); --quick
 # leaves out callgrind. Allocators and programs that are not installed are left
 # out, and said. OUT (obj/bench/results) gets
 #
 #     raw.csv           each run's wall and CPU time, peak RSS, page faults
+#     first.csv         the same of the rounds that were replaced
 #     instructions.csv  callgrind's counts
 #     table.csv         medians, ratios and their limits
 #     table.txt         the same to read, and what became of the bars
@@ -75,14 +80,42 @@ row() {
 		echo "not installed, left out: $1"
 		return 0
 	fi
-	echo "running $row_label" >&2
-	# shellcheck disable=SC2086 # words
-	"$paired" -n "$ROUNDS" -o "$OUT/raw.csv" -l "$row_label" $variants \
-		-- "$@" >/dev/null 2>row.err ||
-		echo "$row_label failed: $(tail -n 1 row.err)"
+	printf '%s\n' "$@" >"commands/${row_label#*/}"
+	rounds_of "$row_label" "$ROUNDS" "$@"
 }
 
+# rounds_of GROUP/NAME ROUNDS COMMAND...
+rounds_of() {
+	rounds_label=$1 rounds_count=$2
+	shift 2
+	echo "running $rounds_label" >&2
+	# shellcheck disable=SC2086 # words
+	"$paired" -n "$rounds_count" -o "$OUT/raw.csv" -l "$rounds_label" \
+		$variants -- "$@" >/dev/null 2>row.err ||
+		echo "$rounds_label failed: $(tail -n 1 row.err)"
+}
+
+# counted ALLOCATOR COMMAND...: its instructions
+counted() {
+	counted_pair=
+	for pair in $allocators; do
+		[ "${pair%%=*}" != "$1" ] || counted_pair=${pair#*=}
+	done
+	counted_conf=
+	[ "$1" != strata ] || counted_conf=$CONF
+	shift
+	instructions "$counted_pair" "$counted_conf" "$@"
+}
+
+# The table of what raw.csv has so far
+ratios() {
+	awk -f "$SRCDIR/bench/median.awk" -f "$SRCDIR/bench/ratios.awk" \
+		"$OUT/raw.csv"
+}
+
+mkdir commands
 : >"$OUT/raw.csv"
+: >"$OUT/first.csv"
 : >"$OUT/instructions.csv"
 for size in 16 64 256 1024; do
 	row pairs pair-$size "$workload" pairs $size "$(n 20000000)"
@@ -113,10 +146,10 @@ row large grow "$workload" grow "$(n 2000000)"
 row large step "$workload" step "$(n 20000000)"
 row large wave "$workload" wave "$(n 2000000)"
 . "$SRCDIR/bench/programs.sh"
+. "$SRCDIR/bench/again.sh"
 [ $quick = yes ] || . "$SRCDIR/bench/instructions.sh"
 
-awk -f "$SRCDIR/bench/median.awk" -f "$SRCDIR/bench/ratios.awk" \
-	"$OUT/raw.csv" >"$OUT/table.csv" &&
+ratios >"$OUT/table.csv" &&
 	awk -v rounds="$ROUNDS" -v conf="$CONF" -f "$SRCDIR/bench/text.awk" \
 		"$OUT/table.csv" "$OUT/instructions.csv" >"$OUT/table.txt" &&
 	awk -f "$SRCDIR/bench/bars.awk" \

@@ -120,8 +120,11 @@ function counts(kind, title, unit, digits, i, j, name, n, own) {
 		printf "%-18s %8.*f", name, digits, own / unit
 		for (j = 1; j <= count["peer"]; j++) {
 			n = instructions[name, order["peer", j], kind]
-			printf "  %9.*f x %5.3f", digits, n / unit,
-			    (n > 0 ? own / n : 0)
+			if (n > 0)
+				printf "  %9.*f x %5.3f", digits, n / unit,
+				    own / n
+			else
+				printf "  %17s", "-"
 		}
 		print ""
 	}
@@ -137,6 +140,9 @@ END {
 	measure("wall time", 9, 5, "s")
 	measure("peak RSS", 15, 7, "MiB")
 	faults()
+	if (count["whole"] > 0)
+		counts("whole", "instructions (callgrind) where CPU time is " \
+		    "above 1.05 of jemalloc's, millions", 1e6, 1)
 	if (count["path"] > 0)
 		counts("path", "instructions (callgrind) for a malloc and " \
 		    "its free; Strata's share of each peer's", 1, 1)
