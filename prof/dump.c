@@ -163,8 +163,12 @@ dump_boot(const struct prof_options *options, const struct prof_host *host)
 	atomic_store(&dumper.start_ns, os_time_ns());
 	dump_heap_boot(options);
 	if (prefix_absolute(options->prefix, dumper.prefix,
-	    sizeof dumper.prefix) != 0)
+	    sizeof dumper.prefix) != 0) {
+		fmt_fd(2, "%sprof_prefix with its folder is longer than %d "
+		    "bytes: it is not used\n", MESSAGE_PREFIX,
+		    PROF_PREFIX_MAX - 1);
 		dumper.prefix[0] = '\0';
+	}
 }
 
 int
@@ -496,6 +500,17 @@ nobody_asked(enum prof_trigger trigger)
 	    trigger != PROF_TRIGGER_SIGNAL;
 }
 
+/* Of a long name the end, so that the reason has room behind it. */
+static const char *
+name_end(const char *name, const char **before)
+{
+	enum { SHOWN = 120 };		/* bytes */
+	size_t len = strlen(name);
+
+	*before = len > SHOWN ? " ..." : len > 0 ? " " : "";
+	return len > SHOWN ? name + len - SHOWN : name;
+}
+
 /*
  * One line on stderr. Dumps that come by themselves say the same thing once
  * until one succeeds: an interval on a full disk must not flood a log.
@@ -507,9 +522,11 @@ tell(int error, const char *name, enum prof_trigger trigger)
 	    trigger != PROF_TRIGGER_FINAL;
 	bool again = dumper.told == error;
 	char line[sizeof dumper.last_error];
+	const char *before;
 
+	name = name_end(name, &before);
 	fmt_buf(line, sizeof line, "Error writing heap profile%s%s: %s (%d)",
-	    name[0] != '\0' ? " " : "", name, error_text(error), error);
+	    before, name, error_text(error), error);
 	lock_acquire(&dumper.lock);
 	memcpy(dumper.last_error, line, sizeof line);
 	lock_release(&dumper.lock);
@@ -567,6 +584,8 @@ dump_busy(const char *filename, enum prof_trigger trigger,
 	int error = 0;
 
 	dumper.stem[0] = '\0';
+	if (filename != NULL && strlen(filename) >= DUMP_PATH_MAX - 8)
+		error = ENAMETOOLONG;
 	if (filename == NULL) {
 		error = name_stem(dumper.stem, sizeof dumper.stem);
 		if (error != 0 && nobody_asked(trigger))
@@ -607,8 +626,6 @@ dump_now(const char *filename, enum prof_trigger trigger,
 
 	if (result != NULL)
 		result_clear(result);
-	if (filename != NULL && strlen(filename) >= DUMP_PATH_MAX - 8)
-		return ENAMETOOLONG;
 	busy_acquire();
 	if (result == NULL) {
 		result = &dumper.result;

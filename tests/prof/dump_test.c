@@ -826,6 +826,42 @@ test_empty_prefix_means_no_automatic_dumps(void **state)
 }
 
 static void
+test_a_name_that_is_too_long_is_told_with_its_reason(void **state)
+{
+	struct prof_options options = fake_options("");
+	const char *below = "a-folder-of-some-length";
+	char name[2000];
+	const char *said;
+
+	memset(name, 'n', sizeof name);
+	name[300] = '\0';		/* more than a file system takes */
+	boot_prefix("long", PROF_FORMAT_PPROF);
+	stderr_to_file();
+	assert_int_equal(dump_now(name, PROF_TRIGGER_MALLCTL, NULL),
+	    ENAMETOOLONG);
+	said = stderr_back();
+	assert_non_null(strstr(said, "Error writing heap profile ...nnn"));
+	assert_non_null(strstr(said, "n: file name too long (36)\n"));
+
+	name[300] = 'n';
+	name[sizeof name - 1] = '\0';	/* more than dump.c has room for */
+	stderr_to_file();
+	assert_int_equal(dump_now(name, PROF_TRIGGER_MALLCTL, NULL),
+	    ENAMETOOLONG);
+	assert_non_null(strstr(stderr_back(),
+	    "n: file name too long (36)\n"));
+
+	assert_int_equal(mkdir(below, 0700), 0);
+	assert_int_equal(chdir(below), 0);
+	memset(options.prefix, 'p', sizeof options.prefix - 1);
+	stderr_to_file();
+	boot(&options);
+	assert_string_equal(stderr_back(), "<strata>: prof_prefix with its "
+	    "folder is longer than 1023 bytes: it is not used\n");
+	assert_int_equal(chdir(".."), 0);
+}
+
+static void
 test_dump_max_removes_the_oldest(void **state)
 {
 	struct prof_options options = fake_options("kept");
@@ -1154,6 +1190,7 @@ main(void)
 		TEST(test_relative_prefix_is_meant_from_the_start),
 		TEST(test_pid_namespace_in_the_name),
 		TEST(test_empty_prefix_means_no_automatic_dumps),
+		TEST(test_a_name_that_is_too_long_is_told_with_its_reason),
 		TEST(test_dump_max_removes_the_oldest),
 		TEST(test_pipe_is_written_to_and_not_replaced),
 		TEST(test_missing_folder_gives_one_line),
