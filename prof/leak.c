@@ -28,6 +28,7 @@ leak_summary(void)
 {
 	struct report report;
 	char line[200];
+	uint64_t dropped;
 	bool leak;
 	int error = report_open(&report);
 
@@ -43,6 +44,11 @@ leak_summary(void)
 		fmt_fd(2, "%s%sRun strata top on dump output for leak "
 		    "detail\n", line, MESSAGE_PREFIX);
 	}
+	dropped = report.cut.dropped_samples;
+	if (dropped != 0)
+		fmt_fd(2, "%s%llu sample%s dropped for want of memory and "
+		    "not counted\n", MESSAGE_PREFIX,
+		    (unsigned long long)dropped, dropped == 1 ? "" : "s");
 	report_close(&report);
 	return leak;
 }

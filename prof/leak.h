@@ -10,9 +10,9 @@
 
 /*
  * Takes a cut, which no dump may do meanwhile (dump_acquire), and prints its
- * summary on stderr, nothing if there is no live sample. True if there is
- * one. The figures are unbiased estimates, exact at R = 1; "contexts" are call
- * stacks.
+ * summary on stderr, nothing if there is no live sample and none was dropped.
+ * True if there is a live one. The figures are unbiased estimates, exact at
+ * R = 1; "contexts" are call stacks.
  */
 bool leak_summary(void);
 

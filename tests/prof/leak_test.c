@@ -103,6 +103,18 @@ test_figures_are_unbiased(void **state)
 	assert_non_null(strstr(summary(&leak), want));
 }
 
+static void
+test_dropped_samples_are_told(void **state)
+{
+	bool leak = true;
+
+	fake_cut.dropped_samples = 2;
+	assert_string_equal(summary(&leak), "<strata>: 2 samples dropped for "
+	    "want of memory and not counted\n");
+	assert_false(leak);
+	fake_cut.dropped_samples = 0;
+}
+
 int
 main(void)
 {
@@ -111,6 +123,7 @@ main(void)
 		cmocka_unit_test_setup(test_nothing_live_is_no_leak, setup),
 		cmocka_unit_test_setup(test_exact_at_rate_1, setup),
 		cmocka_unit_test_setup(test_figures_are_unbiased, setup),
+		cmocka_unit_test_setup(test_dropped_samples_are_told, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
