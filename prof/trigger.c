@@ -588,6 +588,27 @@ drain(void)
 	}
 }
 
+static void
+tell_left_out(const char *what)
+{
+	fmt_fd(2, "%sNo %s: another dump has not ended for %d s\n",
+	    MESSAGE_PREFIX, what, EXIT_WAIT_MS / 1000);
+}
+
+static bool
+leak_at_exit(void)
+{
+	bool leak;
+
+	if (!dump_acquire(EXIT_WAIT_MS)) {
+		tell_left_out("leak summary");
+		return false;
+	}
+	leak = leak_summary();
+	dump_release();
+	return leak;
+}
+
 bool
 trigger_exit(void)
 {
@@ -595,13 +616,14 @@ trigger_exit(void)
 
 	if (trigger.started)
 		drain();
-	if (trigger.final && dump_wait(EXIT_WAIT_MS))
-		dump_now(NULL, PROF_TRIGGER_FINAL, NULL);
-	if ((trigger.leak || trigger.leak_error) &&
-	    dump_acquire(EXIT_WAIT_MS)) {
-		leak = leak_summary();
-		dump_release();
+	if (trigger.final) {
+		if (dump_wait(EXIT_WAIT_MS))
+			dump_now(NULL, PROF_TRIGGER_FINAL, NULL);
+		else
+			tell_left_out("final heap profile");
 	}
+	if (trigger.leak || trigger.leak_error)
+		leak = leak_at_exit();
 	if (!leak || !trigger.leak_error)
 		return false;
 	fmt_fd(2, "%sExiting with error code because memory leaks were "
