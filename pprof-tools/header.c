@@ -274,6 +274,11 @@ print_live(const struct header *header, FILE *out, bool color,
 		    (double)exact->dropped));
 		error = NAN;
 	}
+	if (exact->unsampled > 0) {
+		fprintf(out, " + up to %s while sampling was off",
+		    unit_bytes(&unit, (double)exact->unsampled));
+		error = NAN;
+	}
 	if (exact->live >= 0)
 		print_exact(header->live.value + before, error,
 		    (double)exact->live, out);
@@ -348,6 +353,7 @@ header_json(const struct header *header)
 	field_set_number(object, "samples_dropped", exact->dropped_samples);
 	field_set_number(object, "bytes_dropped", exact->dropped);
 	field_set_number(object, "before_profiling", exact->before_profiling);
+	field_set_number(object, "bytes_unsampled", exact->unsampled);
 	if (header->has_live)
 		json_object_set_new(object, "live_estimate",
 		    json_real(header->live.value));

@@ -115,6 +115,7 @@ struct model_exact {
 	int64_t thread_allocated, thread_deallocated;
 	int64_t samples_live, samples_freed;
 	int64_t dropped_samples, dropped, before_profiling, profiler;
+	int64_t unsampled;
 };
 
 struct model {

@@ -51,6 +51,7 @@ static const struct exact_key exact_keys[] = {
 	NUMBER("dropped_samples", dropped_samples, ADD),
 	NUMBER("dropped_bytes", dropped, ADD),
 	NUMBER("before_profiling_bytes", before_profiling, ADD),
+	NUMBER("unsampled_bytes", unsampled, ADD),
 	NUMBER("profiler_bytes", profiler, ADD),
 	NUMBER("generation", generation, LARGEST),
 	STRING("pools", pools),

@@ -71,6 +71,7 @@ cut_begin(struct cut *out)
 	out->dropped_samples = sampler_dropped_samples();
 	out->dropped_bytes = sampler_dropped_bytes();
 	out->before_profiling = sampler_before_profiling();
+	out->unsampled = sampler_unsampled(&out->totals);
 	out->profiler_bytes = profmem_used();
 	return 0;
 }

@@ -21,6 +21,8 @@ static bool thread_active_init = true;
 static unsigned lg_rate = 19;
 static uint64_t dropped_samples, dropped_bytes;
 static uint64_t before_profiling;
+static uint64_t unsampled;		/* up to the last time it began again */
+static uint64_t allocated_at_off;	/* thread_allocated then */
 static uint64_t threads;		/* uids given out */
 /* constant after boot: */
 static uint64_t fixed_seed;
@@ -37,22 +39,45 @@ sampler_boot(const struct prof_options *options,
 	fixed_seed = options->seed;
 }
 
+/* What was allocated while it was off, if it is off. */
+static uint64_t
+unsampled_since_off(const struct prof_totals *totals)
+{
+	uint64_t from = __atomic_load_n(&allocated_at_off, __ATOMIC_RELAXED);
+
+	return totals->thread_allocated > from ?
+	    totals->thread_allocated - from : 0;
+}
+
 static void
-note_before_profiling(void)
+note_off(void)
+{
+	struct prof_totals totals;
+
+	host->totals(&totals);
+	__atomic_store_n(&allocated_at_off, totals.thread_allocated,
+	    __ATOMIC_RELAXED);
+}
+
+/* The first time all that is live was not sampled, and that is exact. */
+static void
+note_on(void)
 {
 	struct prof_totals totals;
 	uint64_t none = 0;
 
 	host->totals(&totals);
-	__atomic_compare_exchange_n(&before_profiling, &none, totals.live,
-	    false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+	if (!__atomic_compare_exchange_n(&before_profiling, &none, totals.live,
+	    false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		__atomic_add_fetch(&unsampled, unsampled_since_off(&totals),
+		    __ATOMIC_RELAXED);
 }
 
 void
 sampler_start(void)
 {
 	if (sampler_active())
-		note_before_profiling();
+		note_on();
 	__atomic_store_n(&started, true, __ATOMIC_RELEASE);
 	host->redraw();
 }
@@ -104,8 +129,12 @@ sampler_active_set(bool on)
 
 	if (was == on)
 		return;
-	if (on && __atomic_load_n(&started, __ATOMIC_RELAXED))
-		note_before_profiling();
+	if (__atomic_load_n(&started, __ATOMIC_RELAXED)) {
+		if (on)
+			note_on();
+		else
+			note_off();
+	}
 	host->redraw();
 }
 
@@ -174,6 +203,14 @@ uint64_t
 sampler_before_profiling(void)
 {
 	return __atomic_load_n(&before_profiling, __ATOMIC_RELAXED);
+}
+
+uint64_t
+sampler_unsampled(const struct prof_totals *totals)
+{
+	uint64_t sum = __atomic_load_n(&unsampled, __ATOMIC_RELAXED);
+
+	return sampler_active() ? sum : sum + unsampled_since_off(totals);
 }
 
 void

@@ -38,6 +38,11 @@ void sampler_dropped_reset(void);
 
 /* Live bytes of the process when sampling first began. */
 uint64_t sampler_before_profiling(void);
+/*
+ * Bytes that were allocated while sampling was off, prof_active or prof.active
+ * false, up to when the totals were read; a thread's own switch is not counted.
+ */
+uint64_t sampler_unsampled(const struct prof_totals *totals);
 
 void sampler_fork_child(struct prof_thread *thread);
 

@@ -218,6 +218,23 @@ test_dropped_samples_could_be_alive(void **state)
 }
 
 static void
+test_what_was_not_sampled_could_be_alive(void **state)
+{
+	struct fixture f;
+	char *text;
+
+	fixture_init(&f, 4096);
+	fixture_comment(&f, "live_bytes: 3145728");
+	fixture_comment(&f, "unsampled_bytes: 2097152");
+	fixture_row(&f, &(struct fixture_row){ .path = "main",
+	    .bytes = 1048576, .samples = 2, .live = true });
+	text = printed_of(&f, "");
+	assert_non_null(strstr(text, "estimated + up to 2.00 MiB while "
+	    "sampling was off, 3.00 MiB exact\n"));
+	free(text);
+}
+
+static void
 test_json_holds_the_same_figures(void **state)
 {
 	struct header header;
@@ -286,6 +303,7 @@ main(void)
 		cmocka_unit_test(test_long_command_lines_are_cut),
 		cmocka_unit_test(test_no_line_is_longer_than_a_terminal),
 		cmocka_unit_test(test_dropped_samples_could_be_alive),
+		cmocka_unit_test(test_what_was_not_sampled_could_be_alive),
 		cmocka_unit_test(test_json_holds_the_same_figures),
 		cmocka_unit_test(test_names_that_are_no_utf8_become_json),
 	};

@@ -599,7 +599,7 @@ test_comments(void **state)
 	    "rss_bytes", "thread_allocated_bytes",
 	    "thread_deallocated_bytes", "samples_live", "samples_freed",
 	    "dropped_samples", "dropped_bytes", "before_profiling_bytes",
-	    "profiler_bytes", "generation", "period" };
+	    "unsampled_bytes", "profiler_bytes", "generation", "period" };
 	char pid[16];
 
 	fake_cut.totals.live = 987654321;

@@ -216,6 +216,34 @@ test_switches(void **state)
 	assert_int_equal(prof_reset(10), 0);
 }
 
+static uint64_t
+unsampled(void)
+{
+	struct cut cut;
+
+	assert_int_equal(cut_begin(&cut), 0);
+	cut_end(&cut);
+	return cut.unsampled;
+}
+
+static void
+test_what_is_allocated_while_off_is_reported(void **state)
+{
+	fake_totals.thread_allocated = 1000;
+	assert_int_equal(unsampled(), 0);
+	prof_active_set(false);
+	fake_totals.thread_allocated = 1700;
+	assert_int_equal(unsampled(), 700);
+	prof_active_set(true);
+	fake_totals.thread_allocated = 2000;
+	assert_int_equal(unsampled(), 700);
+	prof_active_set(false);
+	fake_totals.thread_allocated = 2050;
+	assert_int_equal(unsampled(), 750);
+	prof_active_set(true);
+	assert_int_equal(unsampled(), 750);
+}
+
 static void
 test_names(void **state)
 {
@@ -365,6 +393,7 @@ main(void)
 		cmocka_unit_test(test_seeds_repeat),
 		cmocka_unit_test(test_threads_have_streams_of_their_own),
 		cmocka_unit_test(test_switches),
+		cmocka_unit_test(test_what_is_allocated_while_off_is_reported),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_generations_are_in_the_samples),
 		cmocka_unit_test(test_new_generations_fold_old_ones),
