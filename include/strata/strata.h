@@ -183,7 +183,9 @@ uint64_t strata_generation_advance(void);
 /*
  * narenas: the most arenas it may open, 2 to 64; 0: 4. It opens one when the
  * emptiest of the others still holds more than half of what the ending
- * generation does.
+ * generation does. Its first generation is a new one of the process: after the
+ * first pool strata_generation() is 2, and what is built before a rotation
+ * belongs to that.
  * EINVAL narenas, or pool is NULL; EAGAIN no pool or arena number is free;
  * ENOMEM.
  */
