@@ -11,6 +11,8 @@
  */
 #define _GNU_SOURCE
 #include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 
 #include "arena.h"
 #include "background.h"
@@ -64,5 +66,9 @@ fork_child(void)
 void
 fork_boot(void)
 {
-	(void)pthread_atfork(fork_prepare, fork_parent, fork_child);
+	static _Atomic bool called;
+
+	/* Before the call: it comes by atfork.c itself. */
+	if (!atomic_exchange(&called, true))
+		(void)pthread_atfork(fork_prepare, fork_parent, fork_child);
 }

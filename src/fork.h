@@ -9,9 +9,9 @@
 #define STRATA_FORK_H
 
 /*
- * Registers the handlers. Called once from the library's constructor, as
- * early as possible: handlers registered before ours run while our locks are
- * held. May allocate.
+ * Registers the handlers, at the first call. From the library's constructor, or
+ * before it from whoever registers handlers first (atfork.c): those that are
+ * registered before ours run while our locks are held. May allocate.
  */
 void fork_boot(void);
 

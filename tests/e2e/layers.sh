@@ -20,7 +20,7 @@ layer() {
 	    ecache.* | decay.* | pages.* | pages_*.* | dss.* | arena.* | arena_*.* | tcache.* | \
 	    tcache_*.* | tcaches.* | batch.*)
 		echo 3a ;;
-	alloc.* | background.* | boot.* | conf.* | conf_table.* | \
+	alloc.* | atfork.* | background.* | boot.* | conf.* | conf_table.* | \
 	    mallctl.* | ctl_*.* | cxx.* | deepbind.* | deepbind_none.* | env.* | \
 	    event.* | fast.* | foreign.* | fork.* | malloc.* | mallocx.* | \
 	    message.* | misuse.* | narenas.* | pool.* | pool_*.* | \

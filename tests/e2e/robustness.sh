@@ -37,6 +37,15 @@ for how in return exit quick; do
 done
 survives 'forks with threads in every state' 400 "$PROG/fork_states" "$forks"
 
+# Their handlers are registered before our constructor runs.
+handled() {
+	timeout -s KILL 60 env MALLOC_CONF="$1" \
+		LD_PRELOAD="$LIB:$PROG/atfork_plugin.so" "$PROG/fork_states" 5
+}
+for mode in $modes; do
+	check "fork handlers that allocate: $mode" handled "$mode"
+done
+
 # Not with background_thread, which outlives the last thread of the program.
 modes="prof:false $sampled"
 survives 'allocating before and after main (thread)' 20 \
