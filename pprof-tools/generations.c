@@ -329,6 +329,11 @@ assert_no_growth(const struct cli_args *args,
 		    GEN_RELOADS_MIN, last->current);
 		return EXIT_INPUT;
 	}
+	if (last->nsites == 0) {
+		cli_error(args, "no site is left to judge: the profile has no "
+		    "samples, or none that the filters let through");
+		return EXIT_INPUT;
+	}
 	least = gen_samples_needed(window, last->nsites) *
 	    (double)last->model->period / (window / 2);
 	for (uint32_t i = 0; i < last->nsites; i++) {
@@ -349,6 +354,25 @@ assert_no_growth(const struct cli_args *args,
 }
 
 /* --- the command --------------------------------------------------------- */
+
+/*
+ * Growth is told from each of the last generations, and a leak is of all
+ * ages: a judgement of some of them would pass it.
+ */
+static int
+check_judging(const struct cli_args *args)
+{
+	static const char *const names[] = { "generation", "age" };
+
+	if (!cli_flag(args, "assert-no-growth"))
+		return EXIT_FINE;
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		if (cli_flag(args, names[i]))
+			return cli_usage_error(args, "--%s leaves out what "
+			    "--assert-no-growth judges by; --reloads says "
+			    "how many generations it looks at", names[i]);
+	return EXIT_FINE;
+}
 
 static int
 show(const struct cli_args *args, const struct gen_series *series, long top,
@@ -393,7 +417,9 @@ run(const struct cli_args *args)
 	if (by < 0 || sites_by_label((enum sites_by)by))
 		return cli_usage_error(args, "--by: no sites by '%s'",
 		    by_name);
-	status = cli_number(args, "top", 0, 1000000, &top);
+	status = check_judging(args);
+	if (status == EXIT_FINE)
+		status = cli_number(args, "top", 0, 1000000, &top);
 	if (status == EXIT_FINE)
 		status = cli_number(args, "reloads", GEN_RELOADS_MIN,
 		    1000000, &reloads);

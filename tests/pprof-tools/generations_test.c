@@ -235,6 +235,33 @@ test_a_leak_is_growth(void **state)
 	assert_int_equal(growth("--ignore leak " FILE_A), EXIT_FINE);
 }
 
+static void
+assert_says(const char *flags, int status, const char *said)
+{
+	char line[256];
+	struct output output;
+
+	snprintf(line, sizeof line, "--no-symbols %s " FILE_A, flags);
+	output = command_run(&cmd_generations, line);
+	if (strstr(output.err, said) == NULL)
+		fail_msg("not \"%s\" but \"%s\"", said, output.err);
+	assert_int_equal(output.status, status);
+	output_free(&output);
+}
+
+/* A misspelt filter must not let a leak through a test that runs nightly. */
+static void
+test_what_is_filtered_away_is_not_judged(void **state)
+{
+	write_plants(FILE_A, &leak, 1, 40, 1);
+	assert_says("--assert-no-growth --focus leek", EXIT_INPUT,
+	    "no site is left to judge");
+	assert_says("--assert-no-growth --generation 1-5", EXIT_USAGE,
+	    "--generation leaves out");
+	assert_says("--assert-no-growth --age 1h-", EXIT_USAGE,
+	    "--age leaves out");
+}
+
 /* The view is what was asked for, the verdict beside it. */
 static void
 test_the_verdict_leaves_the_format_alone(void **state)
@@ -546,6 +573,7 @@ main(void)
 		cmocka_unit_test(test_a_pools_current_generation_is_no_stray),
 		cmocka_unit_test(test_damaged_pools_are_none),
 		cmocka_unit_test(test_a_leak_is_growth),
+		cmocka_unit_test(test_what_is_filtered_away_is_not_judged),
 		cmocka_unit_test(test_the_verdict_leaves_the_format_alone),
 		cmocka_unit_test(test_strays_freed_later_are_no_growth),
 		cmocka_unit_test(test_a_series_tells_long_lived_from_growing),
