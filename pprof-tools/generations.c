@@ -136,6 +136,19 @@ series_build(const struct cli_args *args, struct gen_series *series,
 	return EXIT_FINE;
 }
 
+/* A sum has what lived through several of its dumps several times. */
+static int
+check_one(const struct cli_args *args, const char *path,
+    const struct model *model)
+{
+	if (model->nfiles < 2)
+		return EXIT_FINE;
+	cli_error(args, "%s: the sum of %" PRIu32 " profiles; generations "
+	    "are one process's own, and its dumps are given one by one",
+	    path, model->nfiles);
+	return EXIT_INPUT;
+}
+
 static int
 series_load(const struct cli_args *args, struct gen_series *series)
 {
@@ -148,6 +161,10 @@ series_load(const struct cli_args *args, struct gen_series *series)
 		if (status != EXIT_FINE)
 			return status;
 		series->n++;
+		status = check_one(args, args->operands[i],
+		    series->views[i].model);
+		if (status != EXIT_FINE)
+			return status;
 	}
 	return EXIT_FINE;
 }

@@ -175,10 +175,16 @@ uint32_t model_add_row(struct model *model, uint32_t stack,
 /* Labels with every member unknown. */
 struct model_labels model_labels_none(void);
 
-/* Keeps a comment: in exact if its key is known, else as it is. */
+/*
+ * Keeps a comment: in exact or nfiles if its key is known, else as it is.
+ * Readers set nfiles before.
+ */
 void model_add_comment(struct model *model, const char *comment);
 
-/* Calls each() with "key: value" for every figure that exact holds. */
+/*
+ * Calls each() with "key: value" for every figure that exact holds, and for
+ * nfiles if there are several.
+ */
 void model_each_exact(const struct model *model,
     void (*each)(void *context, const char *comment), void *context);
 

@@ -4,6 +4,7 @@
 #include "model_exact.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -101,12 +102,30 @@ exact_take(struct model *model, const char *comment)
 	return false;
 }
 
+/* Of what was merged before it was written. */
+static bool
+files_take(struct model *model, const char *comment)
+{
+	static const char key[] = "merged_files: ";
+	char *end;
+	long number;
+
+	if (strncmp(comment, key, sizeof key - 1) != 0)
+		return false;
+	errno = 0;
+	number = strtol(comment + sizeof key - 1, &end, 10);
+	if (errno != 0 || number < 1 || number > INT32_MAX || *end != '\0')
+		return false;
+	model->nfiles = (uint32_t)number;
+	return true;
+}
+
 void
 model_add_comment(struct model *model, const char *comment)
 {
 	const char *own;
 
-	if (exact_take(model, comment))
+	if (exact_take(model, comment) || files_take(model, comment))
 		return;
 	own = model_string(model, comment);
 	for (uint32_t i = 0; i < model->ncomments; i++)
@@ -122,6 +141,7 @@ model_each_exact(const struct model *model,
     void (*each)(void *context, const char *comment), void *context)
 {
 	struct model_exact exact = model->exact;
+	char *files;
 
 	for (size_t i = 0; i < NEXACT; i++) {
 		const struct exact_key *key = &exact_keys[i];
@@ -137,6 +157,11 @@ model_each_exact(const struct model *model,
 			each(context, comment);
 		free(comment);
 	}
+	if (model->nfiles < 2)
+		return;
+	files = xasprintf("merged_files: %" PRIu32, model->nfiles);
+	each(context, files);
+	free(files);
 }
 
 static void

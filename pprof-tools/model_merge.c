@@ -132,7 +132,8 @@ merge_header(struct model *into, const struct model *from)
 		    from->types[from->default_type].type);
 	for (uint32_t i = 0; i < from->ncomments; i++)
 		model_add_comment(into, from->comments[i]);
-	into->nfiles += from->nfiles;
+	into->nfiles = into->nfiles > UINT32_MAX - from->nfiles ? UINT32_MAX :
+	    into->nfiles + from->nfiles;
 }
 
 static bool

@@ -246,8 +246,9 @@ struct processes {
 };
 
 static void
-processes_add(struct processes *all, const struct model_exact *exact)
+processes_add(struct processes *all, const struct model *model)
 {
+	const struct model_exact *exact = &model->exact;
 	size_t i = 0;
 
 	if (exact->pid <= 0 || exact->start_time_unix <= 0)
@@ -261,7 +262,7 @@ processes_add(struct processes *all, const struct model_exact *exact)
 		all->items[all->n++] = (struct process){ exact->pid,
 		    exact->start_time_unix, 0 };
 	}
-	all->items[i].nfiles++;
+	all->items[i].nfiles += model->nfiles;
 }
 
 /* Of the process that has most of the files. */
@@ -290,7 +291,7 @@ read_profiles(char *const paths[], size_t n, struct model **out,
 
 		status = read_profile(paths[i], &one, error);
 		if (status == 0)
-			processes_add(&processes, &one->exact);
+			processes_add(&processes, one);
 		if (status == 0 && all != NULL) {
 			status = model_merge(all, one, error);
 			model_free(one);

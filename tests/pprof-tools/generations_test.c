@@ -486,6 +486,27 @@ test_refusals(void **state)
 	assert_int_equal(growth("--by size " FILE_A), EXIT_USAGE);
 }
 
+/* A sum counts what is alive once for each of its dumps. */
+static void
+test_a_sum_has_no_generations(void **state)
+{
+	struct output output;
+
+	write_plants(FILE_A, &leak, 1, 40, 1);
+	write_plants(FILE_B, &leak, 1, 50, 1);
+	output = command_run(&cmd_merge, "-o generations_test.m.pb " FILE_A
+	    " " FILE_B);
+	assert_int_equal(output.status, EXIT_FINE);
+	output_free(&output);
+	output = command_run(&cmd_generations, "--no-symbols "
+	    "generations_test.m.pb");
+	assert_int_equal(output.status, EXIT_INPUT);
+	assert_non_null(strstr(output.err, "generations_test.m.pb: the sum "
+	    "of 2 profiles"));
+	output_free(&output);
+	unlink("generations_test.m.pb");
+}
+
 static void
 test_diff_of_two_generations(void **state)
 {
@@ -582,6 +603,7 @@ main(void)
 		cmocka_unit_test(test_chance_is_students),
 		cmocka_unit_test(test_folded_generations_have_one_share),
 		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_a_sum_has_no_generations),
 		cmocka_unit_test(test_diff_of_two_generations),
 		cmocka_unit_test(test_the_last_number_there_is),
 		cmocka_unit_test(test_the_picture_and_csv),

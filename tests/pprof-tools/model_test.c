@@ -165,6 +165,28 @@ test_comments_become_figures(void **state)
 }
 
 static void
+test_the_number_of_files_is_a_comment(void **state)
+{
+	struct model *model = model_new();
+	char all[256] = "";
+
+	model->nfiles = 1;
+	model_each_exact(model, collect, all);
+	assert_string_equal(all, "");
+	model_add_comment(model, "merged_files: 0");
+	model_add_comment(model, "merged_files: -3");
+	model_add_comment(model, "merged_files: 99999999999");
+	model_add_comment(model, "merged_files: 2x");
+	assert_int_equal(model->nfiles, 1);
+	assert_int_equal(model->ncomments, 4);
+	model_add_comment(model, "merged_files: 3");
+	assert_int_equal(model->nfiles, 3);
+	model_each_exact(model, collect, all);
+	assert_string_equal(all, "merged_files: 3|");
+	model_free(model);
+}
+
+static void
 test_merge_finds_the_same_code_elsewhere(void **state)
 {
 	struct model *a = new_model(0x400000, "aa");
@@ -276,6 +298,7 @@ main(void)
 		cmocka_unit_test(test_equal_labels_are_the_same_pointer),
 		cmocka_unit_test(test_sums_stop_at_the_ends),
 		cmocka_unit_test(test_comments_become_figures),
+		cmocka_unit_test(test_the_number_of_files_is_a_comment),
 		cmocka_unit_test(test_merge_finds_the_same_code_elsewhere),
 		cmocka_unit_test(test_merge_keeps_other_builds_apart),
 		cmocka_unit_test(test_merge_adds_figures_and_types),

@@ -144,6 +144,36 @@ test_dumps_of_one_process_are_added_with_a_word(void **state)
 	unlink("other.pb");
 }
 
+/* A sum in a file is what the sum of the files is. */
+static void
+test_a_merged_file_says_so(void **state)
+{
+	struct output files, merged;
+
+	merged = command_run(&cmd_merge, "-o merged.pb server.pb later.pb");
+	assert_int_equal(merged.status, EXIT_FINE);
+	output_free(&merged);
+	files = command_run(&cmd_top, "server.pb later.pb");
+	merged = command_run(&cmd_top, "merged.pb");
+	assert_non_null(strstr(files.out, "(2 files merged)"));
+	assert_string_equal(merged.out, files.out);
+	assert_string_equal(merged.err, files.err);
+	output_free(&files);
+	output_free(&merged);
+	merged = command_run(&cmd_diff, "merged.pb later.pb");
+	assert_non_null(strstr(merged.out, "errors of independent runs"));
+	output_free(&merged);
+	/* As text as well, and of what was merged before. */
+	merged = command_run(&cmd_convert,
+	    "-f heap -o merged.heap merged.pb later.pb");
+	output_free(&merged);
+	merged = command_run(&cmd_generations, "merged.heap");
+	assert_non_null(strstr(merged.err, "the sum of 3 profiles"));
+	output_free(&merged);
+	unlink("merged.pb");
+	unlink("merged.heap");
+}
+
 static void
 assert_status(const struct cli_command *command, const char *line, int status,
     const char *message)
@@ -199,6 +229,7 @@ main(void)
 		    test_merge_and_convert_write_files_that_add_up),
 		cmocka_unit_test(
 		    test_dumps_of_one_process_are_added_with_a_word),
+		cmocka_unit_test(test_a_merged_file_says_so),
 		cmocka_unit_test(test_bad_input),
 		cmocka_unit_test(test_output_that_cannot_be_written),
 	};
