@@ -14,12 +14,33 @@
 #include "units.h"
 #include "xalloc.h"
 
+/* Rows of several files, or from before R was changed, have their own. */
+static void
+find_periods(struct header *header)
+{
+	const struct model *model = header->model;
+
+	header->period_min = header->period_max = model->period > 0 ?
+	    model->period : 0;
+	for (uint32_t i = 0; i < model->nrows; i++) {
+		int64_t rate = model->rows[i].labels->rate;
+
+		if (rate <= 0 || model->period <= 0)
+			continue;
+		if (rate < header->period_min)
+			header->period_min = rate;
+		if (rate > header->period_max)
+			header->period_max = rate;
+	}
+}
+
 struct header
 header_of(const struct model *model)
 {
 	struct header header = { .model = model };
 	uint32_t type = model_find_type(model, "inuse_space");
 
+	find_periods(&header);
 	header.has_live = type != MODEL_NONE;
 	for (uint32_t i = 0; header.has_live && i < model->nrows; i++) {
 		struct estimate row;
@@ -167,22 +188,49 @@ print_running_time(int64_t seconds, FILE *out)
 }
 
 static void
+print_time(int64_t ns, FILE *out)
+{
+	time_t seconds = (time_t)(ns / 1000000000);
+	char text[64];
+	struct tm tm;
+
+	gmtime_r(&seconds, &tm);
+	strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &tm);
+	fputs(text, out);
+}
+
+/* "12:00:05 UTC, 4 s after start", or the first and the last of several. */
+static void
+print_times(const struct model *model, FILE *out)
+{
+	const struct model_exact *exact = &model->exact;
+	int64_t seconds = model->time_ns / 1000000000;
+	bool several = model->nfiles > 1;
+
+	print_time(model->time_ns, out);
+	if (several && exact->time_unix_ns / 1000000000 > seconds) {
+		fputs(" to ", out);
+		print_time(exact->time_unix_ns, out);
+	}
+	fputs(" UTC", out);
+	if (!several && exact->start_time_unix > 0 &&
+	    seconds >= exact->start_time_unix)
+		print_running_time(seconds - exact->start_time_unix, out);
+}
+
+static void
 print_taken(const struct model *model, FILE *out, bool color,
     const char *prefix)
 {
 	const struct model_exact *exact = &model->exact;
-	time_t seconds = (time_t)(model->time_ns / 1000000000);
-	char text[64];
-	struct tm tm;
 
-	if (model->time_ns <= 0)
+	if (model->time_ns <= 0 && model->nfiles < 2)
 		return;
-	gmtime_r(&seconds, &tm);
-	strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S UTC", &tm);
 	label(out, color, prefix, "taken");
-	fputs(text, out);
-	if (exact->start_time_unix > 0 && seconds >= exact->start_time_unix)
-		print_running_time(seconds - exact->start_time_unix, out);
+	if (model->time_ns > 0)
+		print_times(model, out);
+	else
+		fputs("at unknown times", out);
 	if (exact->trigger != NULL) {
 		fputs(", ", out);
 		print_cut(trigger_text(exact->trigger), out);
@@ -192,24 +240,35 @@ print_taken(const struct model *model, FILE *out, bool color,
 	fputc('\n', out);
 }
 
+/* "every allocation", "every 512 KiB", "every 4.00 KiB to every 512 KiB" */
 static void
-print_sampling(const struct model *model, FILE *out, bool color,
+print_period(const struct header *header, FILE *out)
+{
+	struct unit unit;
+
+	fprintf(out, "every %s", header->period_min == 1 ? "allocation" :
+	    unit_bytes(&unit, (double)header->period_min));
+	if (header->period_max == header->period_min)
+		return;
+	fprintf(out, " to every %s", unit_bytes(&unit,
+	    (double)header->period_max));
+}
+
+static void
+print_sampling(const struct header *header, FILE *out, bool color,
     const char *prefix)
 {
-	const struct model_exact *exact = &model->exact;
+	const struct model_exact *exact = &header->model->exact;
 	struct unit unit;
 	const char *between = "";
 
-	if (model->period <= 0 && exact->samples_live < 0)
+	if (header->period_max <= 0 && exact->samples_live < 0)
 		return;
 	label(out, color, prefix, "sampling");
-	if (model->period == 1)
-		fputs("every allocation", out);
-	else if (model->period > 1)
-		fprintf(out, "every %s", unit_bytes(&unit,
-		    (double)model->period));
-	if (model->period > 0)
+	if (header->period_max > 0) {
+		print_period(header, out);
 		between = "; ";
+	}
 	if (exact->samples_live >= 0) {
 		fprintf(out, "%s%lld live samples", between,
 		    (long long)exact->samples_live);
@@ -311,7 +370,7 @@ header_print(const struct header *header, FILE *out, bool color,
 {
 	print_program(header->model, out, color, prefix);
 	print_taken(header->model, out, color, prefix);
-	print_sampling(header->model, out, color, prefix);
+	print_sampling(header, out, color, prefix);
 	print_live(header, out, color, prefix);
 	print_rss(header->model, out, color, prefix);
 }
@@ -345,9 +404,18 @@ header_json(const struct header *header)
 	field_set_text(object, "strata_version", exact->version);
 	if (model->time_ns > 0)
 		field_set_number(object, "time_unix_ns", model->time_ns);
+	if (model->nfiles > 1) {
+		field_set_number(object, "files", model->nfiles);
+		field_set_number(object, "last_time_unix_ns",
+		    exact->time_unix_ns);
+	}
 	field_set_text(object, "trigger", exact->trigger);
 	if (model->period > 0)
 		field_set_number(object, "period", model->period);
+	if (header->period_min < header->period_max) {
+		field_set_number(object, "period_min", header->period_min);
+		field_set_number(object, "period_max", header->period_max);
+	}
 	field_set_number(object, "samples_live", exact->samples_live);
 	field_set_number(object, "samples_freed", exact->samples_freed);
 	field_set_number(object, "samples_dropped", exact->dropped_samples);

@@ -11,6 +11,9 @@
  * What the profile does not say is left out, never guessed: the line, or the
  * part of it.
  *
+ * Of several files merged it has the first and the last time, the smallest and
+ * the largest R, and of the program and the trigger what they agree on.
+ *
  * The estimate is that of all rows, so it is taken before a filter drops
  * some: header_of first, header_print at the end.
  */
@@ -28,6 +31,7 @@ struct header {
 	const struct model *model;	/* for its comments; outlives this */
 	struct estimate live;		/* sum of inuse_space */
 	bool has_live;			/* there is that sample type */
+	int64_t period_min, period_max;	/* R of the rows; 0 unknown */
 };
 
 struct header header_of(const struct model *model);

@@ -197,7 +197,8 @@ void model_set_lines(struct model *model, uint32_t location,
 
 /*
  * Adds all of from, by sample-type name, mapping identity (build id or file)
- * and offset in it. Exact figures add up where both have them. Fails (EINVAL,
+ * and offset in it. Exact figures add up where both have them; what is said of
+ * one process is left out where they differ. Fails (EINVAL,
  * *error filled but for the file) if the two have no sample type in common.
  */
 int model_merge(struct model *into, const struct model *from,

@@ -11,8 +11,11 @@
 #include "model_index.h"
 #include "xalloc.h"
 
-/* How a figure of two merged profiles comes about. */
-enum exact_merge { KEEP_FIRST, ADD, LARGEST };
+/*
+ * How a figure of two merged profiles comes about. SAME: it is known of their
+ * sum only if they agree.
+ */
+enum exact_merge { KEEP_FIRST, SAME, ADD, LARGEST };
 
 struct exact_key {
 	const char *key;
@@ -21,19 +24,20 @@ struct exact_key {
 	enum exact_merge merge;
 };
 
-#define STRING(key, field) \
-	{ key, offsetof(struct model_exact, field), true, KEEP_FIRST }
+#define STRING(key, field, merge) \
+	{ key, offsetof(struct model_exact, field), true, merge }
 #define NUMBER(key, field, merge) \
 	{ key, offsetof(struct model_exact, field), false, merge }
 
 static const struct exact_key exact_keys[] = {
-	STRING("strata_version", version),
-	NUMBER("pid", pid, KEEP_FIRST),
-	STRING("command", command),
-	NUMBER("start_time_unix", start_time_unix, KEEP_FIRST),
+	/* That there is one tells whose rows they are. */
+	STRING("strata_version", version, KEEP_FIRST),
+	NUMBER("pid", pid, SAME),
+	STRING("command", command, SAME),
+	NUMBER("start_time_unix", start_time_unix, SAME),
 	NUMBER("time_unix_ns", time_unix_ns, LARGEST),
-	STRING("trigger", trigger),
-	NUMBER("sequence", sequence, KEEP_FIRST),
+	STRING("trigger", trigger, SAME),
+	NUMBER("sequence", sequence, SAME),
 	NUMBER("live_bytes", live, ADD),
 	NUMBER("allocated_bytes", allocated, ADD),
 	NUMBER("active_bytes", active, ADD),
@@ -55,8 +59,8 @@ static const struct exact_key exact_keys[] = {
 	NUMBER("unsampled_bytes", unsampled, ADD),
 	NUMBER("profiler_bytes", profiler, ADD),
 	NUMBER("generation", generation, LARGEST),
-	STRING("pools", pools),
-	NUMBER("period", period, KEEP_FIRST),
+	STRING("pools", pools, SAME),
+	NUMBER("period", period, LARGEST),
 };
 
 enum { NEXACT = sizeof exact_keys / sizeof *exact_keys };
@@ -167,6 +171,11 @@ model_each_exact(const struct model *model,
 static void
 exact_merge_number(int64_t *into, int64_t from, enum exact_merge merge)
 {
+	if (merge == SAME) {
+		if (*into != from)
+			*into = -1;
+		return;
+	}
 	if (from == -1)
 		return;
 	if (*into == -1)
@@ -177,6 +186,21 @@ exact_merge_number(int64_t *into, int64_t from, enum exact_merge merge)
 		*into = from;
 }
 
+/* Several commands are one, which no further one is equal to. */
+static void
+exact_merge_string(struct model *into, const char **string, const char *from,
+    enum exact_merge merge)
+{
+	bool both = *string != NULL && from != NULL;
+
+	if (merge == KEEP_FIRST)
+		*string = *string != NULL ? *string :
+		    model_string_or_null(into, from);
+	else if (!both || strcmp(*string, from) != 0)
+		*string = both && string == &into->exact.command ?
+		    model_string(into, "(several programs)") : NULL;
+}
+
 void
 model_merge_exact(struct model *into, const struct model *from)
 {
@@ -184,16 +208,15 @@ model_merge_exact(struct model *into, const struct model *from)
 
 	for (size_t i = 0; i < NEXACT; i++) {
 		const struct exact_key *key = &exact_keys[i];
-		const char **string;
+		/* Nothing to agree with before the first one. */
+		enum exact_merge merge = key->merge == SAME &&
+		    into->nfiles == 0 ? KEEP_FIRST : key->merge;
 
-		if (!key->is_string) {
+		if (key->is_string)
+			exact_merge_string(into, exact_string(&into->exact,
+			    key), *exact_string(&other, key), merge);
+		else
 			exact_merge_number(exact_number(&into->exact, key),
-			    *exact_number(&other, key), key->merge);
-			continue;
-		}
-		string = exact_string(&into->exact, key);
-		if (*string == NULL)
-			*string = model_string_or_null(into,
-			    *exact_string(&other, key));
+			    *exact_number(&other, key), merge);
 	}
 }

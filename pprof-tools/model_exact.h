@@ -6,7 +6,10 @@
 
 #include "model.h"
 
-/* As model_merge, of the exact figures alone. */
+/*
+ * As model_merge, of the exact figures alone, while into->nfiles is still the
+ * number of those before.
+ */
 void model_merge_exact(struct model *into, const struct model *from);
 
 #endif

@@ -108,6 +108,26 @@ renumber(struct model *into, const struct model *from,
 		    map->locations);
 }
 
+static int64_t
+last_time(const struct model *model)
+{
+	return model->time_ns > model->exact.time_unix_ns ? model->time_ns :
+	    model->exact.time_unix_ns;
+}
+
+/* The first time is the model's, the last one that of the figures. */
+static void
+merge_times(struct model *into, const struct model *from)
+{
+	if (into->nfiles > 0 && last_time(from) > last_time(into))
+		into->exact.time_unix_ns = last_time(from);
+	else if (into->nfiles > 0 && last_time(into) > 0)
+		into->exact.time_unix_ns = last_time(into);
+	if (into->time_ns == 0 ||
+	    (from->time_ns != 0 && from->time_ns < into->time_ns))
+		into->time_ns = from->time_ns;
+}
+
 static void
 merge_header(struct model *into, const struct model *from)
 {
@@ -117,11 +137,10 @@ merge_header(struct model *into, const struct model *from)
 		into->period_type.unit = model_string_or_null(into,
 		    from->period_type.unit);
 	}
-	if (into->period == 0)
+	/* What is not seen at the one rate is the sum's to admit. */
+	if (from->period > into->period)
 		into->period = from->period;
-	if (into->time_ns == 0 ||
-	    (from->time_ns != 0 && from->time_ns < into->time_ns))
-		into->time_ns = from->time_ns;
+	merge_times(into, from);
 	into->duration_ns = model_add_saturating(into->duration_ns,
 	    from->duration_ns);
 	if (*into->format == '\0')
@@ -158,8 +177,8 @@ model_merge(struct model *into, const struct model *from,
 	}
 	renumber(into, from, &map);
 	merge_rows(into, from, &map);
-	merge_header(into, from);
 	model_merge_exact(into, from);
+	merge_header(into, from);
 	free(map.types);
 	free(map.mappings);
 	free(map.locations);
@@ -177,7 +196,7 @@ model_new_like(const struct model *model)
 		    model->types[i].unit);
 	for (uint32_t i = 0; i < model->nmappings; i++)
 		model_add_mapping(like, &model->mappings[i]);
-	merge_header(like, model);
 	model_merge_exact(like, model);
+	merge_header(like, model);
 	return like;
 }

@@ -98,6 +98,56 @@ test_a_short_run_has_whole_seconds(void **state)
 	model_free(model);
 }
 
+static struct model *
+dump_of(const char *command, const char *trigger, int64_t seconds,
+    int64_t period)
+{
+	struct fixture f;
+
+	fixture_init(&f, period);
+	fixture_time(&f, seconds * 1000000000);
+	fixture_comment(&f, "start_time_unix: 1782000000");
+	fixture_comment(&f, "pid: 7");
+	fixture_comment(&f, command);
+	fixture_comment(&f, trigger);
+	fixture_row(&f, &(struct fixture_row){ .path = "main;f", .bytes = 64,
+	    .samples = 2, .live = true });
+	fixture_write(&f, "header_test.pb");
+	return load("header_test.pb");
+}
+
+static void
+test_a_sum_says_what_its_files_agree_on(void **state)
+{
+	struct model *all, *more;
+	struct model_error error;
+	char *text;
+
+	all = dump_of("command: a", "trigger: s", 1782000000, 1);
+	more = dump_of("command: a", "trigger: s", 1782000009, 1);
+	assert_int_equal(model_merge(all, more, &error), 0);
+	model_free(more);
+	text = printed(all, "");
+	assert_non_null(strstr(text, "program   a (pid 7)\n"
+	    "taken     2026-06-21 00:00:00 to 2026-06-21 00:00:09 UTC, by "
+	    "signal (2 files merged)\n"
+	    "sampling  every allocation\n"));
+	free(text);
+	/* What differs once does not come back with a third. */
+	for (int i = 0; i < 2; i++) {
+		more = dump_of("command: b", "trigger: f", 1782000004, 4096);
+		assert_int_equal(model_merge(all, more, &error), 0);
+		model_free(more);
+	}
+	text = printed(all, "");
+	assert_non_null(strstr(text, "program   (several programs) (pid 7)\n"
+	    "taken     2026-06-21 00:00:00 to 2026-06-21 00:00:09 UTC "
+	    "(4 files merged)\n"
+	    "sampling  every allocation to every 4.00 KiB\n"));
+	free(text);
+	model_free(all);
+}
+
 static void
 test_a_missing_part_leaves_no_other(void **state)
 {
@@ -297,6 +347,7 @@ main(void)
 		cmocka_unit_test(test_what_is_not_known_is_left_out),
 		cmocka_unit_test(test_the_unseen_have_an_error_too),
 		cmocka_unit_test(test_a_short_run_has_whole_seconds),
+		cmocka_unit_test(test_a_sum_says_what_its_files_agree_on),
 		cmocka_unit_test(test_a_missing_part_leaves_no_other),
 		cmocka_unit_test(test_the_parts_add_up_to_rss),
 		cmocka_unit_test(test_untouched_pages_are_named_not_negative),

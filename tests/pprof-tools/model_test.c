@@ -241,7 +241,7 @@ test_merge_adds_figures_and_types(void **state)
 	model_add_comment(b, "pid: 8");
 	model_add_comment(b, "rss_bytes: 5");
 	assert_int_equal(model_merge(a, b, &error), 0);
-	assert_true(a->exact.live == 123 && a->exact.pid == 7 &&
+	assert_true(a->exact.live == 123 && a->exact.pid == -1 &&
 	    a->exact.rss == 5);
 	assert_int_equal(a->ntypes, 3);
 	assert_int_equal(a->rows[0].values[2], 0);
