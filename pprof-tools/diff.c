@@ -300,18 +300,16 @@ compare(const struct cli_args *args, const struct view *old,
 static int
 run(const struct cli_args *args)
 {
-	const char *by_name = cli_value(args, "by");
-	int by = sites_by_parse(by_name == NULL ? "function" : by_name);
+	int by = SITES_FUNCTION;
 	long nodes = DIFF_SITES;
 	struct view old, new;
 	const char *second = second_generation(args);
 	int status = cli_number(args, "nodes", 0, UINT32_MAX, &nodes);
 
+	if (status == EXIT_FINE)
+		status = view_by(args, SITES_LIFETIME, &by);
 	if (status != EXIT_FINE)
 		return status;
-	if (by < 0)
-		return cli_usage_error(args, "cannot compare by '%s'",
-		    by_name);
 	if (second == NULL && args->noperands > 2)
 		return cli_usage_error(args, "unexpected operand '%s'",
 		    args->operands[2]);

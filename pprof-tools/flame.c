@@ -489,17 +489,12 @@ write_flame(const struct cli_args *args, const struct view *view,
 static int
 run(const struct cli_args *args)
 {
-	const char *by_name = cli_value(args, "by");
-	int by = SITES_FUNCTION, status;
+	int by = SITES_FUNCTION, status = view_by(args, SITES_MODULE, &by);
 	long width = 1200;
 	struct view view;
 
-	if (by_name != NULL)
-		by = sites_by_parse(by_name);
-	if (by < 0 || by > SITES_MODULE)
-		return cli_usage_error(args, "--by: a frame cannot be a '%s'",
-		    by_name);
-	status = cli_number(args, "width", 200, 20000, &width);
+	if (status == EXIT_FINE)
+		status = cli_number(args, "width", 200, 20000, &width);
 	if (status == EXIT_FINE)
 		status = view_load(args, &view);
 	if (status != EXIT_FINE)

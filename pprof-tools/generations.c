@@ -424,17 +424,12 @@ show(const struct cli_args *args, const struct gen_series *series, long top,
 static int
 run(const struct cli_args *args)
 {
-	const char *by_name = cli_value(args, "by");
-	int by = by_name == NULL ? (int)SITES_FUNCTION :
-	    sites_by_parse(by_name);
 	struct gen_series series = { 0 };
 	long top = 20, reloads = 0;
-	int status;
+	int by = SITES_FUNCTION, status = view_by(args, SITES_MODULE, &by);
 
-	if (by < 0 || sites_by_label((enum sites_by)by))
-		return cli_usage_error(args, "--by: no sites by '%s'",
-		    by_name);
-	status = check_judging(args);
+	if (status == EXIT_FINE)
+		status = check_judging(args);
 	if (status == EXIT_FINE)
 		status = cli_number(args, "top", 0, 1000000, &top);
 	if (status == EXIT_FINE)

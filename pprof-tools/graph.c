@@ -530,22 +530,15 @@ draw_with_base(const struct cli_args *args, const struct view *view,
 static int
 run(const struct cli_args *args)
 {
-	struct subgraph_options cut = { .by = SITES_FUNCTION,
-	    .node_fraction = 0.005, .edge_fraction = 0.001 };
-	const char *by = cli_value(args, "by");
+	struct subgraph_options cut = { .node_fraction = 0.005,
+	    .edge_fraction = 0.001 };
+	int by = SITES_FUNCTION, status = view_by(args, SITES_MODULE, &by);
 	struct view view;
 	long nodes = 80;		/* fills a screen, still readable */
-	int status;
 
-	if (by != NULL) {
-		int value = sites_by_parse(by);
-
-		if (value < 0 || value > SITES_MODULE)
-			return cli_usage_error(args, "--by: a node cannot be "
-			    "a '%s'", by);
-		cut.by = (enum sites_by)value;
-	}
-	status = cli_number(args, "nodes", 0, 1000000, &nodes);
+	cut.by = (enum sites_by)by;
+	if (status == EXIT_FINE)
+		status = cli_number(args, "nodes", 0, 1000000, &nodes);
 	if (status == EXIT_FINE)
 		status = cli_real(args, "node-fraction", 0, 1,
 		    &cut.node_fraction);

@@ -21,8 +21,8 @@
 
 static const struct cli_option options[] = {
 	{ 'b', "by", "WHAT",
-	    "a histogram for each site, line, file, module, size, arena, "
-	    "generation or thread" },
+	    "a histogram for each site (or function), line, file, address, "
+	    "module, arena, size, generation or thread" },
 	{ 'u', "unit", "UNIT", "count bytes (default), objects or samples" },
 	{ 'n', "top", "N", "show N groups, 0 for all [20]" },
 	{ 0, NULL, NULL, NULL }
@@ -379,12 +379,9 @@ parse_by(const struct cli_args *args, int *by)
 	const char *name = cli_value(args, "by");
 
 	*by = -1;
-	if (name == NULL)
-		return EXIT_FINE;
-	*by = strcmp(name, "site") == 0 ? (int)SITES_FUNCTION :
-	    sites_by_parse(name);
-	if (*by < 0 || *by == SITES_AGE || *by == SITES_LIFETIME)
-		return cli_usage_error(args, "--by: no groups by '%s'", name);
+	if (name == NULL || strcmp(name, "site") != 0)
+		return view_by(args, SITES_THREAD, by);
+	*by = SITES_FUNCTION;
 	return EXIT_FINE;
 }
 

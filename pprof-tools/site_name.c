@@ -27,6 +27,12 @@ sites_by_parse(const char *name)
 	return -1;
 }
 
+const char *
+sites_by_name(enum sites_by by)
+{
+	return by_names[by];
+}
+
 bool
 sites_by_label(enum sites_by by)
 {

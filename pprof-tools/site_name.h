@@ -17,6 +17,7 @@ enum sites_by {
 
 /* "function", "line", ...; -1 if there is no such way. */
 int sites_by_parse(const char *name);
+const char *sites_by_name(enum sites_by by);
 
 /* Sums by a label of the row, not by its frames. */
 bool sites_by_label(enum sites_by by);

@@ -236,19 +236,17 @@ print(struct top *top)
 static int
 run(const struct cli_args *args)
 {
-	const char *by_name = cli_value(args, "by");
-	int by = sites_by_parse(by_name == NULL ? "function" : by_name);
+	int by = SITES_FUNCTION;
 	long nodes = TOP_SITES;
 	struct sites *sites;
 	struct view view;
 	struct top top;
 	int status = cli_number(args, "nodes", 0, UINT32_MAX, &nodes);
 
-	if (status != EXIT_FINE)
-		return status;
-	if (by < 0)
-		return cli_usage_error(args, "cannot sum by '%s'", by_name);
-	status = view_load(args, &view);
+	if (status == EXIT_FINE)
+		status = view_by(args, SITES_LIFETIME, &by);
+	if (status == EXIT_FINE)
+		status = view_load(args, &view);
 	if (status != EXIT_FINE)
 		return status;
 	sites = sites_build(view.model, by, view.type);

@@ -154,6 +154,27 @@ view_type(const struct view *view)
 	return &view->model->types[view->type];
 }
 
+int
+view_by(const struct cli_args *args, enum sites_by last, int *by)
+{
+	const char *name = cli_value(args, "by");
+	int given = name == NULL ? *by : sites_by_parse(name);
+	char there[128] = "";
+
+	if (name == NULL || (given >= 0 && given <= (int)last)) {
+		*by = given;
+		return EXIT_FINE;
+	}
+	for (int i = 0; i <= (int)last; i++) {
+		size_t len = strlen(there);
+
+		snprintf(there + len, sizeof there - len, " %s",
+		    sites_by_name((enum sites_by)i));
+	}
+	return cli_usage_error(args, "--by: unknown '%s' (there is:%s)", name,
+	    there);
+}
+
 const char *
 view_site_text(const struct cli_args *args, const char *name,
     struct unit *unit)

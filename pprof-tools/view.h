@@ -29,6 +29,12 @@ int view_load_files(const struct cli_args *args, char *const paths[],
 
 void view_free(struct view *view);
 
+/*
+ * --by, one of enum sites_by up to last; *by keeps what it is if it was not
+ * given. Returns EXIT_FINE, or EXIT_USAGE after naming the choices.
+ */
+int view_by(const struct cli_args *args, enum sites_by last, int *by);
+
 /* A site's name for people: with --by=size, a number of bytes. */
 const char *view_site_text(const struct cli_args *args, const char *name,
     struct unit *unit);

@@ -201,12 +201,31 @@ test_bad_input(void **state)
 	}
 	assert_status(&cmd_diff, "server.pb /dev/null", EXIT_INPUT,
 	    "/dev/null: offset 0: empty file");
-	assert_status(&cmd_top, "--by=colour server.pb", EXIT_USAGE,
-	    "cannot sum by 'colour'");
 	assert_status(&cmd_top, "--focus=( server.pb", EXIT_USAGE,
 	    "--focus: \"(\"");
 	assert_status(&cmd_top, "--sample-type=cpu server.pb", EXIT_USAGE,
 	    "no sample type 'cpu'");
+}
+
+static void
+test_a_wrong_way_to_sum_is_told_the_right_ones(void **state)
+{
+	static const char all[] = "--by: unknown 'colour' (there is: function "
+	    "line file address module arena size generation thread age "
+	    "lifetime)\n";
+	static const char frames[] = "--by: unknown 'arena' (there is: "
+	    "function line file address module)\n";
+
+	assert_status(&cmd_top, "--by=colour server.pb", EXIT_USAGE, all);
+	assert_status(&cmd_diff, "--by=colour server.pb later.pb",
+	    EXIT_USAGE, all);
+	assert_status(&cmd_graph, "--by=arena server.pb", EXIT_USAGE, frames);
+	assert_status(&cmd_flame, "--by=arena server.pb", EXIT_USAGE, frames);
+	assert_status(&cmd_generations, "--by=arena server.pb", EXIT_USAGE,
+	    frames);
+	assert_status(&cmd_lifetimes, "--by=age server.pb", EXIT_USAGE,
+	    "--by: unknown 'age' (there is: function line file address "
+	    "module arena size generation thread)\n");
 }
 
 static void
@@ -231,6 +250,8 @@ main(void)
 		    test_dumps_of_one_process_are_added_with_a_word),
 		cmocka_unit_test(test_a_merged_file_says_so),
 		cmocka_unit_test(test_bad_input),
+		cmocka_unit_test(
+		    test_a_wrong_way_to_sum_is_told_the_right_ones),
 		cmocka_unit_test(test_output_that_cannot_be_written),
 	};
 
