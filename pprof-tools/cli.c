@@ -23,7 +23,8 @@ static const struct cli_option filter_options[] = {
 	{ 0, "arena", "RANGE", "only these arenas: 3, 0-3 or 1,4" },
 	{ 0, "generation", "RANGE", "only samples born in these generations" },
 	{ 0, "size", "RANGE", "only these usable sizes: 64, 16-1k or 1M-" },
-	{ 0, "thread", "REGEX", "only samples of threads that match" },
+	{ 0, "thread", "REGEX", "only samples of threads that match, "
+	    "in profiles of producers that tell them (libstrata does not)" },
 	{ 0, "age", "RANGE", "only live objects of this age, by the lower edge "
 	    "of its bucket (four a doubling): 10s- or 1m-1h" },
 	{ 0, NULL, NULL, NULL }

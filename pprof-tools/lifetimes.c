@@ -440,6 +440,7 @@ show_life(const struct cli_args *args, struct show *show, int by, long top)
 		    "filters let through", args->operands[0]);
 		status = EXIT_INPUT;
 	} else {
+		view_miss_label(show->view->model, MODEL_NONE, by);
 		status = write_life(args, show, by >= 0);
 	}
 	life_free(life);

@@ -39,6 +39,17 @@ sites_by_label(enum sites_by by)
 	return by >= SITES_ARENA;
 }
 
+bool
+site_has_label(const struct model_labels *labels, enum sites_by by)
+{
+	return by == SITES_ARENA ? labels->arena != NULL :
+	    by == SITES_SIZE ? labels->bytes >= 0 :
+	    by == SITES_GENERATION ? labels->generation != NULL :
+	    by == SITES_THREAD ? labels->thread != NULL :
+	    by == SITES_AGE ? labels->age != NULL :
+	    by == SITES_LIFETIME && labels->lifetime != NULL;
+}
+
 const char *
 site_module_file(const struct model *model,
     const struct model_location *location)

@@ -21,6 +21,8 @@ const char *sites_by_name(enum sites_by by);
 
 /* Sums by a label of the row, not by its frames. */
 bool sites_by_label(enum sites_by by);
+/* Has the row the label that by is? */
+bool site_has_label(const struct model_labels *labels, enum sites_by by);
 
 /*
  * The frames of a stack as sites are: calls frame() for each, innermost

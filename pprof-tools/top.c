@@ -249,6 +249,7 @@ run(const struct cli_args *args)
 		status = view_load(args, &view);
 	if (status != EXIT_FINE)
 		return status;
+	view_miss_label(view.model, view.type, by);
 	sites = sites_build(view.model, by, view.type);
 	if (cli_flag(args, "cum"))
 		sites_sort(sites, SITES_BY_CUM);

@@ -51,6 +51,64 @@ symbolize(const struct cli_args *args, struct model *model)
 	free(search);
 }
 
+static void
+say_no_label(enum sites_by by, const char *option)
+{
+	fprintf(stderr, "strata: no %s labels in the profile, which --%s goes "
+	    "by (%s)\n", sites_by_name(by), option, by == SITES_THREAD ?
+	    "libstrata writes none" :
+	    "they are in the native profiles of libstrata");
+}
+
+static bool
+any_has_label(const struct model *model, enum sites_by by)
+{
+	for (uint32_t i = 0; i < model->nrows; i++)
+		if (site_has_label(model->rows[i].labels, by))
+			return true;
+	return false;
+}
+
+/* A filter by what no row has lets nothing through. */
+static void
+miss_filters_labels(const struct cli_args *args, const struct model *model)
+{
+	static const enum sites_by labels[] = { SITES_ARENA, SITES_SIZE,
+	    SITES_GENERATION, SITES_THREAD, SITES_AGE };
+
+	for (size_t i = 0; i < sizeof labels / sizeof *labels; i++) {
+		const char *option = sites_by_name(labels[i]);
+
+		if (cli_flag(args, option) && model->nrows > 0 &&
+		    !any_has_label(model, labels[i]))
+			say_no_label(labels[i], option);
+	}
+}
+
+void
+view_miss_label(const struct model *model, uint32_t type, int by)
+{
+	bool any = false;
+
+	for (uint32_t i = 0; i < model->nrows; i++) {
+		if (type != MODEL_NONE && model->rows[i].values[type] == 0)
+			continue;
+		if (site_has_label(model->rows[i].labels, (enum sites_by)by))
+			return;
+		any = true;
+	}
+	if (!any || by < 0 || !sites_by_label((enum sites_by)by))
+		return;
+	if (!any_has_label(model, (enum sites_by)by))
+		say_no_label((enum sites_by)by, "by");
+	else if (by == SITES_LIFETIME)
+		fputs("strata: live objects have no lifetime yet; -s "
+		    "freed_space shows those that are freed\n", stderr);
+	else if (by == SITES_AGE)
+		fputs("strata: freed objects have no age; -s inuse_space "
+		    "shows those that are alive\n", stderr);
+}
+
 static int
 apply_filter(const struct cli_args *args, struct model *model)
 {
@@ -68,6 +126,7 @@ apply_filter(const struct cli_args *args, struct model *model)
 	};
 	struct model_error error = { "", 0, "" };
 
+	miss_filters_labels(args, model);
 	if (filter_apply(model, &filter, &error) != 0)
 		return cli_usage_error(args, "%s", error.reason);
 	if (model->arenas_left_out)

@@ -207,6 +207,49 @@ test_bad_input(void **state)
 	    "no sample type 'cpu'");
 }
 
+static const char jemalloc[] =
+    "heap_v2/524288\n"
+    "  t*: 2: 2000000 [0: 0]\n"
+    "@ 0x1000 0x2000\n"
+    "  t*: 2: 2000000 [0: 0]\n\n"
+    "MAPPED_LIBRARIES:\n";
+
+/* An empty table is no answer to who holds what. */
+static void
+test_labels_that_are_not_there_are_missed(void **state)
+{
+	FILE *file = fopen("jemalloc.heap", "w");
+
+	assert_non_null(file);
+	fputs(jemalloc, file);
+	assert_int_equal(fclose(file), 0);
+	assert_status(&cmd_top, "--thread . server.pb", EXIT_FINE,
+	    "strata: no thread labels in the profile, which --thread goes "
+	    "by (libstrata writes none)\n");
+	assert_status(&cmd_top, "--by thread server.pb", EXIT_FINE,
+	    "no thread labels in the profile, which --by goes by");
+	assert_status(&cmd_lifetimes, "--by thread server.pb", EXIT_FINE,
+	    "no thread labels in the profile, which --by goes by");
+	assert_status(&cmd_diff, "--by thread server.pb later.pb", EXIT_FINE,
+	    "no thread labels in the profile, which --by goes by");
+	assert_status(&cmd_top, "--generation 1 jemalloc.heap", EXIT_FINE,
+	    "strata: no generation labels in the profile, which --generation "
+	    "goes by (they are in the native profiles of libstrata)\n");
+	assert_status(&cmd_top, "--arena 0 jemalloc.heap", EXIT_FINE,
+	    "no arena labels");
+	assert_status(&cmd_top, "--size 100-200 jemalloc.heap", EXIT_FINE,
+	    "no size labels");
+	assert_status(&cmd_top, "--age 1s- jemalloc.heap", EXIT_FINE,
+	    "no age labels");
+	assert_status(&cmd_top, "--by lifetime server.pb", EXIT_FINE,
+	    "strata: live objects have no lifetime yet; -s freed_space shows "
+	    "those that are freed\n");
+	assert_status(&cmd_top, "--by age -s freed_space server.pb",
+	    EXIT_FINE, "strata: freed objects have no age; -s inuse_space "
+	    "shows those that are alive\n");
+	unlink("jemalloc.heap");
+}
+
 static void
 test_a_wrong_way_to_sum_is_told_the_right_ones(void **state)
 {
@@ -250,6 +293,7 @@ main(void)
 		    test_dumps_of_one_process_are_added_with_a_word),
 		cmocka_unit_test(test_a_merged_file_says_so),
 		cmocka_unit_test(test_bad_input),
+		cmocka_unit_test(test_labels_that_are_not_there_are_missed),
 		cmocka_unit_test(
 		    test_a_wrong_way_to_sum_is_told_the_right_ones),
 		cmocka_unit_test(test_output_that_cannot_be_written),
