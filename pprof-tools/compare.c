@@ -79,6 +79,7 @@ row_of(struct differ *d, const struct model *model, const struct site *site)
 
 /* --- what the two have in common ---------------------------------------- */
 
+/* By their sequences in it they are two dumps, or the one by its time. */
 static bool
 same_process(const struct model *old, const struct model *new)
 {
@@ -87,7 +88,8 @@ same_process(const struct model *old, const struct model *new)
 	return old->nfiles == 1 && new->nfiles == 1 && a->pid > 0 &&
 	    a->pid == b->pid && a->start_time_unix > 0 &&
 	    a->start_time_unix == b->start_time_unix && a->sequence >= 0 &&
-	    b->sequence >= 0 && a->sequence != b->sequence;
+	    b->sequence >= 0 && (a->sequence != b->sequence ||
+	    old->time_ns == new->time_ns);
 }
 
 static bool
@@ -139,7 +141,7 @@ find_shared(struct differ *d)
 
 	if (!same_process(d->old, d->new))
 		return;
-	if (starts_with(d->type, "alloc_") ||
+	if (apart == 0 || starts_with(d->type, "alloc_") ||
 	    starts_with(d->type, "freed_") ||
 	    strcmp(d->type, "requested_space") == 0) {
 		d->diff->errors = COMPARE_SHARED;

@@ -11,6 +11,7 @@
  *                      before the earlier dump (label `since`)
  *   alloc_*, freed_*,  of one process: all of the earlier dump, since totals
  *   requested_space    only grow
+ *   all                of one dump given twice: everything
  *   otherwise          none: the runs are independent
  */
 #ifndef STRATA_COMPARE_H

@@ -203,6 +203,29 @@ test_shared_samples_cancel(void **state)
 	model_free(new);
 }
 
+/* One dump, given twice, has nothing that is not shared. */
+static void
+test_a_dump_is_its_own(void **state)
+{
+	struct model *old = new_model(1, 3), *new = new_model(1, 3);
+	struct comparison *diff;
+
+	add(old, "f", 64, 100, 0);
+	add(new, "f", 64, 100, 0);
+	diff = compare(old, new);
+	assert_int_equal(diff->errors, COMPARE_SHARED);
+	assert_true(row(diff, "f")->delta.variance == 0);
+	assert_true(diff->total.delta.variance == 0);
+	compare_free(diff);
+	/* What is exec'd counts its dumps from 1 again. */
+	new->time_ns = 1;
+	diff = compare(old, new);
+	assert_int_equal(diff->errors, COMPARE_INDEPENDENT);
+	compare_free(diff);
+	model_free(old);
+	model_free(new);
+}
+
 static void
 test_runs_are_independent(void **state)
 {
@@ -371,6 +394,7 @@ main(void)
 		cmocka_unit_test(test_addresses_match_within_a_build_only),
 		cmocka_unit_test(test_types_must_be_there),
 		cmocka_unit_test(test_shared_samples_cancel),
+		cmocka_unit_test(test_a_dump_is_its_own),
 		cmocka_unit_test(test_runs_are_independent),
 		cmocka_unit_test(test_totals_only_grow),
 		cmocka_unit_test(test_far_apart_is_an_upper_bound),
