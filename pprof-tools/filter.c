@@ -79,8 +79,10 @@ parse_plain(const char *text, double *out)
 {
 	char *end;
 
+	errno = 0;
 	*out = (double)strtoull(text, &end, 10);
-	return *text < '0' || *text > '9' || *end != '\0' ? EINVAL : 0;
+	return *text < '0' || *text > '9' || *end != '\0' || errno != 0 ?
+	    EINVAL : 0;
 }
 
 /* "3", "0-3", "16-", "-1k" */

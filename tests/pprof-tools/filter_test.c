@@ -265,6 +265,8 @@ test_malformed_filters_are_named(void **state)
 	assert_refused(&(struct filter){ .arena = "x" }, "--arena: \"x\"");
 	assert_refused(&(struct filter){ .arena = "3-1" }, "--arena");
 	assert_refused(&(struct filter){ .arena = "-" }, "--arena");
+	assert_refused(&(struct filter){ .generation =
+	    "99999999999999999999999" }, "--generation: \"9999");
 	assert_refused(&(struct filter){ .size = "12 parsecs" }, "--size");
 	assert_refused(&(struct filter){ .age = "1s,,2s" }, "--age");
 	assert_refused(&(struct filter){ .generation =
