@@ -245,14 +245,45 @@ print(struct diff_view *v)
 	return cli_output_close(v->args, v->out);
 }
 
-/* "--generation 6 7 FILE...": the 7 arrives as an operand. */
+/*
+ * "--generation 6 7 FILE...": the 7 arrives as an operand. A range there is
+ * no file's name either, but one that check_generations refuses.
+ */
 static const char *
 second_generation(const struct cli_args *args)
 {
 	const char *first = args->operands[0];
 
-	return cli_value(args, "generation") != NULL && *first != '\0' &&
-	    first[strspn(first, "0123456789")] == '\0' ? first : NULL;
+	return cli_value(args, "generation") != NULL &&
+	    strpbrk(first, "0123456789") != NULL &&
+	    first[strspn(first, "0123456789-,")] == '\0' ? first : NULL;
+}
+
+/* Of ranges nobody could say whether they share samples. */
+static int
+check_generations(const struct cli_args *args)
+{
+	const char *both[] = { cli_value(args, "generation"),
+	    second_generation(args) };
+
+	if (both[1] == NULL)
+		return EXIT_FINE;
+	for (size_t i = 0; i < 2; i++)
+		if (both[i][strspn(both[i], "0123456789")] != '\0')
+			return cli_usage_error(args, "--generation: two "
+			    "generations are compared by their numbers, and "
+			    "'%s' is none", both[i]);
+	return EXIT_FINE;
+}
+
+/* Two generations share no sample; one in two dumps does. */
+static bool
+is_disjoint(const struct cli_args *args)
+{
+	const char *second = second_generation(args);
+
+	return second != NULL && strtoull(second, NULL, 10) !=
+	    strtoull(cli_value(args, "generation"), NULL, 10);
 }
 
 /* Loads one file as if --generation were another one. */
@@ -281,7 +312,7 @@ static int
 compare(const struct cli_args *args, const struct view *old,
     const struct view *new, enum sites_by by, long nodes)
 {
-	struct comparison *diff = (second_generation(args) != NULL ?
+	struct comparison *diff = (is_disjoint(args) ?
 	    compare_build_disjoint : compare_build)(old->model, new->model,
 	    by, view_type(new)->type, cli_flag(args, "cum"));
 	struct diff_view v = { args, old, new, diff, view_type(new)->unit, 0,
@@ -308,6 +339,8 @@ run(const struct cli_args *args)
 
 	if (status == EXIT_FINE)
 		status = view_by(args, SITES_LIFETIME, &by);
+	if (status == EXIT_FINE)
+		status = check_generations(args);
 	if (status != EXIT_FINE)
 		return status;
 	if (second == NULL && args->noperands > 2)

@@ -537,6 +537,42 @@ test_diff_of_two_generations(void **state)
 
 /* A damaged figure must not make a view count for ever. */
 static void
+assert_diff(const char *line, int status, const char *out, const char *err)
+{
+	struct output output = command_run(&cmd_diff, line);
+
+	if (strstr(output.out, out) == NULL || strstr(output.err, err) == NULL)
+		fail_msg("%s: %s%s", line, output.out, output.err);
+	assert_int_equal(output.status, status);
+	output_free(&output);
+}
+
+/* Only two generations that differ share no sample. */
+static void
+test_diff_takes_generations_for_what_they_are(void **state)
+{
+	static const char none[] = "two generations are compared by their "
+	    "numbers, and '%s' is none";
+	const struct { const char *first, *second, *wrong; } refused[] = {
+		{ "7-", "8", "7-" }, { "-1", "3", "-1" },
+		{ "1-20", "10-30", "1-20" }, { "5", "6,7", "6,7" } };
+	char line[256], err[128];
+
+	write_plants(FILE_A, &leak, 1, 40, 1);
+	write_plants(FILE_B, &leak, 1, 50, 1);
+	assert_diff("--no-symbols --generation 5 5 " FILE_A " " FILE_B,
+	    EXIT_FINE, "errors within one process", "");
+	assert_diff("--no-symbols --generation 5 6 " FILE_A " " FILE_B,
+	    EXIT_FINE, "errors of two generations", "");
+	for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+		snprintf(line, sizeof line, "--generation %s %s " FILE_A,
+		    refused[i].first, refused[i].second);
+		snprintf(err, sizeof err, none, refused[i].wrong);
+		assert_diff(line, EXIT_USAGE, "", err);
+	}
+}
+
+static void
 test_the_last_number_there_is(void **state)
 {
 	static const char *const formats[] = { "text", "svg", "csv", "json" };
@@ -605,6 +641,8 @@ main(void)
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_a_sum_has_no_generations),
 		cmocka_unit_test(test_diff_of_two_generations),
+		cmocka_unit_test(
+		    test_diff_takes_generations_for_what_they_are),
 		cmocka_unit_test(test_the_last_number_there_is),
 		cmocka_unit_test(test_the_picture_and_csv),
 	};
