@@ -135,8 +135,8 @@ print_exact(const struct diff_view *v)
 	int64_t new = v->new->model->exact.live;
 	struct unit a, b, c;
 
-	if (old < 0 || new < 0)
-		return;
+	if (old < 0 || new < 0 || v->new->filtered)
+		return;			/* they are of the whole process */
 	fprintf(v->out, "exact live bytes: %s, now %s: %s\n",
 	    unit_bytes(&a, (double)old), unit_bytes(&b, (double)new),
 	    unit_delta(&c, (double)(new - old), "bytes"));

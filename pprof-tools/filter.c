@@ -421,16 +421,23 @@ matcher_free(struct matcher *m)
 	model_free(m->out);
 }
 
+bool
+filter_is_empty(const struct filter *filter)
+{
+	static const struct filter none;
+
+	return memcmp(filter, &none, sizeof none) == 0;
+}
+
 int
 filter_apply(struct model *model, const struct filter *filter,
     struct model_error *error)
 {
-	static const struct filter none;
 	struct matcher m = { .model = model };
 	struct model old;
 	int status;
 
-	if (memcmp(filter, &none, sizeof none) == 0)
+	if (filter_is_empty(filter))
 		return 0;
 	status = prepare(&m, filter, error);
 	if (status != 0) {

@@ -19,6 +19,7 @@
 #ifndef STRATA_FILTER_H
 #define STRATA_FILTER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "model.h"
@@ -32,6 +33,9 @@ struct filter {
 	const char *thread;		/* regular expression */
 	const char *age;		/* "10s-", "-1m", "1m-1h": live rows */
 };
+
+/* Is there no condition at all? */
+bool filter_is_empty(const struct filter *filter);
 
 /*
  * Applies the filter. Fails with EINVAL and a reason naming the option if an

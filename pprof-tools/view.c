@@ -110,8 +110,9 @@ view_miss_label(const struct model *model, uint32_t type, int by)
 }
 
 static int
-apply_filter(const struct cli_args *args, struct model *model)
+apply_filter(const struct cli_args *args, struct view *view)
 {
+	struct model *model = view->model;
 	struct filter filter = {
 		.focus = cli_value(args, "focus"),
 		.ignore = cli_value(args, "ignore"),
@@ -126,6 +127,7 @@ apply_filter(const struct cli_args *args, struct model *model)
 	};
 	struct model_error error = { "", 0, "" };
 
+	view->filtered = !filter_is_empty(&filter);
 	miss_filters_labels(args, model);
 	if (filter_apply(model, &filter, &error) != 0)
 		return cli_usage_error(args, "%s", error.reason);
@@ -182,7 +184,7 @@ view_load_files(const struct cli_args *args, char *const paths[], size_t n,
 		symbolize(args, view.model);
 	trim_allocator(view.model);
 	if ((groups & CLI_FILTER) != 0)
-		status = apply_filter(args, view.model);
+		status = apply_filter(args, &view);
 	view.type = view.model->default_type;
 	if (status == EXIT_FINE && (groups & CLI_SAMPLE) != 0)
 		status = find_type(args, &view);

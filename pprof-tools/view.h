@@ -5,6 +5,8 @@
 #ifndef STRATA_VIEW_H
 #define STRATA_VIEW_H
 
+#include <stdbool.h>
+
 #include "cli.h"
 #include "header.h"
 #include "model.h"
@@ -13,6 +15,7 @@
 struct view {
 	struct model *model;		/* read, symbolized, filtered */
 	struct header header;		/* of everything, before the filter */
+	bool filtered;			/* the model is not all there was */
 	uint32_t type;			/* the sample type asked for */
 };
 

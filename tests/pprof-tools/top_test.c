@@ -250,6 +250,21 @@ test_labels_that_are_not_there_are_missed(void **state)
 	unlink("jemalloc.heap");
 }
 
+/* Exact figures are the whole process's, not those of what a filter left. */
+static void
+test_diff_of_a_part_has_no_exact_figures(void **state)
+{
+	struct output output;
+
+	output = command_run(&cmd_diff, "server.pb later.pb");
+	assert_non_null(strstr(output.out, "\nexact live bytes:"));
+	output_free(&output);
+	output = command_run(&cmd_diff, "--focus session server.pb later.pb");
+	assert_int_equal(output.status, EXIT_FINE);
+	assert_null(strstr(output.out, "\nexact live bytes:"));
+	output_free(&output);
+}
+
 static void
 test_a_wrong_way_to_sum_is_told_the_right_ones(void **state)
 {
@@ -294,6 +309,7 @@ main(void)
 		cmocka_unit_test(test_a_merged_file_says_so),
 		cmocka_unit_test(test_bad_input),
 		cmocka_unit_test(test_labels_that_are_not_there_are_missed),
+		cmocka_unit_test(test_diff_of_a_part_has_no_exact_figures),
 		cmocka_unit_test(
 		    test_a_wrong_way_to_sum_is_told_the_right_ones),
 		cmocka_unit_test(test_output_that_cannot_be_written),
