@@ -452,7 +452,7 @@ const struct cli_command cmd_generations = {
 	.min_operands = 1,
 	.summary = "show what outlives its generation",
 	.about = "Names the strays: sites whose blocks live on when their "
-	    "generation has ended. Several\nprofiles must be of one process; "
+	    "generation has ended. Several profiles must be of one process; "
 	    "the last is shown, the picture has all of them.",
 	.options = options,
 	.formats = "text svg json csv",

@@ -537,6 +537,20 @@ test_diff_of_two_generations(void **state)
 
 /* A damaged figure must not make a view count for ever. */
 static void
+test_help_has_no_stray_line_breaks(void **state)
+{
+	FILE *file = tmpfile();
+	char *text;
+
+	assert_non_null(file);
+	cli_help(&cmd_generations, file);
+	text = file_text(file);
+	assert_non_null(strstr(text, "must be of one process; the last is "));
+	free(text);
+	fclose(file);
+}
+
+static void
 assert_diff(const char *line, int status, const char *out, const char *err)
 {
 	struct output output = command_run(&cmd_diff, line);
@@ -645,6 +659,7 @@ main(void)
 		    test_diff_takes_generations_for_what_they_are),
 		cmocka_unit_test(test_the_last_number_there_is),
 		cmocka_unit_test(test_the_picture_and_csv),
+		cmocka_unit_test(test_help_has_no_stray_line_breaks),
 	};
 
 	setlocale(LC_ALL, "C");
