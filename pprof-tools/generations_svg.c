@@ -1,6 +1,7 @@
 /*
  * generations_svg.c - bytes alive of each generation over a series.
  *
+ *   how the last dump was taken
  *   |          ____/  generation 9     one band a generation, the oldest
  *   |     ____/____   generation 8     at the bottom; x: time of the dump
  *   +----+----+----+
@@ -17,7 +18,8 @@
 
 enum {
 	LEFT = 90, PANEL = 640, RIGHT = 60,	/* px across */
-	TOP = 56, HEIGHT = 320, BOTTOM = 56,	/* px down */
+	TITLES = 64, HEIGHT = 320, BOTTOM = 56,	/* px down */
+	MARGIN = 24,			/* px around the facts */
 	MARKS = 6,			/* about so many on an axis */
 	BANDS = 24,			/* older ones are one band */
 };
@@ -27,6 +29,7 @@ struct chart {
 	const struct gen_series *series;
 	int64_t first, last;		/* generations */
 	double max, span;		/* bytes; seconds */
+	double top;			/* y of max */
 	double *base;			/* of the next band, at each dump */
 };
 
@@ -50,7 +53,7 @@ x_of(const struct chart *c, double seconds)
 static double
 y_of(const struct chart *c, double bytes)
 {
-	return TOP + HEIGHT * (1 - bytes / c->max);
+	return c->top + HEIGHT * (1 - bytes / c->max);
 }
 
 /* The oldest band holds all that is older still. */
@@ -92,12 +95,12 @@ draw_time_axis(const struct chart *c)
 		double at = c->span * i / MARKS;
 		struct unit unit;
 
-		svg_line(c->svg, x_of(c, at), TOP + HEIGHT, x_of(c, at),
-		    TOP + HEIGHT + 4, "#404040");
-		svg_text(c->svg, x_of(c, at), TOP + HEIGHT + 17, "middle",
+		svg_line(c->svg, x_of(c, at), c->top + HEIGHT, x_of(c, at),
+		    c->top + HEIGHT + 4, "#404040");
+		svg_text(c->svg, x_of(c, at), c->top + HEIGHT + 17, "middle",
 		    "font-size=\"11\"", unit_duration(&unit, at * 1e9));
 	}
-	svg_text(c->svg, LEFT + PANEL / 2., TOP + HEIGHT + 38, "middle",
+	svg_text(c->svg, LEFT + PANEL / 2., c->top + HEIGHT + 38, "middle",
 	    "font-size=\"11\"", "time of the dump, since the first one");
 }
 
@@ -146,23 +149,31 @@ generations_svg(const struct gen_series *series, FILE *out)
 {
 	struct chart c = { .series = series, .max = highest(series),
 	    .last = series->dumps[series->n - 1]->current };
-	double width = LEFT + PANEL + RIGHT, height = TOP + HEIGHT + BOTTOM;
-	char title[160];
+	char title[160], *facts = header_text(
+	    &series->views[series->n - 1].header);
+	double facts_width, width, height, y;
 
 	c.first = c.last > BANDS ? c.last - BANDS + 1 : 1;
 	c.span = seconds_at(&c, series->n - 1);
 	c.base = xcalloc(series->n, sizeof *c.base);
+	svg_lines_size(facts, &facts_width, &c.top);
+	c.top += TITLES;
+	width = fmax(LEFT + PANEL + RIGHT, facts_width + 2 * MARGIN);
+	height = c.top + HEIGHT + BOTTOM;
 	snprintf(title, sizeof title, "bytes alive by generation, %" PRIu32
-	    " dumps, generation %" PRId64 " at the end", series->n, c.last);
+	    " dump%s, generation %" PRId64 " at the end", series->n,
+	    series->n == 1 ? "" : "s", c.last);
 	c.svg = svg_begin(out, width, height, title, "role=\"img\"");
 	svg_rect(c.svg, 0, 0, width, height, "#ffffff", NULL);
-	svg_text(c.svg, LEFT, 24, "start", "font-size=\"13\"", title);
-	svg_text(c.svg, LEFT, 42, "start", "font-size=\"11\"",
+	y = svg_lines(c.svg, MARGIN, MARGIN, facts) + 8;
+	svg_text(c.svg, LEFT, y, "start", "font-size=\"13\"", title);
+	svg_text(c.svg, LEFT, y + 18, "start", "font-size=\"11\"",
 	    "one band a generation, the oldest at the bottom");
 	draw_bytes_axis(&c);
 	for (int64_t g = c.first; g <= c.last; g++)
 		draw_band(&c, g);
 	draw_time_axis(&c);
 	svg_end(c.svg);
+	free(facts);
 	free(c.base);
 }

@@ -151,18 +151,9 @@ draw_panel(const struct chart *c)
 static double
 draw_facts(struct svg *svg, const struct header *header)
 {
-	char *facts = header_text(header), *rest = facts, *line;
-	double y = MARGIN + LINE;
+	char *facts = header_text(header);
+	double y = svg_lines(svg, MARGIN, MARGIN + LINE, facts);
 
-	svg_open(svg, "g", "font-family=\"" SVG_MONO "\" font-size=\"11\"");
-	while ((line = strsep(&rest, "\n")) != NULL) {
-		if (*line == '\0')
-			continue;
-		svg_text(svg, MARGIN, y, "start", "xml:space=\"preserve\"",
-		    line);
-		y += LINE;
-	}
-	svg_close(svg);
 	svg_text(svg, MARGIN, y + 4, "start",
 	    "font-size=\"11\" fill=\"#3050b0\"",
 	    "line: share that outlives each time, live objects taken as "
@@ -175,12 +166,11 @@ static double
 facts_height(const struct header *header)
 {
 	char *facts = header_text(header);
-	double lines = 0;
+	double width, height;
 
-	for (const char *p = facts; *p != '\0'; p++)
-		lines += *p == '\n';
+	svg_lines_size(facts, &width, &height);
 	free(facts);
-	return MARGIN + LINE * (lines + 3);
+	return MARGIN + height + 3 * LINE;
 }
 
 void

@@ -4,6 +4,7 @@
 #include "svg.h"
 
 #include <assert.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #include "xalloc.h"
 
 enum { MAX_DEPTH = 32 };		/* of open elements; we use five */
+enum { LINES_FONT = 11, LINES_STEP = 15 };	/* px, of svg_lines */
 
 struct svg {
 	FILE *out;
@@ -183,4 +185,37 @@ double
 svg_text_width(const char *text, double font_size)
 {
 	return 0.6 * font_size * (double)text_width(text);
+}
+
+double
+svg_lines(struct svg *svg, double x, double y, const char *text)
+{
+	char *copy = xstrdup(text), *rest = copy, *line;
+
+	svg_open(svg, "g", "font-family=\"" SVG_MONO "\" font-size=\"%d\"",
+	    LINES_FONT);
+	while ((line = strsep(&rest, "\n")) != NULL) {
+		if (*line == '\0')
+			continue;
+		svg_text(svg, x, y, "start", "xml:space=\"preserve\"", line);
+		y += LINES_STEP;
+	}
+	svg_close(svg);
+	free(copy);
+	return y;
+}
+
+void
+svg_lines_size(const char *text, double *width, double *height)
+{
+	char *copy = xstrdup(text), *rest = copy, *line;
+
+	*width = *height = 0;
+	while ((line = strsep(&rest, "\n")) != NULL) {
+		if (*line == '\0')
+			continue;
+		*width = fmax(*width, svg_text_width(line, LINES_FONT));
+		*height += LINES_STEP;
+	}
+	free(copy);
 }

@@ -43,6 +43,14 @@ void svg_line(struct svg *svg, double x1, double y1, double x2, double y2,
 void svg_text(struct svg *svg, double x, double y, const char *anchor,
     const char *attributes, const char *text);
 
+/*
+ * Lines of text, as a header's, in letters of one width; x and y of the first
+ * one's base. Returns y of the line after the last.
+ */
+double svg_lines(struct svg *svg, double x, double y, const char *text);
+/* What they take: width of the longest, height of all. */
+void svg_lines_size(const char *text, double *width, double *height);
+
 /* <style> and <script>, in CDATA sections; text must not hold "]]>". */
 void svg_style(struct svg *svg, const char *css);
 void svg_script(struct svg *svg, const char *code);

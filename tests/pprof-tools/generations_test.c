@@ -623,6 +623,10 @@ test_the_picture_and_csv(void **state)
 	assert_int_equal(output.status, EXIT_FINE);
 	assert_well_formed(output.out);
 	assert_non_null(strstr(output.out, "generation 39"));
+	/* How they were taken, as every view says. */
+	assert_non_null(strstr(output.out, ">program    (pid 1, strata 0.1.0"
+	    ")<"));
+	assert_non_null(strstr(output.out, ">sampling  every 4.00 KiB<"));
 	output_free(&output);
 	output = command_run(&cmd_generations, "--no-symbols -f csv "
 	    FILE_B " " FILE_A);
