@@ -29,7 +29,8 @@ static const struct cli_option options[] = {
 	{ 0, "assert-no-growth", NULL,
 	    "exit 1 if what outlives its generation grows" },
 	{ 0, "reloads", "K",
-	    "look for growth in the last K retired generations [all]" },
+	    "tell growth, and kept from stray, by the last K retired "
+	    "generations [all]" },
 	{ 0, NULL, NULL, NULL }
 };
 
