@@ -32,9 +32,12 @@ enum { MODEL_NONE = UINT32_MAX };	/* no mapping, no sample type */
 enum { EXIT_FINE = 0, EXIT_FINDINGS = 1, EXIT_USAGE = 2, EXIT_INPUT = 3 };
 
 /* What is wrong with an input file, and where. */
+#define MODEL_NOWHERE UINT64_MAX	/* not at one place in it */
+
 struct model_error {
 	char file[1024];
-	uint64_t offset;		/* bytes, in the uncompressed data */
+	uint64_t offset;		/* bytes, in the uncompressed data; or
+					   MODEL_NOWHERE */
 	char reason[256];
 };
 

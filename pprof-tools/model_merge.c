@@ -171,8 +171,8 @@ model_merge(struct model *into, const struct model *from,
 	struct renumbering map;
 
 	if (into->ntypes > 0 && !types_in_common(into, from)) {
-		model_error_set(error, NULL, 0, "no sample type in common "
-		    "with the files before it");
+		model_error_set(error, NULL, MODEL_NOWHERE, "no sample "
+		    "type in common with the files before it");
 		return EINVAL;
 	}
 	renumber(into, from, &map);

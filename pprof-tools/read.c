@@ -147,8 +147,8 @@ read_file(const char *path, char **bytes, size_t *length,
 	fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0) {
 		status = errno;
-		model_error_set(error, NULL, 0, "cannot be opened: %s",
-		    strerror(status));
+		model_error_set(error, NULL, MODEL_NOWHERE,
+		    "cannot be opened: %s", strerror(status));
 		return status;
 	}
 	status = read_all(fd, &buffer, error);
@@ -312,7 +312,11 @@ read_profiles(char *const paths[], size_t n, struct model **out,
 int
 read_complain(const struct model_error *error)
 {
-	fprintf(stderr, "strata: %s: offset %llu: %s\n", error->file,
-	    (unsigned long long)error->offset, error->reason);
+	fprintf(stderr, "strata: %s: ", *error->file == '\0' ? "''" :
+	    error->file);
+	if (error->offset != MODEL_NOWHERE)
+		fprintf(stderr, "offset %llu: ",
+		    (unsigned long long)error->offset);
+	fprintf(stderr, "%s\n", error->reason);
 	return EXIT_INPUT;
 }

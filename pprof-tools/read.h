@@ -39,7 +39,7 @@ enum { READ_MAX = 1 << 30 };	/* a profile of 10 million rows has 800 MB */
 int read_file(const char *path, char **bytes, size_t *length,
     struct model_error *error);
 
-/* "strata: FILE: offset N: REASON" on stderr. Returns EXIT_INPUT. */
+/* "strata: FILE: [offset N: ]REASON" on stderr. Returns EXIT_INPUT. */
 int read_complain(const struct model_error *error);
 
 #endif

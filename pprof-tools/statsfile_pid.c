@@ -87,14 +87,14 @@ read_and_remove(const struct ask *ask, char *path,
 	if (len > end && strcmp(path + len - end, suffix) == 0)
 		status = open_both(path, &folder, &fd, &name);
 	if (status != 0) {
-		model_error_set(error, path, 0, "cannot be opened: %s",
-		    strerror(status));
+		model_error_set(error, path, MODEL_NOWHERE,
+		    "cannot be opened: %s", strerror(status));
 		return status;
 	}
 	snprintf(again, sizeof again, "/proc/self/fd/%d", fd);
 	if (file_user(ask->target.pid, &user) != 0 || !is_ours(fd, user)) {
-		model_error_set(error, path, 0, "is not a file of process "
-		    "%d's user", (int)ask->target.pid);
+		model_error_set(error, path, MODEL_NOWHERE, "is not a file "
+		    "of process %d's user", (int)ask->target.pid);
 		status = EPERM;
 	} else {
 		status = statsfile_read(again, series, error);

@@ -135,7 +135,8 @@ for bad in cut.pb cut.gz empty random foreign cut.heap nowhere.pb /tmp; do
 	for c in top graph flame lifetimes merge convert; do
 		status 3 "$c $bad" "$STRATA" $c "$bad"
 		check "$c $bad: one line with the file's name" \
-			sh -c 'grep -q -e "$0.*offset [0-9]" err &&
+			sh -c 'grep -q -e "$0: offset [0-9]" \
+			-e "$0: cannot be opened" err &&
 			[ $(wc -l <err) -le 2 ]' "$bad"
 	done
 	status 3 "diff $bad" "$STRATA" diff server.pb "$bad"

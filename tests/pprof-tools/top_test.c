@@ -186,6 +186,27 @@ assert_status(const struct cli_command *command, const char *line, int status,
 	output_free(&output);
 }
 
+/* `strata top "$file"`, and the variable is empty. */
+static void
+test_a_file_without_a_name_is_seen(void **state)
+{
+	char *paths[] = { "", NULL };
+	struct model_error error;
+	FILE *err = tmpfile();
+	struct model *model;
+	int saved = redirect(2, err);
+	char *said;
+
+	assert_int_not_equal(read_profiles(paths, 1, &model, &error), 0);
+	read_complain(&error);
+	restore(2, saved);
+	said = file_text(err);
+	assert_string_equal(said, "strata: '': cannot be opened: No such "
+	    "file or directory\n");
+	free(said);
+	fclose(err);
+}
+
 static void
 test_bad_input(void **state)
 {
@@ -196,7 +217,7 @@ test_bad_input(void **state)
 		assert_status(all[i], "/dev/null", EXIT_INPUT,
 		    "strata: /dev/null: offset 0: empty file");
 		assert_status(all[i], "absent.pb", EXIT_INPUT,
-		    "absent.pb: offset 0: cannot be opened");
+		    "strata: absent.pb: cannot be opened");
 		assert_status(all[i], "", EXIT_USAGE, "");
 	}
 	assert_status(&cmd_diff, "server.pb /dev/null", EXIT_INPUT,
@@ -307,6 +328,7 @@ main(void)
 		cmocka_unit_test(
 		    test_dumps_of_one_process_are_added_with_a_word),
 		cmocka_unit_test(test_a_merged_file_says_so),
+		cmocka_unit_test(test_a_file_without_a_name_is_seen),
 		cmocka_unit_test(test_bad_input),
 		cmocka_unit_test(test_labels_that_are_not_there_are_missed),
 		cmocka_unit_test(test_diff_of_a_part_has_no_exact_figures),
