@@ -109,11 +109,26 @@ parse_range(char *text, int (*parse)(const char *, double *),
 	return out->low <= out->high ? 0 : EINVAL;
 }
 
+/* An option that takes ranges. */
+struct range_option {
+	const char *name;
+	int (*parse)(const char *text, double *out);
+	const char *examples;
+};
+
+static const struct range_option arena_option = { "arena", parse_plain,
+    "3, 0-3 or 16-" };
+static const struct range_option generation_option = { "generation",
+    parse_plain, "3, 0-3 or 16-" };
+static const struct range_option size_option = { "size", unit_parse_bytes,
+    "64, 16-1k or 1M-" };
+static const struct range_option age_option = { "age", unit_parse_duration,
+    "10s-, 1m-1h or -1m" };
+
 /* Ranges separated by commas. */
 static int
-parse_ranges(const char *option, const char *text,
-    int (*parse)(const char *, double *), struct ranges *out,
-    struct model_error *error)
+parse_ranges(const struct range_option *option, const char *text,
+    struct ranges *out, struct model_error *error)
 {
 	char *copy, *rest, *part;
 	int status = 0;
@@ -124,11 +139,12 @@ parse_ranges(const char *option, const char *text,
 	copy = rest = xstrdup(text);
 	while (status == 0 && (part = strsep(&rest, ",")) != NULL)
 		status = out->n == MAX_RANGES ? E2BIG :
-		    parse_range(part, parse, &out->items[out->n++]);
+		    parse_range(part, option->parse, &out->items[out->n++]);
 	free(copy);
 	if (status != 0)
 		model_error_set(error, NULL, 0, "--%s: \"%s\" is not a list "
-		    "of ranges such as 3, 0-3 or 16-", option, text);
+		    "of ranges such as %s", option->name, text,
+		    option->examples);
 	return status != 0 ? EINVAL : 0;
 }
 
@@ -179,17 +195,17 @@ prepare(struct matcher *m, const struct filter *filter,
 	for (int i = 0; status == 0 && i < NPATTERNS; i++)
 		status = compile(m, i, texts[i], error);
 	if (status == 0)
-		status = parse_ranges("arena", filter->arena, parse_plain,
-		    &m->arena, error);
+		status = parse_ranges(&arena_option, filter->arena, &m->arena,
+		    error);
 	if (status == 0)
-		status = parse_ranges("generation", filter->generation,
-		    parse_plain, &m->generation, error);
+		status = parse_ranges(&generation_option, filter->generation,
+		    &m->generation, error);
 	if (status == 0)
-		status = parse_ranges("size", filter->size, unit_parse_bytes,
-		    &m->size, error);
+		status = parse_ranges(&size_option, filter->size, &m->size,
+		    error);
 	if (status == 0)
-		status = parse_ranges("age", filter->age, unit_parse_duration,
-		    &m->age, error);
+		status = parse_ranges(&age_option, filter->age, &m->age,
+		    error);
 	return status;
 }
 

@@ -263,7 +263,12 @@ test_malformed_filters_are_named(void **state)
 	assert_refused(&(struct filter){ .focus = "a(b" }, "--focus: \"a(b\"");
 	assert_refused(&(struct filter){ .show_from = "[" }, "--show-from");
 	assert_refused(&(struct filter){ .arena = "x" }, "--arena: \"x\"");
-	assert_refused(&(struct filter){ .arena = "3-1" }, "--arena");
+	assert_refused(&(struct filter){ .arena = "3-1" }, "--arena: \"3-1\" "
+	    "is not a list of ranges such as 3, 0-3 or 16-");
+	assert_refused(&(struct filter){ .size = "1q" }, "--size: \"1q\" is "
+	    "not a list of ranges such as 64, 16-1k or 1M-");
+	assert_refused(&(struct filter){ .age = "10q-" }, "--age: \"10q-\" "
+	    "is not a list of ranges such as 10s-, 1m-1h or -1m");
 	assert_refused(&(struct filter){ .arena = "-" }, "--arena");
 	assert_refused(&(struct filter){ .generation =
 	    "99999999999999999999999" }, "--generation: \"9999");
