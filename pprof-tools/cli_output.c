@@ -53,8 +53,10 @@ cli_check_suffix(const struct cli_args *args)
 	if (suffix == NULL || !cli_word_in(others, suffix) ||
 	    cli_word_in(args->command->formats, suffix))
 		return EXIT_FINE;
-	return cli_usage_error(args, "no format '%s' (there is: %s); if the "
-	    "name is meant, give --format too", suffix,
+	/* As it was typed: ".txt", not "text". */
+	return cli_usage_error(args, "--output: '%s' is of no format (there "
+	    "is: %s); if the name is meant, give --format too",
+	    strrchr(cli_value(args, "output"), '.'),
 	    args->command->formats);
 }
 

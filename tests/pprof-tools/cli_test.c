@@ -163,7 +163,7 @@ test_wrong_use_is_explained(void **state)
 	    "unknown format 'png' (there is: text json svg)");
 	assert_refused(&view, "--format tex x", "unknown format");
 	assert_refused(&view, "-o a.jpg x",
-	    "no format 'jpg' (there is: text json svg)");
+	    "--output: '.jpg' is of no format (there is: text json svg)");
 	assert_refused(&view, "x --nope", "Try 'strata view --help'.");
 }
 
