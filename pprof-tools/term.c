@@ -17,17 +17,25 @@ term_color_set(enum term_color_mode mode)
 	color_mode = mode;
 }
 
+/* It would show control sequences as they are. */
+static bool
+is_dumb(void)
+{
+	const char *term = getenv("TERM");
+
+	return term == NULL || strcmp(term, "dumb") == 0;
+}
+
 bool
 term_color(FILE *out)
 {
 	const char *no = getenv("NO_COLOR");
-	const char *term = getenv("TERM");
 
 	if (color_mode != TERM_COLOR_AUTO)
 		return color_mode == TERM_COLOR_ALWAYS;
 	if (no != NULL && *no != '\0')
 		return false;
-	if (term == NULL || strcmp(term, "dumb") == 0)
+	if (is_dumb())
 		return false;
 	return isatty(fileno(out)) == 1;
 }
@@ -53,7 +61,7 @@ term_unicode(void)
 void
 term_progress(const char *label, size_t done, size_t total)
 {
-	if (isatty(STDERR_FILENO) != 1)
+	if (isatty(STDERR_FILENO) != 1 || is_dumb())
 		return;
 	if (done < total)
 		fprintf(stderr, "\r\033[K%s %zu of %zu", label, done + 1,

@@ -24,9 +24,9 @@ size_t term_width(FILE *out, size_t fallback);
 bool term_unicode(void);
 
 /*
- * One line on stderr that overwrites itself, only on a terminal: "label 3 of
- * 9" when done is 2, the number of steps that are behind; done == total
- * removes it.
+ * One line on stderr that overwrites itself, only on a terminal that is not
+ * dumb: "label 3 of 9" when done is 2, the number of steps that are behind;
+ * done == total removes it.
  */
 void term_progress(const char *label, size_t done, size_t total);
 
