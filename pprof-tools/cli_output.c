@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli.h"
 
@@ -100,6 +101,18 @@ cli_output(const struct cli_args *args, FILE **out)
 		return EXIT_INPUT;
 	}
 	return EXIT_FINE;
+}
+
+int
+cli_output_binary(const struct cli_args *args, FILE **out)
+{
+	int status = cli_output(args, out);
+
+	if (status != EXIT_FINE || *out != stdout ||
+	    isatty(STDOUT_FILENO) != 1)
+		return status;
+	return cli_usage_error(args, "standard output is a terminal, and what "
+	    "would be written is binary; name a file with --output");
 }
 
 /*

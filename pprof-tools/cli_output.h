@@ -18,10 +18,12 @@ const char *cli_format(const struct cli_args *args);
 
 /*
  * Where the view goes: --output's file, or stdout. cli_output_close flushes,
- * closes and reports a failed write (a full disk). Both return a status; a
+ * closes and reports a failed write (a full disk). All return a status; a
  * reader of the pipe that went away (head) is no error.
  */
 int cli_output(const struct cli_args *args, FILE **out);
+/* The same of what is no text: a terminal, which it could upset, is refused. */
+int cli_output_binary(const struct cli_args *args, FILE **out);
 int cli_output_close(const struct cli_args *args, FILE *file);
 
 /*

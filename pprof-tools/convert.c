@@ -312,7 +312,8 @@ run(const struct cli_args *args)
 
 	if (status != EXIT_FINE)
 		return status;
-	status = cli_output(args, &out);
+	status = (strcmp(cli_format(args), "pb") == 0 ? cli_output_binary :
+	    cli_output)(args, &out);
 	if (status == EXIT_FINE) {
 		status = print(args, &view, out);
 		closed = cli_output_close(args, out);

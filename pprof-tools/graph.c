@@ -433,7 +433,9 @@ static int
 write_graph(const struct cli_args *args, struct drawing *d)
 {
 	FILE *out;
-	int status = cli_output(args, &out), closed;
+	bool binary = cli_word_in("png pdf", cli_format(args));
+	int status = (binary ? cli_output_binary : cli_output)(args, &out);
+	int closed;
 
 	if (status != EXIT_FINE)
 		return status;

@@ -21,7 +21,7 @@ run(const struct cli_args *args)
 
 	if (status != EXIT_FINE)
 		return status;
-	status = cli_output(args, &out);
+	status = cli_output_binary(args, &out);
 	if (status == EXIT_FINE) {
 		/* A failed write is reported when the output is closed. */
 		write_pprof(view.model, out, true);

@@ -4,6 +4,8 @@
  */
 #include "command.h"
 
+#include <fcntl.h>
+#include <pty.h>
 #include <stdint.h>
 
 #include "commands.h"
@@ -316,6 +318,65 @@ test_output_that_cannot_be_written(void **state)
 	    "/nowhere/x.pb");
 }
 
+/* The status of a command whose standard output is a terminal. */
+static int
+status_on_terminal(const struct cli_command *command, char *line)
+{
+	char *argv[16] = { (char *)command->name };
+	struct cli_args args;
+	int argc = 1, master, slave, saved, saved_err, status;
+	FILE *tty, *err = tmpfile();
+	char *text;
+
+	while ((argv[argc] = strsep(&line, " ")) != NULL)
+		argc++;
+	assert_int_equal(openpty(&master, &slave, NULL, NULL, NULL), 0);
+	tty = fdopen(slave, "r+");
+	saved = redirect(1, tty);
+	saved_err = redirect(2, err);
+	status = cli_parse(command, argc, argv, &args);
+	if (status == EXIT_FINE) {
+		status = command->run(&args);
+		cli_free(&args);
+	}
+	restore(1, saved);
+	restore(2, saved_err);
+	text = file_text(err);
+	assert_true(status != EXIT_USAGE || strstr(text, "is binary; name a "
+	    "file with --output") != NULL);
+	free(text);
+	fclose(err);
+	fclose(tty);
+	close(master);
+	return status;
+}
+
+static void
+test_nothing_binary_goes_to_a_terminal(void **state)
+{
+	const struct {
+		const struct cli_command *command;
+		const char *line;
+		int status;
+	} cases[] = {
+		{ &cmd_merge, "server.pb later.pb", EXIT_USAGE },
+		{ &cmd_convert, "server.pb", EXIT_USAGE },
+		{ &cmd_convert, "-f folded server.pb", EXIT_FINE },
+		{ &cmd_convert, "-o merged.pb server.pb", EXIT_FINE },
+		{ &cmd_graph, "-f png server.pb", EXIT_USAGE },
+		{ &cmd_graph, "-f pdf server.pb", EXIT_USAGE },
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		char *line = strdup(cases[i].line);
+
+		assert_int_equal(status_on_terminal(cases[i].command, line),
+		    cases[i].status);
+		free(line);
+	}
+	unlink("merged.pb");
+}
+
 int
 main(void)
 {
@@ -335,6 +396,7 @@ main(void)
 		cmocka_unit_test(
 		    test_a_wrong_way_to_sum_is_told_the_right_ones),
 		cmocka_unit_test(test_output_that_cannot_be_written),
+		cmocka_unit_test(test_nothing_binary_goes_to_a_terminal),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
