@@ -424,6 +424,40 @@ elf_has_symbols(struct elf_file *elf)
 	return elf->nfunctions > 0;
 }
 
+static bool
+table_defines(const struct elf_file *elf, const Elf64_Shdr *table,
+    const char *want)
+{
+	const unsigned char *bytes = at(elf, table->sh_offset, table->sh_size);
+	Elf64_Shdr names;
+
+	if (bytes == NULL || !section(elf, table->sh_link, &names))
+		return false;
+	for (uint64_t i = 0; i < table->sh_size / sizeof(Elf64_Sym); i++) {
+		const char *name;
+		Elf64_Sym symbol;
+
+		memcpy(&symbol, bytes + i * sizeof symbol, sizeof symbol);
+		name = name_in(elf, &names, symbol.st_name);
+		if (symbol.st_shndx != SHN_UNDEF && name != NULL &&
+		    strcmp(name, want) == 0)
+			return true;
+	}
+	return false;
+}
+
+bool
+elf_exports(const struct elf_file *elf, const char *name)
+{
+	Elf64_Shdr header;
+
+	for (unsigned i = 0; section(elf, i, &header); i++)
+		if (header.sh_type == SHT_DYNSYM &&
+		    table_defines(elf, &header, name))
+			return true;
+	return false;
+}
+
 /* How many functions start at or before an address. */
 static size_t
 functions_upto(const struct elf_file *elf, uint64_t vaddr)

@@ -25,6 +25,9 @@ const char *elf_build_id(const struct elf_file *elf);
 bool elf_has_dwarf(const struct elf_file *elf);
 bool elf_has_symbols(struct elf_file *elf);
 
+/* Does it define a symbol of that name for programs that load it? */
+bool elf_exports(const struct elf_file *elf, const char *name);
+
 /* True if that file offset lies in a segment; *vaddr is where. */
 bool elf_vaddr(const struct elf_file *elf, uint64_t offset, uint64_t *vaddr);
 

@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "commands.h"
+#include "library.h"
 #include "xalloc.h"
 
 enum { STATUS_NOT_EXECUTABLE = 126, STATUS_NOT_FOUND = 127 };	/* as sh */
@@ -400,63 +401,6 @@ make_conf(const struct cli_args *args, struct conf *conf)
 	return status;
 }
 
-/* --- the library ----------------------------------------------------------*/
-
-static const char *const library_dirs[] = {
-	"../lib", "../lib64",
-#ifdef __x86_64__
-	"../lib/x86_64-linux-gnu",
-#else
-	"../lib/aarch64-linux-gnu",
-#endif
-	".",
-};
-
-/* Beside this program, in the build tree or where it was installed to. */
-static bool
-find_beside(char *path)
-{
-	char self[PATH_MAX], file[PATH_MAX + 64];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
-
-	if (n <= 0)
-		return false;
-	self[n] = '\0';
-	*strrchr(self, '/') = '\0';
-	for (size_t i = 0; i < sizeof library_dirs / sizeof *library_dirs;
-	    i++) {
-		snprintf(file, sizeof file, "%s/%s/libstrata.so.1", self,
-		    library_dirs[i]);
-		if (realpath(file, path) != NULL)
-			return true;
-	}
-	return realpath(STRATA_LIBDIR "/libstrata.so.1", path) != NULL;
-}
-
-static int
-find_library(const struct cli_args *args, char *path)
-{
-	const char *given = cli_value(args, "library");
-
-	if (given == NULL)
-		given = getenv("STRATA_LIBRARY");
-	if (given != NULL && realpath(given, path) == NULL) {
-		cli_error(args, "%s: %s", given, strerror(errno));
-		return EXIT_INPUT;
-	}
-	if (given == NULL && !find_beside(path)) {
-		cli_error(args, "libstrata.so.1 is not beside this program; "
-		    "name it by --library or STRATA_LIBRARY");
-		return EXIT_INPUT;
-	}
-	if (strpbrk(path, ": ") != NULL) {
-		cli_error(args, "%s: the loader cannot preload from a path "
-		    "with a blank or a colon", path);
-		return EXIT_INPUT;
-	}
-	return EXIT_FINE;
-}
-
 /* --- running --------------------------------------------------------------*/
 
 static int
@@ -519,7 +463,7 @@ run(const struct cli_args *args)
 
 	status = make_conf(args, &conf);
 	if (status == EXIT_FINE)
-		status = find_library(args, library);
+		status = library_find(args, library);
 	if (status == EXIT_FINE) {
 		obstacle = run_inspect(args->operands[0], path);
 		status = obstacle == RUN_LOADABLE ?

@@ -40,7 +40,23 @@ test_conf_is_joined_without_empty_parts(void **state)
 	free(joined);
 }
 
-/* What --dry-run prints, with any file as the library. */
+/* What stands in for libstrata.so.1: never loaded. */
+static const char strata_stub[] = "char strata_version, malloc;";
+static const char prefixed_stub[] = "char strata_version, st_malloc;";
+static const char other_stub[] = "char malloc, mallocx;";
+
+static void
+make_library(const char *source)
+{
+	FILE *cc = popen("cc -fno-builtin -shared -fPIC -o run_lib.so -xc -",
+	    "w");
+
+	assert_non_null(cc);
+	fputs(source, cc);
+	assert_int_equal(pclose(cc), 0);
+}
+
+/* What --dry-run prints, with a stub as the library. */
 static struct output
 dry_run(const char *line)
 {
@@ -49,7 +65,7 @@ dry_run(const char *line)
 
 	unsetenv("LD_PRELOAD");
 	unsetenv("STRATA_NO_CHILDREN");
-	snprintf(full, sizeof full, "-n --library /bin/sh %s", line);
+	snprintf(full, sizeof full, "-n --library run_lib.so %s", line);
 	output = command_run(&cmd_run, full);
 	unsetenv("LD_PRELOAD");
 	unsetenv("MALLOC_CONF");
@@ -161,6 +177,34 @@ test_a_missing_library_is_named(void **state)
 	output_free(&output);
 }
 
+static void
+assert_library_refused(const char *library, const char *why)
+{
+	char line[64];
+	struct output output;
+
+	snprintf(line, sizeof line, "-n --library %s sh", library);
+	output = command_run(&cmd_run, line);
+	assert_int_equal(output.status, EXIT_INPUT);
+	assert_string_equal(output.out, "");
+	if (strstr(output.err, library) == NULL ||
+	    strstr(output.err, why) == NULL)
+		fail_msg("'%s' is not in '%s'", why, output.err);
+	output_free(&output);
+}
+
+/* The loader would say a word and start the program without it. */
+static void
+test_what_is_not_stratas_library_is_refused(void **state)
+{
+	assert_library_refused("/etc/passwd", "no shared library");
+	make_library(other_stub);
+	assert_library_refused("run_lib.so", "not Strata's");
+	make_library(prefixed_stub);
+	assert_library_refused("run_lib.so", "--with-prefix=st_");
+	make_library(strata_stub);
+}
+
 /* --- what kind of program it is -------------------------------------------*/
 
 static void
@@ -231,7 +275,7 @@ test_static_programs_are_refused_clearly(void **state)
 
 	assert_true(compiled("-static"));
 	assert_inspected("./run_prog", RUN_STATIC);
-	output = command_run(&cmd_run, "--library /bin/sh ./run_prog");
+	output = command_run(&cmd_run, "--library run_lib.so ./run_prog");
 	assert_int_equal(output.status, EXIT_INPUT);
 	assert_non_null(strstr(output.err, "statically linked"));
 	assert_non_null(strstr(output.err, "libstrata.a"));
@@ -266,8 +310,16 @@ test_a_broken_program_does_not_break_the_look(void **state)
 }
 
 static int
+setup(void **state)
+{
+	make_library(strata_stub);
+	return 0;
+}
+
+static int
 teardown(void **state)
 {
+	unlink("run_lib.so");
 	unlink("run_prog");
 	unlink("run_prog.c");
 	unlink("run_prog.log");
@@ -286,6 +338,7 @@ main(void)
 		cmocka_unit_test(test_figures_are_checked),
 		cmocka_unit_test(test_an_empty_value_is_refused),
 		cmocka_unit_test(test_a_missing_library_is_named),
+		cmocka_unit_test(test_what_is_not_stratas_library_is_refused),
 		cmocka_unit_test(test_ordinary_programs_can_be_preloaded),
 		cmocka_unit_test(
 		    test_scripts_are_followed_to_their_interpreter),
@@ -295,5 +348,5 @@ main(void)
 		    test_a_broken_program_does_not_break_the_look),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, teardown);
+	return cmocka_run_group_tests(tests, setup, teardown);
 }
