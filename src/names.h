@@ -5,7 +5,8 @@
  * replace the malloc of the process they run in, malloc is called st_malloc,
  * and so on. A file that defines or calls a public function includes this
  * header, after all system headers, and writes the plain name. strata_* and
- * the tests' own st_* spelling stay as they are.
+ * the tests' own st_* spelling stay as they are. The header that is installed
+ * is renamed by prefix.sed.
  *
  * Layer 0: it includes no other header of ours but the public one.
  */

@@ -2,10 +2,10 @@
  * strata.h - the public interface of Strata, a malloc whose heap profiler and
  * leak detector are part of the allocator.
  *
- * The functions without a prefix are jemalloc's, with jemalloc's meaning: a
- * program compiled against its header runs unchanged. What only Strata has is
- * called strata_* . strata(3) is the manual of all of them; strata.conf(5)
- * that of MALLOC_CONF and of the mallctl names.
+ * What only Strata has is called strata_*; the other functions are jemalloc's,
+ * with jemalloc's meaning: a program compiled against its header runs
+ * unchanged. strata(3) is the manual of all of them; strata.conf(5) that of
+ * MALLOC_CONF and of the mallctl names.
  *
  * Unless said otherwise every function is thread-safe, none is
  * async-signal-safe, sizes are in bytes, and a call that cannot get memory

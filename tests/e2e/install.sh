@@ -1,7 +1,8 @@
 #!/bin/sh
 # install.sh - what is installed can be used: header, pkg-config file, both
 # libraries, command and manuals; uninstall leaves nothing; the sources build
-# in another folder, from the distribution if there is one.
+# in another folder, from the distribution if there is one. Built with a prefix
+# the library and its header have it.
 
 . "${0%/*}/lib.sh"
 
@@ -99,4 +100,58 @@ check "make there" make_in . lib/libstrata.so.1
 check "what it made works" env LD_PRELOAD="$tmp/out/lib/libstrata.so.1" true
 check_eq "nothing was written into the sources" "" \
 	"$(find ../source \( -name '*.o' -o -name config.h \))"
+
+# --- with the prefix st_ -----------------------------------------------------
+
+mkdir ../prefixed && cd ../prefixed || exit 1
+check "configure with the prefix st_" ../source/configure CFLAGS=-O0 \
+	--prefix="$tmp/st" --with-prefix=st_ --enable-jemalloc-header \
+	--disable-prof --disable-tools
+check "make install of it" make_in . install
+PKG_CONFIG_PATH=$tmp/st/lib/pkgconfig
+unset PKG_CONFIG_SYSROOT_DIR
+cat >uses.c <<'END'
+#include <jemalloc/jemalloc.h>
+#include <stdlib.h>
+static const char mallocx[] = "the program's own";
+int
+main(void)
+{
+	const char *version = NULL;
+	size_t size = sizeof version;
+	char *own = (char *)malloc(100);
+	char *block = (char *)st_realloc(st_malloc(10), 1000);
+
+	if (block == NULL || st_malloc_usable_size(block) < 1000 ||
+	    st_malloc_usable_size(own) != 0 || mallocx[0] != 't')
+		return 1;
+	st_free(block);
+	st_dallocx(st_mallocx(1000, MALLOCX_ZERO), 0);
+	free(own);
+	return st_mallctl("version", &version, &size, NULL, 0);
+}
+END
+# shellcheck disable=SC2086,SC2046
+check "a program of st_ names compiles and links" \
+	cc $flags -o uses uses.c $(pkg-config --cflags --libs strata)
+check "it runs" env LD_LIBRARY_PATH="$tmp/st/lib" ./uses
+cp uses.c uses.cc
+# shellcheck disable=SC2086,SC2046
+check "the header is C++, too" \
+	c++ $flags -o uses-cc uses.cc $(pkg-config --cflags --libs strata)
+# shellcheck disable=SC2086,SC2046
+check "it links statically" cc $flags -static -o uses-static uses.c \
+	$(pkg-config --cflags --static --libs strata)
+check "it runs" ./uses-static
+# Those of C++ and of libc's inner names are nobody's to call.
+nm -D --defined-only "$tmp/st/lib/libstrata.so.1" |
+	sed -n 's/.* \(st_[a-z].*\)/\1/p' | grep -v '^st_dl' |
+	while read -r name; do
+		grep -q "[ *]$name[(;)]" "$tmp/st/include/strata/strata.h" ||
+			echo "$name"
+	done >undeclared
+check_eq "the header declares all of them" "" "$(cat undeclared)"
+STRATA_LIBRARY=$tmp/st/lib/libstrata.so.1 "$STRATA" run true 2>err
+check_eq "strata run does not preload it" 3 $?
+check "and says why" grep -q 'with-prefix=st_' err
 finish
