@@ -168,7 +168,7 @@ const char *
 cli_nearest(const char *word, const char *const *names, size_t count)
 {
 	const char *nearest = NULL;
-	size_t best = strlen(word) / 3 + 1;	/* one typo in three letters */
+	size_t best = (strlen(word) + 2) / 3;	/* one typo in three letters */
 
 	for (size_t i = 0; i < count; i++) {
 		size_t d = distance(word, names[i]);

@@ -254,6 +254,7 @@ test_the_nearest_word(void **state)
 	assert_string_equal(cli_nearest("liftimes", names, 4), "lifetimes");
 	assert_string_equal(cli_nearest("rnu", names, 4), "run");
 	assert_string_equal(cli_nearest("mreg", names, 4), "merge");
+	assert_null(cli_nearest("fur", names, 4));	/* a third is run's */
 	assert_null(cli_nearest("graphviz", names, 4));
 	assert_null(cli_nearest("", names, 4));
 	assert_null(cli_nearest("a-word-that-is-longer-than-any-name-here",

@@ -638,6 +638,20 @@ test_misspelt_options_are_named(void **state)
 }
 
 static void
+test_only_a_near_spelling_is_suggested(void **state)
+{
+	struct tune_report *report;
+	struct world w;
+
+	world_init(&w);
+	set_option(&w, "env_var", "foo:bar");
+	set_option(&w, "log", "");
+	report = judge(&w.file, NULL);
+	assert_string_equal(find(report, "misspelt")->change, "drop foo");
+	tune_report_free(report);
+}
+
+static void
 test_values_that_are_not_in_force_are_named(void **state)
 {
 	const struct tune_finding *finding;
@@ -990,6 +1004,7 @@ main(void)
 		cmocka_unit_test(
 		    test_the_more_severe_finding_has_the_option),
 		cmocka_unit_test(test_misspelt_options_are_named),
+		cmocka_unit_test(test_only_a_near_spelling_is_suggested),
 		cmocka_unit_test(
 		    test_values_that_are_not_in_force_are_named),
 		cmocka_unit_test(test_wrong_locks_of_jemalloc_are_said),
