@@ -79,6 +79,7 @@ struct tune_input {
 	/* worked out: */
 	double threads;			/* that have an arena; 0 unknown */
 	double automatic;		/* arenas that threads are dealt to */
+	double processors;		/* infinite if unknown */
 };
 
 enum tune_severity { TUNE_LOW, TUNE_MEDIUM, TUNE_HIGH };
@@ -212,6 +213,9 @@ double tune_option(const struct tune_input *in, const char *name,
  */
 bool tune_worth(const struct tune_input *in, double ns,
     struct tune_finding *finding);
+
+/* The processors that sparing ns would free: no more than there are. */
+double tune_gain(const struct tune_input *in, double ns);
 
 /* The same of bytes that need not be held, out of whole. */
 bool tune_worth_bytes(double bytes, double whole,

@@ -96,7 +96,7 @@ worth(const struct tune_input *in, const struct waiting *sum,
 	if (sum->waits < TUNE_LEAST_WAITS || share < TUNE_LEAST_WAITING)
 		return false;
 	finding->severity = share >= 0.1 ? TUNE_MEDIUM : TUNE_LOW;
-	finding->gain_cpu = sum->cpu_ns / (in->seconds * 1e9);
+	finding->gain_cpu = tune_gain(in, sum->cpu_ns);
 	return true;
 }
 
@@ -159,23 +159,29 @@ arenas_wanted(const struct tune_input *in, double threads)
 	return n > ARENAS_MAX ? ARENAS_MAX : n;
 }
 
-/* Threads that have left are not counted: as many as waited at a time. */
+/* The most threads that waited for one lock at a time. */
 static double
-threads_known(const struct tune_input *in, bool *guessed)
+most_waiting(const struct tune_input *in)
 {
 	const struct statsfile_arena *now = &in->file->merged;
 	double most = 0;
 
-	*guessed = in->threads <= 1;
-	if (!*guessed)
-		return in->threads;
 	for (size_t i = 0; i < now->nbins; i++)
 		most = fmax(most, (double)now->bins[i].lock.max_num_thds);
 	for (size_t i = 0; i < now->mutexes.n; i++)
 		if (strncmp(now->mutexes.items[i].name, "extents_", 8) == 0)
 			most = fmax(most, (double)
 			    now->mutexes.items[i].lock.max_num_thds);
-	return (most + 1) * in->automatic;
+	return most;
+}
+
+/* Threads that have left are not counted: those that waited, and the holder. */
+static double
+threads_known(const struct tune_input *in, bool *guessed)
+{
+	*guessed = in->threads <= 1;
+	return *guessed ? (most_waiting(in) + 1) * in->automatic :
+	    in->threads;
 }
 
 /* Most of the waiting is at one of many arenas. */
@@ -217,8 +223,15 @@ too_many(const struct tune_input *in, const struct waiting *sum,
 static void
 threads_figures(const struct tune_input *in, struct tune_finding *finding)
 {
-	tune_figure(finding, "threads", in->threads, "count",
-	    "stats.arenas.merged.nthreads");
+	bool guessed;
+
+	threads_known(in, &guessed);
+	tune_figure(finding, guessed ? "threads now" : "threads",
+	    in->threads, "count", "stats.arenas.merged.nthreads");
+	if (guessed)
+		tune_figure(finding, "waited for one lock at a time",
+		    most_waiting(in), "count", "stats.arenas.merged."
+		    "{bins[].mutex,mutexes.extents_*}.max_num_thds");
 	tune_figure(finding, "arenas", in->automatic, "count",
 	    "opt.narenas");
 }

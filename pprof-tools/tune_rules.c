@@ -111,11 +111,18 @@ severity_of(double share, double medium, double high)
 	    TUNE_LOW;
 }
 
+double
+tune_gain(const struct tune_input *in, double ns)
+{
+	return in->seconds > 0 ? fmin(ns / (in->seconds * 1e9),
+	    in->processors) : 0;
+}
+
 bool
 tune_worth(const struct tune_input *in, double ns,
     struct tune_finding *finding)
 {
-	double share = in->seconds > 0 ? ns / (in->seconds * 1e9) : 0;
+	double share = tune_gain(in, ns);
 
 	if (share < TUNE_LEAST_CPU || ns < TUNE_LEAST_NS)
 		return false;
@@ -262,6 +269,9 @@ tune_judge(const struct tune_input *in)
 
 		if (!rule->judge(in, &finding))
 			continue;
+		/* Its events cost less here than tune.h has it. */
+		if (finding.gain_cpu >= in->processors)
+			finding.confidence = TUNE_UNSURE;
 		report->findings = xgrow(report->findings, report->n,
 		    &report->capacity, sizeof *report->findings);
 		report->findings[report->n++] = finding;

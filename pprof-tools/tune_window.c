@@ -3,6 +3,7 @@
  * statistics object, less those of an earlier one of the same process.
  */
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -169,6 +170,7 @@ tune_input_init(struct tune_input *in, const struct statsfile *file,
 	for (size_t i = 0; i < file->n; i++)
 		in->arenas[i] = arena_minus(&file->arenas[i], before == NULL ?
 		    NULL : statsfile_arena(before, file->arenas[i].index));
+	in->processors = file->ncpus > 0 ? (double)file->ncpus : INFINITY;
 	in->threads = (double)file->merged.nthreads;
 	in->automatic = tune_option(in, "narenas", (double)file->narenas);
 	return 0;

@@ -373,6 +373,36 @@ test_nothing_wrong_no_finding(void **state)
 	tune_report_free(report);
 }
 
+/* By what one costs these events took 31.8 s, in ten. */
+static void
+test_no_more_processors_are_spared_than_there_are(void **state)
+{
+	const struct tune_finding *finding;
+	struct tune_report *report;
+	struct world w;
+
+	for (unsigned ncpus = 0; ncpus <= 4; ncpus += 2) {
+		world_init(&w);
+		purge_cost(&w, 318);
+		w.file.ncpus = ncpus;		/* 0: the file does not say */
+		report = judge(&w.file, NULL);
+		finding = find(report, "purge");
+		assert_non_null(strstr(finding->effect, ncpus == 2 ?
+		    "200.0% of one processor" : "318.0% of one processor"));
+		assert_true(finding->gain_cpu <= (ncpus == 2 ? 2.0 : 3.2));
+		assert_int_equal(finding->confidence, ncpus == 2 ?
+		    TUNE_UNSURE : TUNE_SURE);
+		tune_report_free(report);
+		world_init(&w);
+		sleeping(&w, 318);
+		w.file.ncpus = ncpus;
+		report = judge(&w.file, NULL);
+		finding = find(report, "arenas");
+		assert_true(finding->gain_cpu <= (ncpus == 2 ? 2.0 : 3.2));
+		tune_report_free(report);
+	}
+}
+
 /* The same rates for a hundredth of a second are not worth a setting. */
 static void
 test_a_short_program_gets_no_advice(void **state)
@@ -443,6 +473,11 @@ test_threads_that_left_are_guessed(void **state)
 	assert_non_null(finding);
 	assert_string_equal(value_of(finding, "narenas"), "4");
 	assert_non_null(strstr(finding->title, "at least 8 threads"));
+	assert_string_equal(finding->figures[0].name, "threads now");
+	assert_true(finding->figures[0].value == 0);
+	assert_string_equal(finding->figures[1].name,
+	    "waited for one lock at a time");
+	assert_true(finding->figures[1].value == 7);
 	tune_report_free(report);
 }
 
@@ -984,6 +1019,8 @@ main(void)
 		    test_each_rule_speaks_above_its_threshold_only),
 		cmocka_unit_test(test_every_rule_has_a_row_here),
 		cmocka_unit_test(test_nothing_wrong_no_finding),
+		cmocka_unit_test(
+		    test_no_more_processors_are_spared_than_there_are),
 		cmocka_unit_test(test_a_short_program_gets_no_advice),
 		cmocka_unit_test(
 		    test_few_threads_an_arena_need_no_more_arenas),
