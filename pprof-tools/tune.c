@@ -243,6 +243,17 @@ check_use(const struct cli_args *args, double interval)
 }
 
 static int
+list_rules(struct tune *tune)
+{
+	int status = cli_output(tune->args, &tune->out);
+
+	if (status != EXIT_FINE)
+		return status;
+	tune_print_rules(tune->out);
+	return cli_output_close(tune->args, tune->out);
+}
+
+static int
 run(const struct cli_args *args)
 {
 	struct tune tune = { .args = args, .timeout_ns = TIMEOUT_S * 1e9 };
@@ -252,10 +263,8 @@ run(const struct cli_args *args)
 		status = cli_duration(args, "interval", &tune.interval_ns);
 	if (status != EXIT_FINE)
 		return status;
-	if (cli_flag(args, "rules")) {
-		tune_print_rules(stdout);
-		return EXIT_FINE;
-	}
+	if (cli_flag(args, "rules"))
+		return list_rules(&tune);
 	status = check_use(args, tune.interval_ns);
 	if (status == EXIT_FINE)
 		status = work(&tune);

@@ -152,6 +152,8 @@ for c in top graph flame lifetimes merge convert; do
 done
 "$STRATA" top server.pb >/dev/full 2>err
 check_eq "a full standard output is reported" 3 $?
+"$STRATA" tune --rules >/dev/full 2>err
+check_eq "also of tune's rules" 3 $?
 "$STRATA" help top >/dev/full 2>err
 check_eq "also of help" 3 $?
 (
