@@ -13,6 +13,9 @@
 
 #include "target.h"
 
+/* How long every command waits for an answer, unless told otherwise. */
+enum { ASK_TIMEOUT_S = 30 };
+
 /* A path of the process, as it is reached from here. */
 enum { ASK_PATH = CTLPAGE_PATH + 32 };
 

@@ -499,6 +499,23 @@ cli_duration(const struct cli_args *args, const char *name, double *out)
 	    name, text);
 }
 
+int
+cli_seconds(const struct cli_args *args, const char *name, double min,
+    double *out)
+{
+	double ns = *out * 1e9;
+	int status = cli_duration(args, name, &ns);
+
+	if (status != EXIT_FINE || !cli_flag(args, name))
+		return status;
+	if (ns < min * 1e9 || ns > CLI_SECONDS_MAX * 1e9)
+		return cli_usage_error(args, "--%s: '%s' is not between %g "
+		    "and %.0f seconds", name, cli_value(args, name), min,
+		    CLI_SECONDS_MAX);
+	*out = ns / 1e9;
+	return EXIT_FINE;
+}
+
 enum { HELP_COLUMN = 30, HELP_WIDTH = 79 };
 
 /* One line of text from a column on, broken between words. */

@@ -113,6 +113,10 @@ int cli_real(const struct cli_args *args, const char *name, double min,
 /* "64k", "1.5MiB", "3 GB": bytes. "10s", "5 min", "200us": nanoseconds. */
 int cli_bytes(const struct cli_args *args, const char *name, double *out);
 int cli_duration(const struct cli_args *args, const char *name, double *out);
+/* The same in seconds, from min to CLI_SECONDS_MAX: what is waited for. */
+#define CLI_SECONDS_MAX	1e6
+int cli_seconds(const struct cli_args *args, const char *name, double min,
+    double *out);
 
 /* "strata top: ..." on stderr; with a newline. */
 void cli_error(const struct cli_args *args, const char *format, ...)

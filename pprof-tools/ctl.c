@@ -250,9 +250,9 @@ parse_operands(struct request *request, pid_t *pid)
 static int
 run(const struct cli_args *args)
 {
-	struct request request = { .args = args, .timeout_s = 30 };
+	struct request request = { .args = args, .timeout_s = ASK_TIMEOUT_S };
 	pid_t pid = 0;
-	int status = cli_real(args, "timeout", 0, 1e6, &request.timeout_s);
+	int status = cli_seconds(args, "timeout", 0, &request.timeout_s);
 
 	if (status == EXIT_FINE)
 		status = parse_operands(&request, &pid);
@@ -268,7 +268,7 @@ run(const struct cli_args *args)
 }
 
 static const struct cli_option options[] = {
-	{ 't', "timeout", "S", "give up after S seconds [30]" },
+	{ 't', "timeout", "TIME", "wait so long for the process [30s]" },
 	{ 0 }
 };
 

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "ask.h"
 #include "commands.h"
 #include "replace.h"
 #include "term.h"
@@ -311,9 +312,9 @@ parse_options(const struct cli_args *args, struct how *how)
 	int status = cli_number(args, "top", 0, 1000000, &how->top);
 
 	if (status == EXIT_FINE)
-		status = cli_real(args, "timeout", 0, 1e6, &how->timeout_s);
+		status = cli_seconds(args, "timeout", 0, &how->timeout_s);
 	if (status == EXIT_FINE)
-		status = cli_real(args, "watch", 0.001, 1e6, &how->watch_s);
+		status = cli_seconds(args, "watch", 0.001, &how->watch_s);
 	if (status == EXIT_FINE)
 		status = cli_number(args, "count", 1, LONG_MAX, &how->count);
 	if (status != EXIT_FINE)
@@ -330,7 +331,7 @@ static int
 run(const struct cli_args *args)
 {
 	struct statsfile_series series = { NULL, 0, 0 };
-	struct how how = { .top = 20, .timeout_s = 30 };
+	struct how how = { .top = 20, .timeout_s = ASK_TIMEOUT_S };
 	int status = parse_options(args, &how);
 
 	for (size_t i = 0; i < args->noperands && status == EXIT_FINE; i++)
@@ -355,9 +356,9 @@ static const struct cli_option options[] = {
 	{ 'm', "mutexes", NULL, "show the locks" },
 	{ 0, "label", "NAME=VALUE", "openmetrics, prom: a label of every "
 	    "metric" },
-	{ 'w', "watch", "S", "ask the process again every S seconds" },
+	{ 'w', "watch", "TIME", "ask the process again so often: 10s" },
 	{ 'c', "count", "N", "with --watch: N times, then end" },
-	{ 't', "timeout", "S", "wait S seconds for a process [30]" },
+	{ 't', "timeout", "TIME", "wait so long for a process [30s]" },
 	{ 0, NULL, NULL, NULL }
 };
 

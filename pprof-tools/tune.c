@@ -12,19 +12,18 @@
 #include <string.h>
 #include <time.h>
 
+#include "ask.h"
 #include "cli.h"
 #include "commands.h"
 #include "fields.h"
 #include "tune.h"
-
-enum { TIMEOUT_S = 10 };
 
 static const struct cli_option options[] = {
 	{ 'i', "interval", "TIME", "ask a process twice, so long apart, and "
 	    "judge the time between" },
 	{ 'r', "runs", NULL, "the two files are of two runs, even if they "
 	    "could be of one" },
-	{ 't', "timeout", "TIME", "wait so long for a process [10s]" },
+	{ 't', "timeout", "TIME", "wait so long for a process [30s]" },
 	{ 0, "rules", NULL, "list the rules and end" },
 	{ 0 }
 };
@@ -32,7 +31,7 @@ static const struct cli_option options[] = {
 struct tune {
 	const struct cli_args *args;
 	struct statsfile_series series;
-	double timeout_ns, interval_ns;
+	double timeout_s, interval_s;	/* interval_s 0: asked once */
 	struct tune_input now, then;	/* then: if there are two */
 	bool two, interval;		/* interval: of one process */
 	struct tune_report *report, *old;
@@ -44,16 +43,15 @@ struct tune {
 static int
 load(struct tune *tune, const char *operand)
 {
-	return statsfile_load(operand, tune->timeout_ns / 1e9,
-	    &tune->series);
+	return statsfile_load(operand, tune->timeout_s, &tune->series);
 }
 
 static void
-pause_ns(double ns)
+pause_for(double seconds)
 {
-	struct timespec t = { (time_t)(ns / 1e9),
-	    (long)(ns - 1e9 * (double)(time_t)(ns / 1e9)) };
+	struct timespec t = { .tv_sec = (time_t)seconds };
 
+	t.tv_nsec = (long)((seconds - (double)t.tv_sec) * 1e9);
 	while (nanosleep(&t, &t) != 0 && errno == EINTR)
 		;
 }
@@ -211,10 +209,10 @@ work(struct tune *tune)
 	if (status != EXIT_FINE)
 		return status;
 	last = tune->series.n - 1;
-	if (tune->interval_ns > 0)
-		pause_ns(tune->interval_ns);
-	if (tune->interval_ns > 0 || operand[1] != NULL)
-		status = load(tune, operand[tune->interval_ns > 0 ? 0 : 1]);
+	if (tune->interval_s > 0)
+		pause_for(tune->interval_s);
+	if (tune->interval_s > 0 || operand[1] != NULL)
+		status = load(tune, operand[tune->interval_s > 0 ? 0 : 1]);
 	if (status == EXIT_FINE)
 		status = make_inputs(tune, last);
 	if (status != EXIT_FINE)
@@ -228,13 +226,13 @@ work(struct tune *tune)
 
 /* Only a process can be asked twice; two files need no interval. */
 static int
-check_use(const struct cli_args *args, double interval)
+check_use(const struct cli_args *args)
 {
 	const char *operand = args->operands[0];
 
 	if (operand == NULL)
 		return cli_usage_error(args, "which statistics?");
-	if (interval <= 0)
+	if (!cli_flag(args, "interval"))
 		return EXIT_FINE;
 	if (args->operands[1] != NULL ||
 	    operand[strspn(operand, "0123456789")] != '\0')
@@ -256,16 +254,17 @@ list_rules(struct tune *tune)
 static int
 run(const struct cli_args *args)
 {
-	struct tune tune = { .args = args, .timeout_ns = TIMEOUT_S * 1e9 };
-	int status = cli_duration(args, "timeout", &tune.timeout_ns);
+	struct tune tune = { .args = args, .timeout_s = ASK_TIMEOUT_S };
+	int status = cli_seconds(args, "timeout", 0, &tune.timeout_s);
 
 	if (status == EXIT_FINE)
-		status = cli_duration(args, "interval", &tune.interval_ns);
+		status = cli_seconds(args, "interval", 0.001,
+		    &tune.interval_s);
 	if (status != EXIT_FINE)
 		return status;
 	if (cli_flag(args, "rules"))
 		return list_rules(&tune);
-	status = check_use(args, tune.interval_ns);
+	status = check_use(args);
 	if (status == EXIT_FINE)
 		status = work(&tune);
 	statsfile_series_free(&tune.series);

@@ -184,6 +184,14 @@ test_figures_out_of_range_are_refused(void **state)
 	assert_true(n == 5 && x == 5);
 	assert_int_equal(cli_duration(&args, "time", &x), EXIT_FINE);
 	assert_true(x == 2e9);
+	x = 5;
+	assert_int_equal(cli_seconds(&args, "time", 2.1, &x), EXIT_USAGE);
+	assert_true(x == 5);
+	assert_int_equal(cli_seconds(&args, "time", 0, &x), EXIT_FINE);
+	assert_true(x == 2);
+	cli_free(&args);
+	assert_int_equal(parse(&view, "--time 12d x", &args), EXIT_FINE);
+	assert_int_equal(cli_seconds(&args, "time", 0, &x), EXIT_USAGE);
 	cli_free(&args);
 	assert_int_equal(parse(&view, "-n 99999999999999999999 -r nan x",
 	    &args), EXIT_FINE);

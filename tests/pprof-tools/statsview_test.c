@@ -453,7 +453,7 @@ test_nonsense_is_refused(void **state)
 {
 	assert_refused("--watch 1 " SERIES, EXIT_USAGE, "one process");
 	assert_refused("--count 3 " SERIES, EXIT_USAGE, "needs --watch");
-	assert_refused("--watch x 1", EXIT_USAGE, "not a number");
+	assert_refused("--watch x 1", EXIT_USAGE, "not a time");
 	assert_refused("--top -1 " SERIES, EXIT_USAGE, "between");
 	assert_refused("--format png " SERIES, EXIT_USAGE, "unknown format");
 	assert_refused("-f csv --bins --large " SERIES, EXIT_USAGE,

@@ -1006,6 +1006,7 @@ test_wrong_use_and_bad_input(void **state)
 	assert_refused("", EXIT_USAGE);
 	assert_refused("--interval=1s tune_bad.json", EXIT_USAGE);
 	assert_refused("--interval=x 1", EXIT_USAGE);
+	assert_refused("--interval=0 1", EXIT_USAGE);
 	assert_refused("a b c", EXIT_USAGE);
 	assert_refused("no_such_file.json", EXIT_INPUT);
 	assert_refused("tune_bad.json no_such_file.json", EXIT_INPUT);
