@@ -279,9 +279,9 @@ const struct cli_command cmd_tune = {
 	    "(the letter J), or asks a process for them, and names what is "
 	    "wrong with the settings: the figures it rests on, the change to "
 	    "MALLOC_CONF or to the program, what that should bring and what "
-	    "it costs in memory. Says nothing if nothing is. Of two, shows "
-	    "what changed, and judges the time between them if they are of "
-	    "one process.",
+	    "it costs in memory. Says nothing if nothing is. Of two, or of a "
+	    "process asked twice, shows what changed in any case, and judges "
+	    "the time between them if they are of one process.",
 	.options = options,
 	.formats = "text json",
 	.groups = CLI_FORMAT | CLI_OUTPUT | CLI_COLOR,
