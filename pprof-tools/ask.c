@@ -133,6 +133,30 @@ not_offered(struct ask *ask, const char *name)
 	    ask->page.strata_version, (int)ask->target.pid, name);
 }
 
+/* What it answered is an error number; of a dump its page has more. */
+static int
+refused(struct ask *ask, enum ctlpage_verb verb, const char *name)
+{
+	const struct ctlpage *page = &ask->page;
+	int pid = (int)ask->target.pid, error = ask->ack.error;
+	bool writes = verb == CTL_DUMP || verb == CTL_STATS;
+
+	if (error == ENOSYS)
+		return not_offered(ask, name);
+	if (writes && page->prefix[0] == '\0')
+		return wrong(ask, "process %d has no prof_prefix to name the "
+		    "file by", pid);
+	if (verb == CTL_DUMP && page->last_error[0] != '\0')
+		return wrong(ask, "process %d could not dump: %s", pid,
+		    page->last_error);
+	if (writes)
+		return wrong(ask, "process %d could not write its %s to "
+		    "%s.*: %s", pid, verb == CTL_DUMP ? "profile" :
+		    "statistics", page->prefix, strerror(error));
+	return wrong(ask, "process %d could not serve '%s': %s", pid, name,
+	    strerror(error));
+}
+
 int
 ask_verb(struct ask *ask, enum ctlpage_verb verb, const char *name,
     double timeout_s)
@@ -144,12 +168,7 @@ ask_verb(struct ask *ask, enum ctlpage_verb verb, const char *name,
 	status = exchange(ask, verb, timeout_s);
 	if (status != EXIT_FINE || ask->ack.error == 0)
 		return status;
-	if (ask->ack.error == ENOSYS)
-		return not_offered(ask, name);
-	return wrong(ask, "process %d could not %s: %s",
-	    (int)ask->target.pid, name, verb == CTL_DUMP &&
-	    ask->page.last_error[0] != '\0' ? ask->page.last_error :
-	    strerror(ask->ack.error));
+	return refused(ask, verb, name);
 }
 
 void

@@ -243,6 +243,18 @@ start none.out prof:true,prof_signal:none,prof_prefix:"$tmp/n" \
 refused 'prof_signal:none' $pid "$pid"
 stop $pid
 
+start unnamed.out prof:true,prof_prefix: "$PROG/idle" pause
+for verb in dump stats; do
+	refused "an empty prof_prefix, $verb" $pid 'no prof_prefix' $verb
+done
+stop $pid
+
+: >file
+start lost.out prof:true,prof_prefix:"$tmp/file/x" "$PROG/idle" pause
+refused 'a prefix below a file' $pid \
+	"write its statistics to $tmp/file/x.*: Not a directory" stats
+stop $pid
+
 for bad in 4194303 99999999; do
 	"$STRATA" ctl $bad dump >bad.out 2>&1
 	check_eq "process $bad does not exist: exit status" 3 $?
