@@ -140,6 +140,23 @@ is_page_line(const char *line, uint64_t *start, uint64_t *end)
 	    strncmp(line + at, MAP_PREFIX, strlen(MAP_PREFIX)) == 0;
 }
 
+/* Its memory map may not be read. */
+static int
+not_permitted(struct target *target, int error)
+{
+	int pid = (int)target->pid;
+
+	if (geteuid() == 0)
+		return wrong(target, "not even root may look into process %d "
+		    "here: %s (it has capabilities that this root lacks, or a "
+		    "security module forbids it)", pid, strerror(error));
+	/* One that has changed its user, or has a file's capabilities. */
+	if (proc_same_user(target->pid))
+		return wrong(target, "only root may look into process %d",
+		    pid);
+	return wrong(target, "process %d belongs to another user", pid);
+}
+
 static int
 no_profiler(struct target *target, bool has_library)
 {
@@ -173,12 +190,7 @@ page_find(struct target *target)
 		return no_profiler(target, has_library);
 	if (error != EACCES && error != EPERM)
 		return wrong(target, "no process %d", (int)target->pid);
-	/* One that has changed its user, or has a file's capabilities. */
-	if (proc_same_user(target->pid))
-		return wrong(target, "only root may look into process %d",
-		    (int)target->pid);
-	return wrong(target, "process %d belongs to another user",
-	    (int)target->pid);
+	return not_permitted(target, error);
 }
 
 /* --- the page ------------------------------------------------------------ */

@@ -255,6 +255,12 @@ refused 'a prefix below a file' $pid \
 	"write its statistics to $tmp/file/x.*: Not a directory" stats
 stop $pid
 
+if [ "$(id -u)" = 0 ] && ! cat /proc/1/maps >/dev/null 2>&1; then
+	refused 'a process that root may not look into' 1 'not even root'
+else
+	skip 'a process that root may not look into: none here'
+fi
+
 for bad in 4194303 99999999; do
 	"$STRATA" ctl $bad dump >bad.out 2>&1
 	check_eq "process $bad does not exist: exit status" 3 $?
