@@ -2,11 +2,9 @@
  * ctl.c - `strata ctl PID VERB`: asks a running process for a dump, switches
  * its sampling, shows its state (ask.h).
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,17 +66,15 @@ files_collect(struct request *request)
 static const char *
 signal_text(const struct ctlpage *page, char *out, size_t size)
 {
-	const char *name = page->signal > 0 ? sigabbrev_np(page->signal) :
-	    NULL;
+	struct signal_name name;
 
+	target_signal_name(&name, page->signal);
 	if ((page->flags & CTLPAGE_TAKEN) != 0)
-		snprintf(out, size, "SIG%s is the program's own",
-		    name != NULL ? name : "USR2");
+		snprintf(out, size, "%s is the program's own", name.text);
 	else if ((page->flags & CTLPAGE_OURS) == 0)
 		snprintf(out, size, "none");
 	else
-		snprintf(out, size, "SIG%s (%d)", name != NULL ? name : "?",
-		    page->signal);
+		snprintf(out, size, "%s (%d)", name.text, page->signal);
 	return out;
 }
 
@@ -94,8 +90,8 @@ time_text(uint64_t ns, char *out, size_t size)
 	time_t seconds = (time_t)(ns / 1000000000);
 	struct tm tm;
 
-	if (localtime_r(&seconds, &tm) == NULL ||
-	    strftime(out, size, "%Y-%m-%d %H:%M:%S", &tm) == 0)
+	if (gmtime_r(&seconds, &tm) == NULL ||
+	    strftime(out, size, "%Y-%m-%d %H:%M:%S UTC", &tm) == 0)
 		snprintf(out, size, "?");
 }
 

@@ -352,12 +352,29 @@ target_deaf(const struct target *target, int signal)
 	return NULL;
 }
 
+const char *
+target_signal_name(struct signal_name *name, int signal)
+{
+	const char *abbreviation = sigabbrev_np(signal == 0 ? SIGUSR2 :
+	    signal);
+
+	if (abbreviation != NULL)
+		snprintf(name->text, sizeof name->text, "SIG%s",
+		    abbreviation);
+	else if (signal >= SIGRTMIN)
+		snprintf(name->text, sizeof name->text, "SIGRTMIN+%d",
+		    signal - SIGRTMIN);
+	else
+		snprintf(name->text, sizeof name->text, "signal %d", signal);
+	return name->text;
+}
+
 /* Is it still the program whose page we read, and the signal still ours? */
 static int
 signal_check(struct target *target, struct ctlpage *page)
 {
 	uint64_t address = target->address;
-	const char *name;
+	struct signal_name name;
 	int status = page_find(target);
 
 	if (status == EXIT_FINE && target->address != address)
@@ -366,24 +383,23 @@ signal_check(struct target *target, struct ctlpage *page)
 		status = target_read(target, page);
 	if (status != EXIT_FINE)
 		return status;
-	name = page->signal > 0 ? sigabbrev_np(page->signal) : NULL;
+	target_signal_name(&name, page->signal);
 	if ((page->flags & CTLPAGE_TAKEN) != 0)
-		return wrong(target, "process %d uses SIG%s itself; start it "
+		return wrong(target, "process %d uses %s itself; start it "
 		    "with prof_signal:<another signal>", (int)target->pid,
-		    name != NULL ? name : "USR2");
+		    name.text);
 	if ((page->flags & CTLPAGE_OURS) == 0)
 		return wrong(target, "process %d listens to no signal "
 		    "(prof_signal:none)", (int)target->pid);
 	if (!proc_signal(target->pid, "SigCgt", page->signal))
-		return wrong(target, "process %d no longer handles SIG%s",
-		    (int)target->pid, name != NULL ? name : "?");
+		return wrong(target, "process %d no longer handles %s",
+		    (int)target->pid, name.text);
 	/* Who blocks it may mean to read it: by signalfd or sigwait. */
 	for (int i = 0; proc_all_block(target->pid, page->signal); i++) {
 		if (i == BLOCKED_TRIES)
-			return wrong(target, "process %d blocks SIG%s in all "
+			return wrong(target, "process %d blocks %s in all "
 			    "its threads; start it with prof_signal:<another "
-			    "signal>", (int)target->pid,
-			    name != NULL ? name : "?");
+			    "signal>", (int)target->pid, name.text);
 		usleep(BLOCKED_WAIT_US);
 	}
 	return EXIT_FINE;

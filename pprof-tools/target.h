@@ -44,6 +44,12 @@ int target_signal(struct target *target, uint64_t value);
 /* Sleeps for at most ms; true if the process has ended. */
 bool target_wait(struct target *target, int ms);
 
+/* "SIGUSR2" or "SIGRTMIN+3", as prof_signal takes it; 0 is the default. */
+struct signal_name {
+	char text[32];
+};
+const char *target_signal_name(struct signal_name *name, int signal);
+
 /* Why it may not answer: "is stopped", "blocks the signal"; or NULL. */
 const char *target_deaf(const struct target *target, int signal);
 

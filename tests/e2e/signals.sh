@@ -243,6 +243,13 @@ start none.out prof:true,prof_signal:none,prof_prefix:"$tmp/n" \
 refused 'prof_signal:none' $pid "$pid"
 stop $pid
 
+start real.out prof:true,prof_signal:RTMIN+3 "$PROG/idle" pause
+"$STRATA" ctl $pid status >status.out
+check 'status names a real-time signal' grep -q SIGRTMIN+3 status.out
+check '... and the time in UTC, as profiles do' \
+	grep -q "^as of *$(date -u +%F) .* UTC$" status.out
+stop $pid
+
 start unnamed.out prof:true,prof_prefix: "$PROG/idle" pause
 for verb in dump stats; do
 	refused "an empty prof_prefix, $verb" $pid 'no prof_prefix' $verb
