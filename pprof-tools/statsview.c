@@ -136,6 +136,18 @@ find_arena(const struct statsfile *file, const char *name)
 	return statsfile_arena(file, index);
 }
 
+static void
+complain_arena(const struct statsview *view, const char *name)
+{
+	const char *source = view->last->source;
+
+	if (strcmp(name, "destroyed") == 0)
+		cli_error(view->args, "%s: no arena was destroyed, or letter d "
+		    "left them out", source);
+	else
+		cli_error(view->args, "%s: no arena '%s'", source, name);
+}
+
 static int
 choose(struct statsview *view)
 {
@@ -150,8 +162,7 @@ choose(struct statsview *view)
 	view->now = find_arena(view->last, arena);
 	view->before = find_arena(view->first, arena);
 	if (view->now == NULL) {
-		cli_error(view->args, "%s: no arena '%s'",
-		    view->last->source, arena);
+		complain_arena(view, arena);
 		return EXIT_INPUT;
 	}
 	if (view->before == NULL)	/* it was created meanwhile */

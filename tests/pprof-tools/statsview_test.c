@@ -443,6 +443,8 @@ test_bad_input_is_named(void **state)
 	assert_refused("/nonexistent", EXIT_INPUT, "cannot be opened");
 	assert_refused("999999999", EXIT_INPUT, "no process 999999999");
 	assert_refused("--arena 7 " SERIES, EXIT_INPUT, "no arena '7'");
+	assert_refused("--arena destroyed " SERIES, EXIT_INPUT,
+	    "no arena was destroyed");
 	assert_refused("--arena 00 " SERIES, EXIT_INPUT, "no arena '00'");
 	assert_refused("--arena 18446744073709551616 " SERIES, EXIT_INPUT,
 	    "no arena");
