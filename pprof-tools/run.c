@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -315,6 +316,36 @@ conf_add_number(struct conf *conf, const char *key, double value)
 	conf_add(conf, key, text);
 }
 
+/* All of s is a number, with no sign. */
+static bool
+is_number(const char *s, unsigned long *out)
+{
+	char *end;
+
+	*out = strtoul(s, &end, 0);
+	return *s >= '0' && *s <= '9' && *end == '\0';
+}
+
+/* What prof_signal takes: conf_signal in src/conf.c. */
+static bool
+is_signal(const char *text)
+{
+	static const char names[] = "none default HUP INT QUIT USR1 USR2 ALRM "
+	    "TERM URG VTALRM PROF WINCH IO PWR";
+	unsigned long n;
+
+	/* Those between 31 and SIGRTMIN are the C library's own. */
+	if (is_number(text, &n))
+		return n <= (unsigned long)SIGRTMAX && n != SIGKILL &&
+		    n != SIGSTOP && (n < 32 || n >= (unsigned long)SIGRTMIN);
+	if (strncmp(text, "SIG", 3) == 0)
+		text += 3;
+	if (strncmp(text, "RTMIN+", 6) == 0)
+		return is_number(text + 6, &n) &&
+		    n <= (unsigned long)(SIGRTMAX - SIGRTMIN);
+	return cli_word_in(names, text);
+}
+
 /* The options that are one pair each. */
 static int
 add_plain(const struct cli_args *args, struct conf *conf)
@@ -345,6 +376,10 @@ add_plain(const struct cli_args *args, struct conf *conf)
 			conf_add(conf, pairs[i].key,
 			    pairs[i].has_value ? value : "true");
 	}
+	if (cli_flag(args, "signal") && !is_signal(cli_value(args, "signal")))
+		return cli_usage_error(args, "--signal: '%s' is no signal that "
+		    "can be taken (as USR1, RTMIN+3 or none)",
+		    cli_value(args, "signal"));
 	if (cli_flag(args, "leak-error"))
 		conf_add(conf, "prof_leak", "true");
 	return EXIT_FINE;
@@ -382,6 +417,24 @@ add_figures(const struct cli_args *args, struct conf *conf)
 	return EXIT_FINE;
 }
 
+/* Without a profiler there is nothing that these could change. */
+static int
+check_no_prof(const struct cli_args *args)
+{
+	static const char *const names[] = { "lg-sample", "prefix",
+	    "interval", "interval-bytes", "final", "leak", "leak-error",
+	    "signal", "format" };
+
+	if (!cli_flag(args, "no-prof"))
+		return EXIT_FINE;
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+		if (cli_flag(args, names[i]))
+			return cli_usage_error(args, "--%s is for the "
+			    "profiler, which --no-prof leaves out", names[i]);
+	}
+	return EXIT_FINE;
+}
+
 static int
 make_conf(const struct cli_args *args, struct conf *conf)
 {
@@ -391,7 +444,9 @@ make_conf(const struct cli_args *args, struct conf *conf)
 	conf_add(conf, "prof", "true");
 	if (getenv("MALLOC_CONF") != NULL)
 		conf_add(conf, NULL, getenv("MALLOC_CONF"));
-	status = add_plain(args, conf);
+	status = check_no_prof(args);
+	if (status == EXIT_FINE)
+		status = add_plain(args, conf);
 	if (status == EXIT_FINE)
 		status = add_figures(args, conf);
 	for (size_t i = 0; (more = cli_next_value(args, "conf", &i)) != NULL;)

@@ -148,6 +148,70 @@ test_figures_are_checked(void **state)
 	}
 }
 
+static void
+assert_signal(const char *name)
+{
+	char line[64], conf[64];
+
+	snprintf(line, sizeof line, "--signal %s sh", name);
+	snprintf(conf, sizeof conf, "prof:true,prof_signal:%s", name);
+	assert_conf(line, conf);
+}
+
+/* Its names are those of the library's own list. */
+static void
+test_signals_are_those_that_the_library_takes(void **state)
+{
+	static const char *const good[] = { "0", "10", "SIGUSR1", "RTMIN+3",
+	    "SIGRTMIN+0", "64" };
+	static const char *const bad[] = { "FOO", "99", "9", "19", "32", "-1",
+	    "KILL", "RTMIN+99", "RTMIN+", "SIG", "10x" };
+	char line[64], path[1024], *source, *name, *end;
+
+	for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
+		assert_signal(good[i]);
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+		struct output output;
+
+		snprintf(line, sizeof line, "--signal %s sh", bad[i]);
+		output = dry_run(line);
+		if (output.status != EXIT_USAGE)
+			fail_msg("--signal %s is taken", bad[i]);
+		output_free(&output);
+	}
+	source_path(path, sizeof path, "src/conf.c");
+	source = file_read(path);
+	name = strstr(source, "conf_signals[] = {");
+	assert_non_null(name);
+	*strstr(name, "};") = '\0';
+	for (; (name = strchr(name, '"')) != NULL; name = end + 1) {
+		end = strchr(++name, '"');
+		*end = '\0';
+		assert_signal(name);
+	}
+	free(source);
+}
+
+static void
+test_options_of_the_profiler_need_one(void **state)
+{
+	static const char *const options[] = { "-l 12", "-p x", "-i 5s",
+	    "--interval-bytes 1M", "--final", "--leak", "--leak-error",
+	    "--signal USR1", "-f both" };
+
+	for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) {
+		struct output output;
+		char line[64];
+
+		snprintf(line, sizeof line, "--no-prof %s sh", options[i]);
+		output = dry_run(line);
+		if (output.status != EXIT_USAGE)
+			fail_msg("%s is taken", line);
+		assert_non_null(strstr(output.err, "--no-prof"));
+		output_free(&output);
+	}
+}
+
 /* An empty shell variable is no "true". */
 static void
 test_an_empty_value_is_refused(void **state)
@@ -336,6 +400,9 @@ main(void)
 		cmocka_unit_test(test_the_users_conf_stays_and_options_win),
 		cmocka_unit_test(test_what_is_there_stays_preloaded),
 		cmocka_unit_test(test_figures_are_checked),
+		cmocka_unit_test(
+		    test_signals_are_those_that_the_library_takes),
+		cmocka_unit_test(test_options_of_the_profiler_need_one),
 		cmocka_unit_test(test_an_empty_value_is_refused),
 		cmocka_unit_test(test_a_missing_library_is_named),
 		cmocka_unit_test(test_what_is_not_stratas_library_is_refused),
