@@ -235,7 +235,8 @@ run_obstacle_text(enum run_obstacle obstacle)
 		return "not an executable program";
 	case RUN_STATIC:
 		return "is statically linked, so that nothing can be "
-		    "preloaded; link it with libstrata.a instead";
+		    "preloaded; link it with libstrata.a, or if it is, start "
+		    "it without 'strata run', with MALLOC_CONF=prof:true";
 	case RUN_OTHER_LOADER:
 		return "is for another machine or another C library than "
 		    "libstrata, so that it cannot be preloaded";

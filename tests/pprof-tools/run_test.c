@@ -343,6 +343,7 @@ test_static_programs_are_refused_clearly(void **state)
 	assert_int_equal(output.status, EXIT_INPUT);
 	assert_non_null(strstr(output.err, "statically linked"));
 	assert_non_null(strstr(output.err, "libstrata.a"));
+	assert_non_null(strstr(output.err, "MALLOC_CONF=prof:true"));
 	output_free(&output);
 }
 
