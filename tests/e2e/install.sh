@@ -63,6 +63,12 @@ version=$(./uses-static)
 check_eq "both have one version" "$version" \
 	"$(LD_LIBRARY_PATH=$libdir ./uses)"
 
+cp uses.c prog.c
+sed -n 's/\\-/-/g; s/^\.I \(cc .*prog\.c\)/\1/p' \
+	"$dest"/usr/local/share/man/man3/strata.3 >linking
+check_eq "the manual has two lines to link by" 2 "$(wc -l <linking)"
+check "they compile a program that includes the header" sh -e linking
+
 { echo '#include <jemalloc/jemalloc.h>'; sed 1d uses.c; } >je.c
 # shellcheck disable=SC2086,SC2046
 check "a program for jemalloc's header compiles" \
