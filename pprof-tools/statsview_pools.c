@@ -25,20 +25,27 @@ print_arena(const struct statsview *view, const struct statsfile_pool *pool,
 	    (double)arena->active));
 }
 
+static const char *
+plural(uint64_t n)
+{
+	return n == 1 ? "" : "s";
+}
+
 static void
 print_pool(const struct statsview *view, const struct statsfile_pool *pool)
 {
 	struct unit age, survivors, resident, released;
 
 	fprintf(view->out, "pool %u: generation %" PRIu64 ", begun %s ago; "
-	    "%" PRIu64 " rotations, %" PRIu64 " arenas\n", pool->number,
+	    "%" PRIu64 " rotation%s, %" PRIu64 " arena%s\n", pool->number,
 	    pool->generation, unit_duration(&age,
-	    (double)pool->rotation_age_ns), pool->rotations, pool->narenas);
+	    (double)pool->rotation_age_ns), pool->rotations,
+	    plural(pool->rotations), pool->narenas, plural(pool->narenas));
 	fprintf(view->out, "  resident %s, survivors %s, released %s, "
-	    "arenas emptied %" PRIu64 " times\n", unit_bytes(&resident,
+	    "arenas emptied %" PRIu64 " time%s\n", unit_bytes(&resident,
 	    (double)pool->resident), unit_bytes(&survivors,
 	    (double)pool->survivors), unit_bytes(&released,
-	    (double)pool->released), pool->releases);
+	    (double)pool->released), pool->releases, plural(pool->releases));
 	for (size_t i = 0; i < pool->narenas_read; i++)
 		print_arena(view, pool, &pool->arenas[i]);
 }

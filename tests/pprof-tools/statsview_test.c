@@ -253,6 +253,10 @@ test_pools_name_their_survivors(void **state)
 	    "strata_pool_rotation_age_seconds{pool=\"3\"} 2.500000000\n");
 	assert_shows("-f prom statsview_test.1",
 	    "strata_pool_arena_releases_total{pool=\"3\",arena=\"9\"} 4\n");
+	write_pools("{\"0\":{\"generation\":2,\"rotations\":1,"
+	    "\"narenas\":1,\"releases\":1,\"arenas\":[]}}");
+	assert_shows("statsview_test.1", "; 1 rotation, 1 arena\n");
+	assert_shows("statsview_test.1", "arenas emptied 1 time\n");
 	unlink("statsview_test.1");
 }
 
