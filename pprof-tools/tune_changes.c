@@ -203,6 +203,13 @@ percent_text(double then, double now, struct unit *out)
 	return out->text;
 }
 
+/* An empty text is seen. */
+static const char *
+option_text(const char *value)
+{
+	return *value == '\0' ? "\"\"" : value;
+}
+
 static void
 print_options(const struct tune_input *then, const struct tune_input *now,
     FILE *out)
@@ -214,7 +221,7 @@ print_options(const struct tune_input *then, const struct tune_input *now,
 
 		if (old != NULL && strcmp(old, option->value) != 0)
 			fprintf(out, "opt.%s: %s, now %s\n", option->name,
-			    old, option->value);
+			    option_text(old), option_text(option->value));
 	}
 }
 

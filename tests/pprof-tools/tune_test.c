@@ -705,6 +705,31 @@ test_values_that_are_not_in_force_are_named(void **state)
 	tune_report_free(report);
 }
 
+static void
+test_an_option_that_was_empty_is_shown(void **state)
+{
+	struct tune_input then, now;
+	struct world old, new;
+	FILE *out = tmpfile();
+	const char *why;
+	char *text;
+
+	world_init(&old);
+	world_init(&new);
+	set_option(&old, "stats_interval_opts", "");
+	set_option(&new, "stats_interval_opts", "J");
+	tune_input_init(&then, &old.file, NULL, &why);
+	tune_input_init(&now, &new.file, NULL, &why);
+	assert_non_null(out);
+	tune_changes_text(&then, &now, out);
+	text = file_text(out);
+	assert_non_null(strstr(text, "opt.stats_interval_opts: \"\", now J\n"));
+	free(text);
+	fclose(out);
+	tune_input_fini(&then);
+	tune_input_fini(&now);
+}
+
 /* --- jemalloc ------------------------------------------------------------- */
 
 static void
@@ -1043,6 +1068,7 @@ main(void)
 		    test_the_more_severe_finding_has_the_option),
 		cmocka_unit_test(test_misspelt_options_are_named),
 		cmocka_unit_test(test_only_a_near_spelling_is_suggested),
+		cmocka_unit_test(test_an_option_that_was_empty_is_shown),
 		cmocka_unit_test(
 		    test_values_that_are_not_in_force_are_named),
 		cmocka_unit_test(test_wrong_locks_of_jemalloc_are_said),
