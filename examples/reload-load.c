@@ -235,8 +235,11 @@ number_of(const char *text, unsigned min, unsigned max)
 	char *end;
 	unsigned long n = strtoul(text, &end, 10);
 
-	if (*text == '\0' || *end != '\0' || n < min || n > max)
+	if (*text == '\0' || *end != '\0' || n < min || n > max) {
+		fprintf(stderr, "reload-load: '%s' is not a number from %u "
+		    "to %u\n", text, min, max);
 		usage();
+	}
 	return (unsigned)n;
 }
 

@@ -6,6 +6,11 @@
 . "${0%/*}/lib.sh"
 . "$SRCDIR/tests/e2e/programs.sh"
 
+"$BUILD/bin/reload-server" --config-mib 8 2>usage.err
+check_eq "a configuration that is too small: usage" 2 $?
+check "it is said what it may be" grep -q "'8' is not a number from 12 to" \
+	usage.err
+
 reloads=12
 jemalloc=$(ls /usr/lib/*/libjemalloc.so.2 2>/dev/null | head -n 1)
 
