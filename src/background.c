@@ -200,13 +200,25 @@ background_set(bool enabled)
 	return error;
 }
 
+/* A child of a fork starts them again, unless they were ended meanwhile. */
+static void
+background_resume(void)
+{
+	lock_acquire(&background_lock);
+	if (atomic_load_explicit(&wanted, memory_order_relaxed) &&
+	    !atomic_load_explicit(&running, memory_order_relaxed) &&
+	    background_start_locked() != 0)
+		atomic_store_explicit(&wanted, false, memory_order_relaxed);
+	lock_release(&background_lock);
+}
+
 bool
 background_enabled(void)
 {
 	if (likely(!atomic_load_explicit(&wanted, memory_order_relaxed)))
 		return false;
 	if (unlikely(!atomic_load_explicit(&running, memory_order_relaxed)))
-		(void)background_set(true);
+		background_resume();
 	return atomic_load_explicit(&wanted, memory_order_relaxed);
 }
 
