@@ -157,7 +157,8 @@ charge(struct thread *thread, void *ptr, size_t requested, unsigned sizeclass)
 	int64_t left;
 
 	if (thread == NULL) {
-		thread_orphan_alloc(usable);
+		if (thread_tls.hooks == 0)	/* else it is internal */
+			thread_orphan_alloc(usable);
 		return;
 	}
 	if (thread->prof.guard > 0)
