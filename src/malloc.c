@@ -61,7 +61,7 @@ calloc(size_t count, size_t size)
 		return NULL;
 	}
 	if (likely(fast_malloc(request.size, &ptr)))
-		return memset(ptr, 0, request.size);
+		return memset(ptr, 0, sc_size(sc_index(request.size)));
 	return alloc_new(&request);
 }
 

@@ -139,7 +139,7 @@ test_alignment(void)
 	MUST(posix_memalign(&p, opaque(96), 10) == EINVAL && p == (void *)1);
 }
 
-/* Fresh or used before: calloc's memory is zero. */
+/* Fresh or used before: calloc's memory is zero, all that is usable. */
 static void
 test_zeroing(void)
 {
@@ -150,7 +150,7 @@ test_zeroing(void)
 		memset(p, 0xff, malloc_usable_size(p));
 		free(p);
 		p = calloc(1, size);
-		MUST(p != NULL && all(p, size, 0));
+		MUST(p != NULL && all(p, malloc_usable_size(p), 0));
 		memset(p, 0xff, size);
 		p = realloc(p, size / 2 + 1);
 		MUST(all(p, size / 2 + 1, 0xff));
