@@ -47,12 +47,11 @@ static _Atomic uint64_t orphan_allocated, orphan_deallocated;
 static pthread_key_t thread_key;
 static bool thread_key_made;
 
-/* glibc runs four rounds of destructors; others' may allocate in all. */
-#ifdef __SANITIZE_THREAD__
-enum { DESTRUCTOR_ROUNDS = 3 };		/* in the fourth it takes its leave */
-#else
-enum { DESTRUCTOR_ROUNDS = 4 };
-#endif
+/*
+ * glibc runs four rounds of destructors; others' may allocate in all. A thread
+ * whose first call comes from one in the first round is met in three of them.
+ */
+enum { DESTRUCTOR_ROUNDS = 3 };
 
 /* Contents are filled, or frees are checked: constant after thread_boot. */
 static bool fast_paths_off;
@@ -197,7 +196,7 @@ thread_retire(struct thread *thread)
 	lock_release(&threads_lock);
 }
 
-/* The key's destructor. Runs in the last round, to come after the others. */
+/* The key's destructor. Runs in a late round, to come after the others. */
 static void
 thread_end(void *arg)
 {

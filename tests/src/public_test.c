@@ -370,6 +370,34 @@ test_threads_end_without_a_trace(void **state)
 	    after.deallocated - before.deallocated);
 }
 
+static pthread_key_t late_key;
+
+/* The first call of the allocator is that of a destructor. */
+static void *
+begin_late(void *block)
+{
+	pthread_setspecific(late_key, block);
+	return NULL;
+}
+
+static void
+test_threads_that_begin_with_a_destructor_end(void **state)
+{
+	struct thread_totals before, after;
+	pthread_t thread;
+
+	(void)state;
+	assert_int_equal(pthread_key_create(&late_key, free), 0);
+	thread_totals(&before);
+	for (int round = 0; round < 20; round++) {
+		pthread_create(&thread, NULL, begin_late, malloc(100));
+		pthread_join(thread, NULL);
+	}
+	thread_totals(&after);
+	assert_int_equal(after.nthreads, before.nthreads);
+	pthread_key_delete(late_key);
+}
+
 enum { ADVANCERS = 4, ADVANCES = 1000 };
 
 static void *
