@@ -136,6 +136,12 @@ arena_get(unsigned index, bool make)
 }
 
 struct arena *
+arena_program(unsigned index)
+{
+	return index < ARENA_MAX ? arena_get(index, true) : NULL;
+}
+
+struct arena *
 arena_for(struct arena *arena, unsigned sizeclass)
 {
 	struct arena *oversize;

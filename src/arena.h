@@ -86,6 +86,8 @@ unsigned arenas_count(void);
  * make it takes no lock.
  */
 struct arena *arena_get(unsigned index, bool make);
+/* One that a program may name: any but the internal one. */
+struct arena *arena_program(unsigned index);
 struct arena *arena_internal(void);
 
 /* The automatic arena with the fewest threads, or the one of this CPU,

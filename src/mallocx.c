@@ -47,7 +47,7 @@ flags_place(int flags, struct alloc_place *place)
 		return NULL;
 	*place = (struct alloc_place){ .no_cache = true };
 	if (arena != 0) {
-		place->arena = arena_get(arena - 1, true);
+		place->arena = arena_program(arena - 1);
 		place->missing = place->arena == NULL;
 	}
 	if (cache > TCACHE_FIELD_NONE) {

@@ -336,7 +336,7 @@ join_default(struct thread *thread, const struct arena *arena)
 int
 thread_arena_set(struct thread *thread, unsigned index)
 {
-	struct arena *arena = arena_get(index, true);
+	struct arena *arena = arena_program(index);
 
 	if (arena == NULL)
 		return EFAULT;

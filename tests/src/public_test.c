@@ -219,6 +219,7 @@ test_place_that_does_not_exist(void **state)
 {
 	(void)state;
 	assert_null(mallocx(100, MALLOCX_ARENA(4000)));
+	assert_null(mallocx(100, MALLOCX_ARENA(ARENA_INTERNAL)));
 	assert_null(mallocx(100, MALLOCX_TCACHE(4000)));
 }
 
