@@ -319,6 +319,10 @@ ctl_access(const struct ctl_call *call)
 	memset(&old, 0, sizeof old);
 	if (node->read != NULL && (error = node->read(call, &old)) != 0)
 		return error;
+	/* Who cannot be told the old value does not set a new one. */
+	if (writes && call->oldp != NULL && call->oldlenp != NULL &&
+	    *call->oldlenp != size)
+		return ctl_copy_out(call, &old, size);
 	if (writes) {
 		memset(&new, 0, sizeof new);
 		error = ctl_copy_in(call, &new, size);
