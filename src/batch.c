@@ -98,6 +98,24 @@ batch_steal(struct batch *batch)
 		arena_flush_small(i, blocks, ring_take(batch, i, blocks));
 }
 
+size_t
+batch_bytes(const struct batch *batch)
+{
+	size_t sum = 0;
+
+	for (unsigned i = 0; i < SC_NSMALL; i++) {
+		const struct batch_ring *ring = &batch->rings[i];
+		/* The head first: it never passes a tail that is read later. */
+		uint64_t head = atomic_load_explicit(&ring->head,
+		    memory_order_acquire);
+		uint64_t tail = atomic_load_explicit(&ring->tail,
+		    memory_order_relaxed);
+
+		sum += (size_t)(tail - head) * sc_size(i);
+	}
+	return sum;
+}
+
 bool
 batch_holds(const struct batch *batch, unsigned sizeclass, const void *ptr)
 {

@@ -221,6 +221,11 @@ cache_bin_push(struct cache_bin *bin, void *ptr)
  */
 int tcaches_create(unsigned *index);	/* 0, ENOMEM or EAGAIN */
 struct tcache *tcaches_get(unsigned index);	/* NULL: none */
+/*
+ * Adds what they hold, of an arena or (NULL) of all; pinned may be NULL. They
+ * may be in use: approximate, as tcache_bytes and tcache_pinned are.
+ */
+void tcaches_sum(const struct arena *arena, uint64_t *bytes, uint64_t *pinned);
 int tcaches_flush(unsigned index);	/* 0 or EFAULT */
 int tcaches_destroy(unsigned index);
 void tcaches_fork_prepare(void);

@@ -16,6 +16,7 @@ enum { TCACHES_MAX = 4094 };	/* what MALLOCX_TCACHE's 12 bits can name */
 static struct lock tcaches_lock = LOCK_INITIALIZER(RANK_TCACHES, "tcaches");
 /* tcaches_lock; entries are read without: */
 static _Atomic(struct tcache *) table[TCACHES_MAX];
+static _Atomic unsigned table_end;		/* no entry is at or behind it */
 static struct tcache *unused[TCACHES_MAX];	/* destroyed ones */
 
 static int
@@ -36,6 +37,10 @@ make_locked(unsigned index)
 	tcache_init(cache, arena);
 	/* Release: pairs with tcaches_get. */
 	atomic_store_explicit(&table[index], cache, memory_order_release);
+	if (index >= atomic_load_explicit(&table_end, memory_order_relaxed))
+		/* Release: pairs with tcaches_sum. */
+		atomic_store_explicit(&table_end, index + 1,
+		    memory_order_release);
 	return 0;
 }
 
@@ -62,6 +67,23 @@ tcaches_get(unsigned index)
 {
 	return index < TCACHES_MAX ? atomic_load_explicit(&table[index],
 	    memory_order_acquire) : NULL;
+}
+
+void
+tcaches_sum(const struct arena *arena, uint64_t *bytes, uint64_t *pinned)
+{
+	unsigned n = atomic_load_explicit(&table_end, memory_order_acquire);
+
+	for (unsigned i = 0; i < n; i++) {
+		const struct tcache *cache = tcaches_get(i);
+
+		if (cache == NULL || (arena != NULL &&
+		    __atomic_load_n(&cache->arena, __ATOMIC_RELAXED) != arena))
+			continue;
+		*bytes += tcache_bytes(cache);
+		if (pinned != NULL)
+			*pinned += tcache_pinned(cache);
+	}
 }
 
 int

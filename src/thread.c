@@ -458,11 +458,13 @@ thread_totals(struct thread_totals *out)
 		out->deallocated += atomic_load_explicit(&thread->deallocated,
 		    memory_order_relaxed);
 		out->allocated += allocated_of(thread);
-		out->tcache_bytes += tcache_bytes(&thread->own_cache);
+		out->tcache_bytes += tcache_bytes(&thread->own_cache) +
+		    batch_bytes(&thread->batch);
 		out->tcache_pinned += tcache_pinned(&thread->own_cache);
 	}
 	lock_release(&threads_lock);
 	pool_caches_sum(NULL, &out->tcache_bytes, &out->tcache_pinned);
+	tcaches_sum(NULL, &out->tcache_bytes, &out->tcache_pinned);
 }
 
 size_t
@@ -481,6 +483,7 @@ thread_tcache_bytes_of(const struct arena *arena)
 	}
 	lock_release(&threads_lock);
 	pool_caches_sum(arena, &sum, NULL);
+	tcaches_sum(arena, &sum, NULL);
 	return sum;
 }
 

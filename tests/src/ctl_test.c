@@ -391,6 +391,70 @@ test_explicit_cache(void **state)
 }
 
 static void
+check_cached_bytes(void)
+{
+	refresh();
+	assert_int_equal(get("stats.live", 8) +
+	    get("stats.tcache_bytes", 8), get("stats.allocated", 8));
+}
+
+static void
+test_all_that_is_cached_is_counted(void **state)
+{
+	enum { N = 20 };
+	unsigned cache, arena;
+	size_t len = sizeof cache, before;
+	void *blocks[N];
+
+	assert_int_equal(mallctl("tcache.create", &cache, &len, NULL, 0), 0);
+	check_cached_bytes();
+	before = get("stats.arenas.4096.tcache_bytes", 8);
+	for (int i = 0; i < N; i++)
+		blocks[i] = mallocx(4096, MALLOCX_TCACHE(cache));
+	for (int i = 0; i < N; i++)
+		dallocx(blocks[i], MALLOCX_TCACHE(cache));
+	check_cached_bytes();
+	assert_true(get("stats.arenas.4096.tcache_bytes", 8) >=
+	    before + N * 4096);
+	assert_true(get("stats.arenas.0.tcache_bytes", 8) >= N * 4096);
+	assert_int_equal(mallctl("tcache.destroy", NULL, NULL, &cache,
+	    sizeof cache), 0);
+	check_cached_bytes();
+	/* what waits to go back to an arena that is not the cache's */
+	assert_int_equal(mallctl("arenas.create", &arena, &len, NULL, 0), 0);
+	for (int i = 0; i < N; i++)
+		blocks[i] = mallocx(1000, MALLOCX_ARENA(arena) |
+		    MALLOCX_TCACHE_NONE);
+	for (int i = 0; i < N; i++)
+		free(blocks[i]);
+	check_cached_bytes();
+	assert_int_equal(mallctl("thread.tcache.flush", NULL, NULL, NULL, 0),
+	    0);
+}
+
+/* The value that is asked for has another size. */
+static void
+test_nothing_is_written_where_nothing_can_be_read(void **state)
+{
+	ssize_t was = (ssize_t)get("arenas.dirty_decay_ms", 8), new = 777;
+	unsigned short half;
+	size_t len = sizeof half;
+
+	assert_int_equal(mallctl("arenas.dirty_decay_ms", &half, &len, &new,
+	    sizeof new), EINVAL);
+	assert_int_equal(get("arenas.dirty_decay_ms", 8), was);
+}
+
+static void
+test_no_thread_takes_the_internal_arena(void **state)
+{
+	unsigned internal = ARENA_INTERNAL;
+
+	assert_int_equal(mallctl("thread.arena", NULL, NULL, &internal,
+	    sizeof internal), EFAULT);
+}
+
+static void
 test_epoch_counts_refreshes(void **state)
 {
 	uint64_t before, after, one = 1;
@@ -554,6 +618,10 @@ main(void)
 		cmocka_unit_test(test_thread_counters),
 		cmocka_unit_test(test_tcache_switch),
 		cmocka_unit_test(test_explicit_cache),
+		cmocka_unit_test(test_all_that_is_cached_is_counted),
+		cmocka_unit_test(
+		    test_nothing_is_written_where_nothing_can_be_read),
+		cmocka_unit_test(test_no_thread_takes_the_internal_arena),
 		cmocka_unit_test(test_epoch_counts_refreshes),
 		cmocka_unit_test(test_statistics_are_a_snapshot),
 		cmocka_unit_test(test_statistics_nest),

@@ -475,6 +475,7 @@ main(void)
 		cmocka_unit_test(test_guard_takes_internal_memory),
 		cmocka_unit_test(test_totals_follow_the_program),
 		cmocka_unit_test(test_threads_end_without_a_trace),
+		cmocka_unit_test(test_threads_that_begin_with_a_destructor_end),
 		cmocka_unit_test(test_generations_are_never_given_twice),
 		cmocka_unit_test(test_generation_is_the_control_too),
 	};
