@@ -560,19 +560,29 @@ deactivate(struct pages *pages, struct extent *extent)
 {
 	assert(extent_state(extent) == EXTENT_ACTIVE);
 	atomic_store_explicit(&pages->used, true, memory_order_relaxed);
-	atomic_fetch_sub_explicit(&pages->npages, extent->size / os_page,
-	    memory_order_relaxed);
 	extent->zeroed = false;
 	extent->slab = false;
 	extent_set_state(extent, EXTENT_LIMBO);
 }
 
+/* Only when its pages are where others find them: see pages_active. */
+static void
+count_freed(struct pages *pages, size_t size)
+{
+	/* Release: pairs with the acquire in pages_active. */
+	atomic_fetch_sub_explicit(&pages->npages, size / os_page,
+	    memory_order_release);
+}
+
 void
 pages_free_purged(struct pages *pages, struct extent *extent)
 {
+	size_t size = extent->size;
+
 	deactivate(pages, extent);
 	count_purge(&pages->decays[EXTENT_DIRTY], 1, extent->size);
 	retire(pages, extent, EXTENT_DIRTY);
+	count_freed(pages, size);
 	if (unlikely(pages_retired(pages)))
 		retired_freed(pages);
 }
@@ -580,8 +590,11 @@ pages_free_purged(struct pages *pages, struct extent *extent)
 void
 pages_free(struct pages *pages, struct extent *extent)
 {
+	size_t size = extent->size;
+
 	deactivate(pages, extent);
 	put(pages, extent, EXTENT_DIRTY);
+	count_freed(pages, size);
 	if (unlikely(atomic_load_explicit(&pages->unwatched,
 	    memory_order_relaxed)))
 		tell_watcher(pages);

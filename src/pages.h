@@ -231,10 +231,12 @@ uint64_t pages_deadline(const struct pages *pages);
 uint64_t pages_watch(struct pages *pages);
 extern void (*_Atomic pages_awake)(void);
 
+/* Bytes. 0: all that was freed has been put back, nobody is still at it. */
 static inline size_t
 pages_active(const struct pages *pages)
 {
-	return atomic_load_explicit(&pages->npages, memory_order_relaxed) *
+	/* Acquire: pairs with the release of what frees. */
+	return atomic_load_explicit(&pages->npages, memory_order_acquire) *
 	    os_page;
 }
 
