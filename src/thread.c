@@ -294,15 +294,18 @@ thread_tcache_enable(struct thread *thread, bool enable)
 static void
 change_arena(struct thread *thread, struct arena *arena)
 {
+	struct arena *old = thread->home;
+
 	arena_join(arena);
-	arena_leave(thread->home);
-	if (arena_domain(arena) != arena_domain(thread->home))
+	if (arena_domain(arena) != arena_domain(old))
 		tcache_rebind(&thread->own_cache, arena);
 	else
 		tcache_use_arena(&thread->own_cache, arena);
 	thread->home = arena;
 	if (thread->pool.depth == 0)
 		thread->arena = arena;
+	/* Last: without threads it may be destroyed. */
+	arena_leave(old);
 }
 
 void
