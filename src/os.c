@@ -369,7 +369,8 @@ os_tid(void)
 unsigned
 os_ncpus(void)
 {
-	unsigned long mask[1024 / 8 / sizeof(unsigned long)] = { 0 };
+	/* The kernel's own mask, of at most 8192, must fit. */
+	unsigned long mask[8192 / 8 / sizeof(unsigned long)] = { 0 };
 	long bytes = os_syscall3(SYS_sched_getaffinity, 0, sizeof mask, mask);
 	unsigned n = 0;
 
