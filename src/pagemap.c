@@ -3,7 +3,8 @@
  *
  * Locks: one (RANK_PAGEMAP) for making leaves.
  * Memory: the root is 2 MiB of zero pages of which few are touched; a leaf
- *   is 2 MiB a GiB of address space, touched by the page as well.
+ *   is 2 MiB a GiB of address space, touched by the page as well. What is
+ *   cleared gives whole pages of a leaf back; the leaf stays.
  */
 #include "pagemap.h"
 
@@ -11,6 +12,7 @@
 
 #include "base.h"
 #include "lock.h"
+#include "os.h"
 
 _Atomic(_Atomic uint64_t *) pagemap_root[PM_ROOT];
 
@@ -88,6 +90,49 @@ pagemap_set_range(const void *address, size_t size, uint64_t entry)
 	for (uintptr_t end = at + size; at < end; at += PM_GRANULE)
 		atomic_store_explicit(slot_of(at), entry,
 		    memory_order_release);
+}
+
+static void
+zero(_Atomic uint64_t *slot, _Atomic uint64_t *end)
+{
+	for (; slot < end; slot++)
+		atomic_store_explicit(slot, 0, memory_order_release);
+}
+
+/*
+ * Slots of one leaf. A reader meanwhile sees the old entry or 0, as the kernel
+ * swaps pages and not bytes. It may refuse, what is locked for instance.
+ */
+static void
+clear(_Atomic uint64_t *slot, size_t n)
+{
+	_Atomic uint64_t *end = slot + n;
+	uintptr_t from = align_up((uintptr_t)slot, os_page_system);
+	uintptr_t to = align_down((uintptr_t)end, os_page_system);
+
+	if (from >= to || os_purge((void *)from, to - from) != 0) {
+		zero(slot, end);
+		return;
+	}
+	zero(slot, (_Atomic uint64_t *)from);
+	zero((_Atomic uint64_t *)to, end);
+}
+
+void
+pagemap_clear(const void *address, size_t size)
+{
+	uintptr_t at = (uintptr_t)address;
+	size_t left = size >> PM_LG_GRANULE;
+
+	while (left > 0) {
+		size_t n = PM_LEAF - ((at >> PM_LG_GRANULE) & (PM_LEAF - 1));
+
+		if (n > left)
+			n = left;
+		clear(slot_of(at), n);
+		at += n << PM_LG_GRANULE;
+		left -= n;
+	}
 }
 
 size_t

@@ -78,6 +78,11 @@ int pagemap_reserve(const void *address, size_t size);
 void pagemap_set(const void *address, uint64_t entry);
 /* Every granule of the range. */
 void pagemap_set_range(const void *address, size_t size, uint64_t entry);
+/*
+ * The range is nobody's now: its entries are 0, and where there are many they
+ * cost no memory either, since the addresses may never come back.
+ */
+void pagemap_clear(const void *address, size_t size);
 
 /* What the entries of a domain's blocks read under PM_KEY. */
 static inline uint32_t

@@ -328,7 +328,7 @@ unmap(struct pages *pages, struct extent *extent)
 	if (extent->fixed)
 		return false;
 	/* The entries first: the addresses may be another's at once. */
-	pagemap_set_range(extent->addr, extent->size, 0);
+	pagemap_clear(extent->addr, extent->size);
 	if (os_unmap(extent->addr, extent->size) != 0)
 		return false;
 	atomic_fetch_sub_explicit(&pages->address_space, extent->size,

@@ -228,7 +228,7 @@ pages_hooked_retire(struct pages *pages, extent_hooks_t *hooks,
     struct extent *extent, bool was_muzzy)
 {
 	/* The entries first: the addresses may be another's at once. */
-	pagemap_set_range(extent->addr, extent->size, 0);
+	pagemap_clear(extent->addr, extent->size);
 	if (pages_hooks_dalloc(hooks, extent)) {
 		forget(pages, extent);
 		return;
@@ -268,7 +268,7 @@ pages_hooked_destroy(struct pages *pages, extent_hooks_t *hooks)
 
 	while ((extent = ecache_take_oldest_whole(
 	    &pages->caches[EXTENT_RETAINED])) != NULL) {
-		pagemap_set_range(extent->addr, extent->size, 0);
+		pagemap_clear(extent->addr, extent->size);
 		pages_hooks_destroy(hooks, extent);
 		forget(pages, extent);
 	}

@@ -5,6 +5,7 @@
 #include "core.h"
 
 #include "ecache.h"
+#include "supply.h"
 
 enum { ARENA = 77, NPAGES = 512 };
 
@@ -300,6 +301,64 @@ test_pagemap_knows_nothing_of_foreign_pages(void **state)
 	pagemap_set_range(area, pages(3), 0);
 }
 
+enum { LEAF_PAGE = 512 };		/* entries of 4 KiB */
+
+/* Addresses that nobody has, across the end of a leaf. */
+#define FAR		((char *)0x300040000000 - ((size_t)64 << 20))
+#define FAR_SIZE	((size_t)128 << 20)
+
+static size_t
+resident_entries(const char *from, const char *to)
+{
+	const _Atomic uint64_t *leaf = pagemap_root[(uintptr_t)from >> 30];
+	size_t first = ((uintptr_t)from >> 12) % PM_LEAF;
+
+	return supply_resident(&leaf[first], (size_t)(to - from) / PM_GRANULE *
+	    sizeof *leaf);
+}
+
+static int
+purges_fail(enum os_memory_call call)
+{
+	return call == OS_PURGE ? -EINVAL : 0;
+}
+
+/* What is written before and behind stays. */
+static void
+clear_far(size_t cut)
+{
+	char *from = FAR + cut, *to = FAR + FAR_SIZE - cut;
+
+	pagemap_set_range(FAR, FAR_SIZE, 42);
+	pagemap_clear(from, (size_t)(to - from));
+	for (char *at = FAR; at < FAR + FAR_SIZE; at += PM_GRANULE)
+		assert_int_equal(pagemap_get(at), at < from || at >= to ? 42 :
+		    0);
+}
+
+static void
+test_cleared_entries_cost_nothing(void **state)
+{
+	const size_t cuts[] = { 0, PM_GRANULE, LEAF_PAGE * PM_GRANULE,
+	    FAR_SIZE / 2 - PM_GRANULE };
+	char *half = FAR + FAR_SIZE / 2;
+
+	assert_int_equal(pagemap_reserve(FAR, FAR_SIZE), 0);
+	for (size_t i = 0; i < ARRAY_LEN(cuts); i++)
+		clear_far(cuts[i]);
+	/* Read only in part: what is read gets a page of zeros. */
+	pagemap_set_range(FAR, FAR_SIZE, 42);
+	assert_int_equal(resident_entries(FAR, half), 128 << 10);
+	pagemap_clear(FAR + PM_GRANULE, FAR_SIZE - PM_GRANULE);
+	assert_true(resident_entries(FAR, half) <= os_page_system);
+	assert_int_equal(resident_entries(half, FAR + FAR_SIZE), 0);
+	os_fault = purges_fail;
+	for (size_t i = 0; i < ARRAY_LEN(cuts); i++)
+		clear_far(cuts[i]);
+	os_fault = NULL;
+	pagemap_clear(FAR, FAR_SIZE);
+}
+
 static int
 clear_map(void **state)
 {
@@ -313,6 +372,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_pagemap_entry_round_trip,
 		    clear_map),
+		cmocka_unit_test(test_cleared_entries_cost_nothing),
 		cmocka_unit_test_setup(
 		    test_pagemap_knows_nothing_of_foreign_pages, clear_map),
 		cmocka_unit_test_setup(test_neighbours_join, clear_map),
