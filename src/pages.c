@@ -79,10 +79,24 @@ extent_of(struct pages *pages, char *addr, size_t size)
 	return extent;
 }
 
+/*
+ * The window gives no address twice: it is for what stays mapped. Where pages
+ * are unmapped, or hooks may do it, the kernel gives the same ones again, and
+ * the table of pages does not grow.
+ */
+static struct pages_source
+source_of(const struct pages *pages)
+{
+	bool stays = pages_retain() && pages_hooks(pages) == NULL;
+
+	return (struct pages_source){ pages->own_window && stays,
+	    pages_dss(pages) };
+}
+
 char *
 pages_map_for(struct pages *pages, size_t size, size_t align)
 {
-	struct pages_source source = { pages->own_window, pages_dss(pages) };
+	struct pages_source source = source_of(pages);
 	struct extent *extra;
 	struct dss_gap gap;
 	char *addr = pages_map(&source, size, align, &gap);
@@ -98,7 +112,7 @@ pages_map_for(struct pages *pages, size_t size, size_t align)
 struct extent *
 pages_map_behind(struct pages *pages, char *end, size_t size)
 {
-	struct pages_source source = { pages->own_window, pages_dss(pages) };
+	struct pages_source source = source_of(pages);
 	char *addr = pages_map_next(&source, end, size);
 	struct extent *extent;
 

@@ -56,7 +56,10 @@ struct pages {
 	bool own_window;
 };
 
-/* own_window: addresses from the window, not where the kernel likes. */
+/*
+ * own_window: addresses that stay mapped come from the window, not from where
+ * the kernel likes.
+ */
 void pages_init(struct pages *pages, unsigned arena, bool own_window);
 
 /*

@@ -1028,6 +1028,33 @@ test_own_hooks_do_what_an_arena_does(void **state)
 	assert_int_equal(mincore(addr, PAGE, &vector), -1);
 }
 
+static void *
+pass_alloc_on(extent_hooks_t *hooks, void *at, size_t size, size_t align,
+    bool *zero, bool *commit, unsigned arena)
+{
+	return pages_hooks_own.alloc((extent_hooks_t *)(uintptr_t)
+	    &pages_hooks_own, at, size, align, zero, commit, arena);
+}
+
+/* Arenas come and go, but leaves of the table of pages stay. */
+static void
+test_what_own_hooks_unmap_is_mapped_again(void **state)
+{
+	extent_hooks_t hooks = pages_hooks_own;
+	size_t before = 0;
+
+	hooks.alloc = pass_alloc_on;
+	for (unsigned i = 0; i < 400; i++) {
+		unsigned index = new_arena(&hooks);
+
+		assert_non_null(mallocx(5 << 20, flags_of(index)));
+		act(index, "destroy");
+		if (i == 100)
+			before = pagemap_bytes();
+	}
+	assert_true(pagemap_bytes() - before <= 2 * sizeof(pagemap_leaf));
+}
+
 static void
 test_unusable_hooks_are_refused(void **state)
 {
@@ -1216,6 +1243,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_own_hooks_do_what_an_arena_does),
+		cmocka_unit_test(test_what_own_hooks_unmap_is_mapped_again),
 		cmocka_unit_test(test_a_pool_supplies_an_arena),
 		cmocka_unit_test(test_purged_extents_go_back_to_the_program),
 		cmocka_unit_test(

@@ -176,6 +176,29 @@ test_thp_is_told_to_the_kernel(void **state)
 	opt.thp = THP_DEFAULT;
 }
 
+/* 8 GiB in all; the table has a leaf for each GiB. */
+static void
+test_what_is_unmapped_is_mapped_again(void **state)
+{
+	struct pages *pages = fresh();
+	size_t before = 0;
+
+	opt.retain = false;
+	for (unsigned i = 0; i < 128; i++) {
+		struct extent *extent = pages_alloc(pages, 64 << 20, os_page);
+
+		assert_non_null(extent);
+		if (i == 0)
+			before = pagemap_bytes();
+		pages_free(pages, extent);
+		pages_purge(pages);
+		assert_int_equal(space_of(pages), 0);
+	}
+	opt.retain = true;
+	assert_true(pagemap_bytes() - before <= 2 * sizeof(pagemap_leaf));
+	pages_check(pages);
+}
+
 /* --- sbrk ----------------------------------------------------------------- */
 
 static bool
@@ -652,6 +675,7 @@ main(void)
 		cmocka_unit_test(test_limits_that_are_none),
 		cmocka_unit_test(test_small_mappings_do_not_scatter_large_ones),
 		cmocka_unit_test(test_thp_is_told_to_the_kernel),
+		cmocka_unit_test(test_what_is_unmapped_is_mapped_again),
 		cmocka_unit_test(test_primary_dss_shares_the_break),
 		cmocka_unit_test(test_dss_gaps_are_used),
 		cmocka_unit_test(test_dss_is_purged_and_stays),
