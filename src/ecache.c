@@ -226,7 +226,7 @@ ecache_take_slabs(struct ecache *ecache, size_t size, unsigned lg_max_fit,
 	while (got < n && more > 0) {
 		struct extent *extent = find_locked(ecache, size, lg_max_fit);
 
-		if (extent == NULL)
+		if (extent == NULL || unlikely(extent->decommitted))
 			break;
 		remove_locked(ecache, extent);
 		more = cut_slabs_locked(ecache, extent, size, kind, n - got,
@@ -448,6 +448,24 @@ ecache_take_oldest_whole(struct ecache *ecache)
 	}
 	lock_release(&ecache->lock);
 	return extent;
+}
+
+void
+ecache_take_those(struct ecache *ecache,
+    bool (*wanted)(const struct extent *extent), struct list *out)
+{
+	struct list *node, *after;
+
+	lock_acquire(&ecache->lock);
+	list_for_each_safe(node, after, &ecache->lru) {
+		struct extent *extent = list_entry(node, struct extent, link);
+
+		if (!wanted(extent))
+			continue;
+		remove_locked(ecache, extent);
+		list_push_back(out, &extent->link);
+	}
+	lock_release(&ecache->lock);
 }
 
 /* --- checking ------------------------------------------------------------- */

@@ -61,8 +61,8 @@ struct extent *ecache_take(struct ecache *ecache, size_t size, size_t align,
 
 /*
  * The same for up to n slabs, in structs of kind (extent_store.h): they are
- * added to out, in the order in which single calls would return them. How many
- * there were.
+ * added to out, in the order in which single calls would return them, up to
+ * one that is decommitted. How many there were.
  */
 unsigned ecache_take_slabs(struct ecache *ecache, size_t size,
     unsigned lg_max_fit, unsigned kind, unsigned n, struct list *out);
@@ -104,6 +104,10 @@ struct extent *ecache_take_before(struct ecache *ecache,
     const struct extent *extent);
 /* What is unused the longest. */
 struct extent *ecache_take_oldest_whole(struct ecache *ecache);
+
+/* All that wanted says yes to, whole and in limbo: added to out, by link. */
+void ecache_take_those(struct ecache *ecache,
+    bool (*wanted)(const struct extent *extent), struct list *out);
 
 static inline size_t
 ecache_bytes(const struct ecache *ecache)

@@ -195,6 +195,32 @@ lg_max_fit(enum extent_state state)
 	    (unsigned)opt.lg_extent_max_active_fit;
 }
 
+void
+pages_forget(struct pages *pages, struct extent *extent)
+{
+	atomic_fetch_sub_explicit(&pages->address_space, extent->size,
+	    memory_order_relaxed);
+	extent_store_put(&pages->store, extent);
+}
+
+/*
+ * Without hooks. One that had begun to decommit when they were taken away may
+ * leave behind what nobody can commit.
+ */
+static struct extent *
+take_own(struct pages *pages, enum extent_state state, size_t size,
+    size_t align)
+{
+	struct extent *extent;
+
+	while ((extent = ecache_take(&pages->caches[state], size, align,
+	    lg_max_fit(state))) != NULL && unlikely(extent->decommitted)) {
+		pagemap_clear(extent->addr, extent->size);
+		pages_forget(pages, extent);
+	}
+	return extent;
+}
+
 static struct extent *
 take(struct pages *pages, enum extent_state state, size_t size, size_t align)
 {
@@ -202,8 +228,7 @@ take(struct pages *pages, enum extent_state state, size_t size, size_t align)
 
 	if (unlikely(hooks != NULL))
 		return pages_hooked_take(pages, hooks, state, size, align);
-	return ecache_take(&pages->caches[state], size, align,
-	    lg_max_fit(state));
+	return take_own(pages, state, size, align);
 }
 
 /* By the program's hook, without the lock. */
@@ -231,8 +256,7 @@ grow(struct pages *pages, size_t size, size_t align)
 		return grow_hooked(pages, hooks, size, align);
 	lock_acquire(&pages->grow_lock);
 	/* Another thread may have grown while this one waited. */
-	extent = ecache_take(&pages->caches[EXTENT_RETAINED], size, align,
-	    ECACHE_ANY_FIT);
+	extent = take_own(pages, EXTENT_RETAINED, size, align);
 	if (extent == NULL)
 		extent = grow_locked(pages, size, align);
 	lock_release(&pages->grow_lock);
@@ -345,9 +369,7 @@ unmap(struct pages *pages, struct extent *extent)
 	pagemap_clear(extent->addr, extent->size);
 	if (os_unmap(extent->addr, extent->size) != 0)
 		return false;
-	atomic_fetch_sub_explicit(&pages->address_space, extent->size,
-	    memory_order_relaxed);
-	extent_store_put(&pages->store, extent);
+	pages_forget(pages, extent);
 	return true;
 }
 

@@ -186,6 +186,8 @@ struct extent *pages_fresh(struct pages *pages, size_t size);
  * next to be had. size is a page's multiple.
  */
 struct extent *pages_map_behind(struct pages *pages, char *end, size_t size);
+/* An extent in limbo whose addresses are no longer the arena's. */
+void pages_forget(struct pages *pages, struct extent *extent);
 static inline uint64_t
 pages_next_serial(struct pages *pages)
 {

@@ -215,14 +215,6 @@ pages_hooked_grow(struct pages *pages, extent_hooks_t *hooks, size_t size,
 	    map_extent(pages, hooks, size, align);
 }
 
-static void
-forget(struct pages *pages, struct extent *extent)
-{
-	atomic_fetch_sub_explicit(&pages->address_space, extent->size,
-	    memory_order_relaxed);
-	extent_store_put(&pages->store, extent);
-}
-
 void
 pages_hooked_retire(struct pages *pages, extent_hooks_t *hooks,
     struct extent *extent, bool was_muzzy)
@@ -230,7 +222,7 @@ pages_hooked_retire(struct pages *pages, extent_hooks_t *hooks,
 	/* The entries first: the addresses may be another's at once. */
 	pagemap_clear(extent->addr, extent->size);
 	if (pages_hooks_dalloc(hooks, extent)) {
-		forget(pages, extent);
+		pages_forget(pages, extent);
 		return;
 	}
 	if (pages_hooks_decommit(hooks, extent))
@@ -261,16 +253,51 @@ pages_settle(struct pages *pages)
 	pages_purge(pages);
 }
 
+/* The program's, for good. */
+static void
+destroy(struct pages *pages, extent_hooks_t *hooks, struct extent *extent)
+{
+	pagemap_clear(extent->addr, extent->size);
+	pages_hooks_destroy(hooks, extent);
+	pages_forget(pages, extent);
+}
+
 void
 pages_hooked_destroy(struct pages *pages, extent_hooks_t *hooks)
 {
 	struct extent *extent;
 
 	while ((extent = ecache_take_oldest_whole(
-	    &pages->caches[EXTENT_RETAINED])) != NULL) {
-		pagemap_clear(extent->addr, extent->size);
-		pages_hooks_destroy(hooks, extent);
-		forget(pages, extent);
+	    &pages->caches[EXTENT_RETAINED])) != NULL)
+		destroy(pages, hooks, extent);
+}
+
+static bool
+is_decommitted(const struct extent *extent)
+{
+	return extent->decommitted;
+}
+
+/*
+ * Before the arena has none: who decommitted knows how to commit. What it
+ * refuses to is gone, as at an arena's end.
+ */
+static void
+commit_all(struct pages *pages, extent_hooks_t *hooks)
+{
+	struct list list = LIST_INITIALIZER(list);
+
+	ecache_take_those(&pages->caches[EXTENT_RETAINED], is_decommitted,
+	    &list);
+	while (!list_empty(&list)) {
+		struct extent *extent = list_first(&list, struct extent, link);
+
+		list_remove(&extent->link);
+		if (commit(hooks, extent))
+			pages_hooked_put(pages, hooks, extent,
+			    EXTENT_RETAINED);
+		else
+			destroy(pages, hooks, extent);
 	}
 }
 
@@ -322,8 +349,12 @@ wait_for_hookless(void)
 void
 pages_hooks_set(struct pages *pages, extent_hooks_t *hooks)
 {
+	extent_hooks_t *before = pages_hooks(pages);
+
 	if (hooks == &pages_hooks_own)
 		hooks = NULL;
+	if (hooks == NULL && before != NULL)
+		commit_all(pages, before);
 	/* A purge without hooks keeps its lock: it must not meet them. */
 	for (unsigned i = 0; i < PAGES_NDECAYS; i++)
 		lock_acquire(&pages->decays[i].lock);

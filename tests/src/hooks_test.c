@@ -497,6 +497,85 @@ test_decommitted_pages_are_committed_before_use(void **state)
 }
 
 static void
+set_hooks(unsigned index, const extent_hooks_t *hooks)
+{
+	char name[64];
+
+	snprintf(name, sizeof name, "arena.%u.extent_hooks", index);
+	assert_int_equal(mallctl(name, NULL, NULL, &hooks, sizeof hooks), 0);
+}
+
+/* A large block's pages and smaller ones', each in an extent of its own. */
+static void
+decommit_some(unsigned index)
+{
+	void *blocks[4];
+
+	for (unsigned i = 0; i < ARRAY_LEN(blocks); i++) {
+		blocks[i] = mallocx(1 << 20 >> i, flags_of(index));
+		assert_non_null(blocks[i]);
+	}
+	for (unsigned i = 0; i < ARRAY_LEN(blocks); i++)
+		dallocx(blocks[i], MALLOCX_TCACHE_NONE);
+	act(index, "purge");
+}
+
+/*
+ * Without hooks there is nobody to commit them later. In these tests what the
+ * ledger gave stays with the arena: it is not unmapped.
+ */
+static void
+test_decommitted_pages_are_committed_when_hooks_go(void **state)
+{
+	struct ledger *ledger = new_ledger();
+	unsigned index = new_arena(&ledger->hooks);
+	size_t given;
+
+	ledger->refuses[DALLOC] = ledger->refuses[MERGE] = true;
+	decommit_some(index);
+	assert_true(ledger->ncalls[DECOMMIT] > 0);
+	given = ledger->given;
+	set_hooks(index, &pages_hooks_own);
+	assert_int_equal(ledger->ncalls[COMMIT], ledger->ncalls[DECOMMIT]);
+	assert_int_equal(ledger->ncalls[DESTROY], 0);
+	work(NULL, index, NSTEPS);
+	assert_int_equal(ledger->given, given);
+	act(index, "destroy");
+}
+
+static void
+test_what_cannot_be_committed_goes_with_the_hooks(void **state)
+{
+	struct ledger *ledger = new_ledger();
+	unsigned index = new_arena(&ledger->hooks);
+
+	ledger->refuses[DALLOC] = ledger->refuses[MERGE] = true;
+	ledger->refuses[COMMIT] = true;
+	decommit_some(index);
+	set_hooks(index, &pages_hooks_own);
+	assert_int_equal(ledger->ncalls[DESTROY], ledger->ncalls[DECOMMIT]);
+	work(NULL, index, NSTEPS);
+	arena_check(arena_get(index, false));
+	act(index, "destroy");
+}
+
+/* A purge that was under way when they went. */
+static void
+test_pages_decommitted_too_late_are_not_used(void **state)
+{
+	struct ledger *ledger = new_ledger();
+	unsigned index = new_arena(&ledger->hooks);
+	struct pages *pages = &arena_get(index, false)->pages;
+
+	ledger->refuses[DALLOC] = true;
+	decommit_some(index);
+	atomic_store(&pages->hooks, NULL);
+	work(NULL, index, NSTEPS);
+	arena_check(arena_get(index, false));
+	act(index, "destroy");
+}
+
+static void
 test_what_nobody_purges_is_not_zero(void **state)
 {
 	struct ledger *ledger = new_ledger();
@@ -1248,6 +1327,11 @@ main(void)
 		cmocka_unit_test(test_purged_extents_go_back_to_the_program),
 		cmocka_unit_test(
 		    test_decommitted_pages_are_committed_before_use),
+		cmocka_unit_test(
+		    test_decommitted_pages_are_committed_when_hooks_go),
+		cmocka_unit_test(
+		    test_what_cannot_be_committed_goes_with_the_hooks),
+		cmocka_unit_test(test_pages_decommitted_too_late_are_not_used),
 		cmocka_unit_test(test_what_nobody_purges_is_not_zero),
 		cmocka_unit_test(test_hooks_may_be_null),
 		cmocka_unit_test(test_refused_splits_and_merges),
