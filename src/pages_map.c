@@ -17,6 +17,11 @@
  */
 #define WINDOW_BASE	((uintptr_t)0x100000000000)	/* 16 TiB */
 #define WINDOW_SPREAD	((uintptr_t)0x0fffffe00000)	/* 16 TiB more */
+/*
+ * 80 TiB: 5 below where the lowest program is loaded. A hint above 2^47 would
+ * let a kernel with five levels of page tables go beyond what the pagemap has.
+ */
+#define WINDOW_END	((uintptr_t)0x500000000000)
 
 /* ThreadSanitizer has its tables there. */
 #ifdef __SANITIZE_THREAD__
@@ -25,7 +30,7 @@ enum { WINDOW_IS_FREE = false };
 enum { WINDOW_IS_FREE = true };
 #endif
 
-static _Atomic uintptr_t window_next;
+static _Atomic uintptr_t window_next;	/* at most WINDOW_END */
 
 /* Of arenas to come; -1 and MS_OPTION: as the option says. */
 enum { MS_OPTION = DECAY_NEVER - 1 };
@@ -75,24 +80,62 @@ window_first(void)
 	return WINDOW_BASE + (random & WINDOW_SPREAD);
 }
 
-static void *
-window_hint(size_t size, size_t align)
+/* Part of the window, behind what was skipped for its alignment. */
+struct window_part {
+	uintptr_t skipped, begin, end;
+};
+
+static uintptr_t
+window_now(void)
 {
 	uintptr_t next = atomic_load_explicit(&window_next,
-	    memory_order_relaxed), hint;
+	    memory_order_relaxed), first;
 
-	if (next == 0) {
-		uintptr_t first = window_first();
+	if (next != 0)
+		return next;
+	first = window_first();
+	return atomic_compare_exchange_strong(&window_next, &next, first) ?
+	    first : next;
+}
 
-		if (atomic_compare_exchange_strong(&window_next, &next,
-		    first))
-			next = first;
-	}
-	do
-		hint = align_up(next, align);
-	while (!atomic_compare_exchange_weak_explicit(&window_next, &next,
-	    hint + size, memory_order_relaxed, memory_order_relaxed));
-	return (void *)hint;
+/* False: so much is not left. */
+static bool
+window_take(size_t size, size_t align, struct window_part *out)
+{
+	uintptr_t next = window_now(), begin;
+
+	do {
+		begin = align_up(next, align);
+		if (begin > WINDOW_END || size > WINDOW_END - begin)
+			return false;
+	} while (!atomic_compare_exchange_weak_explicit(&window_next, &next,
+	    begin + size, memory_order_relaxed, memory_order_relaxed));
+	*out = (struct window_part){ next, begin, begin + size };
+	return true;
+}
+
+/* The part that begins at addr, if that is next. */
+static bool
+window_take_at(const char *addr, size_t size, struct window_part *out)
+{
+	uintptr_t begin = (uintptr_t)addr, next = begin;
+
+	if (begin > WINDOW_END || size > WINDOW_END - begin ||
+	    !atomic_compare_exchange_strong_explicit(&window_next, &next,
+	    begin + size, memory_order_relaxed, memory_order_relaxed))
+		return false;
+	*out = (struct window_part){ begin, begin, begin + size };
+	return true;
+}
+
+/* Nothing was mapped there; lost if another thread was faster. */
+static void
+window_give_back(const struct window_part *part)
+{
+	uintptr_t end = part->end;
+
+	(void)atomic_compare_exchange_strong_explicit(&window_next, &end,
+	    part->skipped, memory_order_relaxed, memory_order_relaxed);
 }
 
 /* Where the kernel likes; the mapping is made larger and cut. */
@@ -123,11 +166,26 @@ advise_huge(char *addr, size_t size)
 	(void)os_advise_huge(addr, size, opt.thp == THP_ALWAYS);
 }
 
+/* There if it can be, else where the kernel likes. */
+static char *
+map_in_window(size_t size, size_t align)
+{
+	struct window_part part;
+	char *addr;
+
+	if (!window_take(size, align, &part))
+		return os_map(NULL, size);
+	addr = os_map((void *)part.begin, size);
+	if (addr == NULL)
+		window_give_back(&part);
+	return addr;
+}
+
 static char *
 map(bool own_window, size_t size, size_t align)
 {
-	char *addr = os_map(own_window && WINDOW_IS_FREE ?
-	    window_hint(size, align) : NULL, size);
+	char *addr = own_window && WINDOW_IS_FREE ?
+	    map_in_window(size, align) : os_map(NULL, size);
 
 	if (addr == NULL || (uintptr_t)addr % align == 0)
 		return addr;
@@ -156,28 +214,37 @@ pages_map(const struct pages_source *source, size_t size, size_t align,
 	return addr;
 }
 
+/* What was mapped with a hint, if it was heeded. */
+static char *
+keep_at(char *at, char *addr, size_t size)
+{
+	if (addr == NULL)
+		return NULL;
+	if (addr != at) {
+		os_unmap(addr, size);
+		return NULL;
+	}
+	advise_huge(addr, size);
+	return addr;
+}
+
 char *
 pages_map_next(const struct pages_source *source, char *at, size_t size)
 {
-	uintptr_t next = (uintptr_t)at;
+	struct window_part part;
+	char *addr;
 
 	if (!source->own_window || source->dss == DSS_PRIMARY ||
-	    !atomic_compare_exchange_strong_explicit(&window_next, &next,
-	    next + size, memory_order_relaxed, memory_order_relaxed))
+	    !window_take_at(at, size, &part))
 		return NULL;
-	return pages_map_at(at, size);
+	addr = os_map(at, size);
+	if (addr == NULL)
+		window_give_back(&part);
+	return keep_at(at, addr, size);
 }
 
 char *
 pages_map_at(char *at, size_t size)
 {
-	char *addr = os_map(at, size);
-
-	if (addr == NULL || addr == at) {
-		if (addr != NULL)
-			advise_huge(addr, size);
-		return addr;
-	}
-	os_unmap(addr, size);
-	return NULL;
+	return keep_at(at, os_map(at, size), size);
 }

@@ -4,7 +4,8 @@
  * Ordinary arenas map in a window of their own, so that the addresses a
  * program gets do not depend on what else is mapped meanwhile, for instance by
  * the profiler. It moves on and never back: what is to be unmapped again, by
- * retain:false or by hooks, is mapped where the kernel likes. Memory from sbrk comes before or after that, as the arena's
+ * retain:false or by hooks, is mapped where the kernel likes, and so is what
+ * the window has no room for. What the kernel refuses does not move it. Memory from sbrk comes before or after that, as the arena's
  * dss says. Each mapping tells the kernel what opt.thp says.
  */
 #ifndef STRATA_PAGES_MAP_H

@@ -10,6 +10,7 @@
 #include "dss.h"
 #include "pages.h"
 #include "pages_hooks.h"
+#include "pages_map.h"
 #include "smaps.h"
 #include "supply.h"
 
@@ -199,6 +200,73 @@ test_what_is_unmapped_is_mapped_again(void **state)
 	pages_check(pages);
 }
 
+/* --- the window ----------------------------------------------------------- */
+
+static int
+no_mappings(enum os_memory_call call)
+{
+	return call == OS_MAP ? -ENOMEM : 0;
+}
+
+enum { PIECE = 4 << 20 };
+
+static char *
+map_piece(size_t size, size_t align)
+{
+	struct pages_source source = { true, DSS_DISABLED };
+	struct dss_gap gap;
+
+	return pages_map(&source, size, align, &gap);
+}
+
+/* Where the next mapping is to be; NULL: there is no window here. */
+static char *
+window_place(void)
+{
+	char *addr = map_piece(PIECE, os_page);
+
+	assert_non_null(addr);
+	return (uintptr_t)addr >> 44 < 1 || (uintptr_t)addr >> 44 > 4 ? NULL :
+	    addr + PIECE;
+}
+
+static void
+test_what_is_refused_does_not_move_the_window(void **state)
+{
+	struct pages_source source = { true, DSS_DISABLED };
+	char *next = window_place();
+
+	if (next == NULL)
+		skip();
+	assert_null(map_piece((size_t)1 << 62, os_page));
+	assert_null(map_piece(PIECE, (size_t)1 << 62));
+	os_fault = no_mappings;
+	assert_null(map_piece(PIECE, os_page));
+	assert_null(map_piece(PIECE, (size_t)1 << 40));
+	assert_null(pages_map_next(&source, next, PIECE));
+	os_fault = NULL;
+	assert_ptr_equal(pages_map_next(&source, next, PIECE), next);
+	assert_ptr_equal(map_piece(PIECE, os_page), next + PIECE);
+}
+
+/* 64 TiB: the kernel may have them, the window has not. */
+static void
+test_what_the_window_has_no_room_for_lies_elsewhere(void **state)
+{
+	const size_t much = (size_t)64 << 40;
+	char *next = window_place(), *addr;
+
+	if (next == NULL)
+		skip();
+	addr = map_piece(much, os_page);
+	if (addr != NULL) {
+		assert_true(addr + much <= next || addr > next);
+		assert_int_equal((uintptr_t)addr >> 47, 0);
+		os_unmap(addr, much);
+	}
+	assert_ptr_equal(map_piece(PIECE, os_page), next);
+}
+
 /* --- sbrk ----------------------------------------------------------------- */
 
 static bool
@@ -285,12 +353,6 @@ test_dss_is_purged_and_stays(void **state)
 	extent = pages_alloc(pages, 8 << 20, os_page);
 	assert_ptr_equal(extent->addr, addr);
 	opt.retain = true;
-}
-
-static int
-no_mappings(enum os_memory_call call)
-{
-	return call == OS_MAP ? -ENOMEM : 0;
 }
 
 static void
@@ -675,6 +737,10 @@ main(void)
 		cmocka_unit_test(test_limits_that_are_none),
 		cmocka_unit_test(test_small_mappings_do_not_scatter_large_ones),
 		cmocka_unit_test(test_thp_is_told_to_the_kernel),
+		cmocka_unit_test(
+		    test_what_is_refused_does_not_move_the_window),
+		cmocka_unit_test(
+		    test_what_the_window_has_no_room_for_lies_elsewhere),
 		cmocka_unit_test(test_what_is_unmapped_is_mapped_again),
 		cmocka_unit_test(test_primary_dss_shares_the_break),
 		cmocka_unit_test(test_dss_gaps_are_used),
