@@ -865,6 +865,9 @@ pages_renew(struct pages *pages, extent_hooks_t *hooks)
 	pages_dss_set(pages, pages_dss_default());
 	atomic_store_explicit(&pages->grow_limit, SC_LARGE_MAX,
 	    memory_order_relaxed);
+	lock_acquire(&pages->grow_lock);
+	pages->grow_next = GROW_MIN;
+	lock_release(&pages->grow_lock);
 	pages_decay_ms_reset(pages, now);
 }
 

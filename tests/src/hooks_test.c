@@ -733,7 +733,7 @@ test_a_new_arena_begins_afresh(void **state)
 {
 	struct ledger *ledger = new_ledger();
 	unsigned index = new_arena(&ledger->hooks), again;
-	size_t len = sizeof again, limit = 1 << 20;
+	size_t len = sizeof again, limit = 1 << 20, before;
 	const char *dss = "primary";
 	ssize_t ms = 77;
 	char name[64];
@@ -743,6 +743,8 @@ test_a_new_arena_begins_afresh(void **state)
 	snprintf(name, sizeof name, "arena.%u.dss", index);
 	assert_int_equal(mallctl(name, NULL, NULL, &dss, sizeof dss), 0);
 	snprintf(name, sizeof name, "arena.%u.retain_grow_limit", index);
+	assert_non_null(mallocx(30 << 20, flags_of(index)));
+	assert_non_null(mallocx(1, flags_of(index)));
 	assert_int_equal(mallctl(name, NULL, NULL, &limit, sizeof limit), 0);
 	act(index, "destroy");
 	assert_int_equal(mallctl("arenas.create", &again, &len, NULL, 0), 0);
@@ -757,7 +759,9 @@ test_a_new_arena_begins_afresh(void **state)
 	act(index, "destroy");
 	/* Nor what the one before left, for hooks that do not know it. */
 	assert_int_equal(new_arena(&ledger->hooks), index);
+	before = ledger->given;
 	assert_true(in_pool(ledger, mallocx(1, flags_of(index))));
+	assert_int_equal(ledger->given - before, 2 << 20);
 	act(index, "destroy");
 	free_ledger(ledger);
 }
