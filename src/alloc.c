@@ -150,6 +150,25 @@ take_elsewhere(struct making *making)
 	return ptr;
 }
 
+/*
+ * The addresses that arenas keep unused count, too: those of an idle pool, for
+ * instance, where nobody else may take. They go, and the system is asked once
+ * more. Not for what they could never make room for: a program may ask for too
+ * much on purpose, and often. Nor if it is a hook that has no memory: it would
+ * have no more then.
+ */
+static void *
+take_after_unmapping(struct making *making)
+{
+	if (making->arena == NULL ||
+	    pages_hooks(&making->arena->pages) != NULL)
+		return NULL;
+	if (sc_size(making->sizeclass) <= arenas_address_space())
+		arenas_unmap_unused();
+	/* In any case: another thread may just have been here. */
+	return take(making);
+}
+
 static void
 charge(struct thread *thread, void *ptr, size_t requested, unsigned sizeclass)
 {
@@ -229,6 +248,8 @@ alloc_new(const struct alloc_request *request)
 	if (ptr == NULL && (request->place == NULL ||
 	    request->place->arena == NULL))
 		ptr = take_elsewhere(&making);
+	if (ptr == NULL)
+		ptr = take_after_unmapping(&making);
 	if (ptr == NULL)
 		return out_of_memory();
 	fill_contents(&making, ptr);

@@ -337,6 +337,33 @@ arena_decay(unsigned index)
 	for_arenas(index, decay_now);
 }
 
+size_t
+arenas_address_space(void)
+{
+	size_t sum = 0;
+
+	for (unsigned i = 0; i < arenas_count(); i++) {
+		struct arena *arena = table_get(i);
+
+		if (arena != NULL)
+			sum += atomic_load_explicit(
+			    &arena->pages.address_space,
+			    memory_order_relaxed);
+	}
+	return sum;
+}
+
+void
+arenas_unmap_unused(void)
+{
+	for (unsigned i = 0; i < arenas_count(); i++) {
+		struct arena *arena = table_get(i);
+
+		if (arena != NULL)
+			pages_unmap_unused(&arena->pages);
+	}
+}
+
 void
 arena_decay_tick(struct arena *arena, uint64_t now)
 {

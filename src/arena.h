@@ -228,6 +228,12 @@ void arena_trim(struct arena *arena);
 /* One arena, or all of them (ARENA_NONE). */
 void arena_purge(unsigned index);
 void arena_decay(unsigned index);
+/*
+ * Of all arenas but the internal one, destroyed ones included: what is mapped,
+ * bytes; and, when the process may map no more, unmaps what is unused.
+ */
+size_t arenas_address_space(void);
+void arenas_unmap_unused(void);
 /* By a thread that uses arena, now and then; cheap when nothing is due. */
 void arena_decay_tick(struct arena *arena, uint64_t now);
 /* Of one arena, or of new ones (ARENA_NONE); EXTENT_DIRTY or EXTENT_MUZZY. */

@@ -519,6 +519,48 @@ pages_purge(struct pages *pages)
 	purge_all(pages, EXTENT_MUZZY);
 }
 
+static bool
+may_be_unmapped(const struct extent *extent)
+{
+	return !extent->fixed;
+}
+
+static void
+unmap_retained(struct pages *pages)
+{
+	struct ecache *retained = &pages->caches[EXTENT_RETAINED];
+	struct list list = LIST_INITIALIZER(list);
+
+	ecache_take_those(retained, may_be_unmapped, &list);
+	if (!list_empty(&list))
+		pages_map_leave_window();
+	while (!list_empty(&list)) {
+		struct extent *extent = list_first(&list, struct extent, link);
+
+		list_remove(&extent->link);
+		if (!unmap(pages, extent))
+			ecache_put(retained, extent);
+	}
+}
+
+/*
+ * Under the lock no arena gets hooks, and whoever has no memory either waits
+ * here till what is in hand has gone.
+ */
+void
+pages_unmap_unused(struct pages *pages)
+{
+	struct lock *lock = &pages->decays[EXTENT_DIRTY].lock;
+
+	if (pages_hooks(pages) != NULL)
+		return;
+	pages_purge(pages);
+	lock_acquire(lock);
+	if (pages_hooks(pages) == NULL)
+		unmap_retained(pages);
+	lock_release(lock);
+}
+
 _Atomic bool pages_followed;
 
 /* Retired, and another thread sees to what is unused. */

@@ -142,6 +142,11 @@ void pages_decay(struct pages *pages, uint64_t now);
 /* Gives back all unused pages (mallctl arena.i.purge). */
 void pages_purge(struct pages *pages);
 /*
+ * The same, and unmaps what is retained, since the process has no more
+ * addresses. Of an arena with hooks nothing goes.
+ */
+void pages_unmap_unused(struct pages *pages);
+/*
  * state: EXTENT_DIRTY or EXTENT_MUZZY. The arena's setting, also while it is
  * retired and another time is in force.
  */

@@ -138,6 +138,12 @@ window_give_back(const struct window_part *part)
 	    part->skipped, memory_order_relaxed, memory_order_relaxed);
 }
 
+void
+pages_map_leave_window(void)
+{
+	atomic_store_explicit(&window_next, WINDOW_END, memory_order_relaxed);
+}
+
 /* Where the kernel likes; the mapping is made larger and cut. */
 static char *
 map_aligned(size_t size, size_t align)

@@ -39,6 +39,12 @@ char *pages_map(const struct pages_source *source, size_t size, size_t align,
 char *pages_map_next(const struct pages_source *source, char *addr,
     size_t size);
 
+/*
+ * The window is not used any more: addresses were unmapped that it would not
+ * give again.
+ */
+void pages_map_leave_window(void);
+
 /* At exactly addr, or NULL. */
 char *pages_map_at(char *addr, size_t size);
 

@@ -50,6 +50,8 @@ done
 modes="prof:false $sampled"
 survives 'allocating before and after main (thread)' 20 \
 	"$PROG/around_main" thread
+# What the profiler takes it keeps: without a limit of its own, half of this.
+modes="prof:false $sampled,prof_max_memory:4194304"
 survives 'memory limit' 120 "$PROG/memory_limit" 60 1
 survives 'memory limit, threads' 120 "$PROG/memory_limit" 40 3
 modes="prof:false prof:true,lg_prof_sample:12"

@@ -17,6 +17,7 @@
 #include "boot.h"
 #include "names.h"
 #include "pages_hooks.h"
+#include "thread.h"
 
 enum {
 	PAGE = 4096,
@@ -660,6 +661,28 @@ test_refused_memory_is_enomem(void **state)
 	assert_null(mallocx(1 << 20, flags_of(index)));
 	assert_true(ledger->ncalls[COMMIT] > 0);
 	arena_check(arena_get(index, false));
+	act(index, "destroy");
+	free_ledger(ledger);
+}
+
+/* Its own affair: other arenas keep what they have. */
+static void
+test_hooks_without_memory_unmap_nothing(void **state)
+{
+	struct ledger *ledger = new_ledger();
+	unsigned index = new_arena(&ledger->hooks);
+	struct pages *pages = &thread_get()->arena->pages;
+	size_t space;
+
+	free(malloc(8 << 20));
+	space = pages->address_space;
+	ledger->refuses[ALLOC] = true;
+	assert_null(mallocx(1 << 20, flags_of(index)));
+	assert_int_equal(pages->address_space, space);
+	ledger->refuses[ALLOC] = false;
+	assert_non_null(mallocx(1 << 20, flags_of(index)));
+	assert_null(mallocx((size_t)32 << 30, flags_of(index)));
+	assert_int_equal(pages->address_space, space);
 	act(index, "destroy");
 	free_ledger(ledger);
 }
@@ -1341,6 +1364,7 @@ main(void)
 		cmocka_unit_test(test_refused_splits_and_merges),
 		cmocka_unit_test(test_random_answers),
 		cmocka_unit_test(test_refused_memory_is_enomem),
+		cmocka_unit_test(test_hooks_without_memory_unmap_nothing),
 		cmocka_unit_test(test_requests_are_no_larger_than_the_limit),
 		cmocka_unit_test(test_muzzy_pages_are_purged_lazily),
 		cmocka_unit_test(test_a_reset_keeps_the_memory),

@@ -488,6 +488,77 @@ test_other_arenas_help_out(void **state)
 	free(large);
 }
 
+/* The process is at its limit till something is unmapped. */
+static _Atomic bool room;
+
+static int
+at_the_limit(enum os_memory_call call)
+{
+	if (call == OS_UNMAP)
+		room = true;
+	return (call == OS_MAP || call == OS_BREAK) && !room ? -ENOMEM : 0;
+}
+
+static void *
+malloc_at_the_limit(size_t size)
+{
+	void *ptr;
+
+	room = false;
+	os_fault = at_the_limit;
+	ptr = malloc(size);
+	os_fault = NULL;
+	return ptr;
+}
+
+/* Bytes unused in a manual arena, where the thread takes none. */
+static struct pages *
+leave_unused(size_t size, bool retained, unsigned *index)
+{
+	struct pages *pages;
+
+	assert_int_equal(arena_create(index), 0);
+	pages = &arena_get(*index, false)->pages;
+	pages_decay_ms_set(pages, EXTENT_DIRTY, DECAY_NEVER, 0);
+	dallocx(mallocx(size, MALLOCX_ARENA(*index) | MALLOCX_TCACHE_NONE),
+	    MALLOCX_TCACHE_NONE);
+	if (retained)
+		pages_purge(pages);
+	return pages;
+}
+
+/* Of an arena that is destroyed as well. */
+static void
+test_what_is_unused_elsewhere_is_unmapped(void **state)
+{
+	for (unsigned i = 0; i < 3; i++) {
+		const size_t huge = (size_t)(2 + i) << 30;
+		unsigned index;
+		struct pages *pages = leave_unused(huge, i > 0, &index);
+		void *ptr;
+
+		if (i == 2)
+			assert_int_equal(arena_destroy(index, NULL), 0);
+		ptr = malloc_at_the_limit(huge);
+		assert_non_null(ptr);
+		assert_int_equal(pages->address_space, 0);
+		pages_check(pages);
+		free(ptr);
+	}
+}
+
+static void
+test_who_asks_for_too_much_unmaps_nothing(void **state)
+{
+	unsigned index;
+	struct pages *pages = leave_unused(1 << 20, false, &index);
+	size_t space = pages->address_space;
+
+	assert_null(malloc_at_the_limit((size_t)1 << 60));
+	assert_int_equal(pages->address_space, space);
+	assert_true(ecache_bytes(&pages->caches[EXTENT_DIRTY]) >= 1 << 20);
+}
+
 /* The furthest that a round of gc was ahead while bytes were allocated. */
 static uint64_t
 furthest_gc(size_t size, size_t bytes)
@@ -531,6 +602,8 @@ main(void)
 		cmocka_unit_test(test_large_calloc_of_used_pages_is_zero),
 		cmocka_unit_test(test_a_thread_takes_nothing_with_it),
 		cmocka_unit_test(test_other_arenas_help_out),
+		cmocka_unit_test(test_what_is_unused_elsewhere_is_unmapped),
+		cmocka_unit_test(test_who_asks_for_too_much_unmaps_nothing),
 		cmocka_unit_test(test_rounds_of_gc_are_calls_apart),
 		cmocka_unit_test(test_model_one_thread),
 		cmocka_unit_test(test_model_threads_that_pass_blocks),
