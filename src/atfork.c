@@ -15,6 +15,7 @@
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
+#include <stdatomic.h>
 
 #include "boot.h"
 #include "fork.h"
@@ -29,15 +30,31 @@ typedef int register_function(void (*prepare)(void), void (*parent)(void),
 /* glibc's, behind pthread_atfork; no header has it. */
 register_function __register_atfork;
 
+static _Atomic(register_function *) next_register;
+
+/*
+ * At the start, for dlsym takes the loader's lock, which a thread may hold
+ * later on while it waits for the one that registers.
+ */
+__attribute__((constructor(101))) static void
+find_next(void)
+{
+	if (atomic_load_explicit(&next_register, memory_order_relaxed) == NULL)
+		atomic_store_explicit(&next_register, (register_function *)
+		    dlsym(RTLD_NEXT, "__register_atfork"),
+		    memory_order_relaxed);
+}
+
 EXPORT int
 __register_atfork(void (*prepare)(void), void (*parent)(void),
     void (*child)(void), void *module)
 {
-	register_function *next = (register_function *)
-	    dlsym(RTLD_NEXT, "__register_atfork");
+	register_function *next;
 
-	if (boot() == 0)
+	find_next();
+	if (boot_done() || boot() == 0)
 		fork_boot();
+	next = atomic_load_explicit(&next_register, memory_order_relaxed);
 	return next == NULL ? ENOMEM : next(prepare, parent, child, module);
 }
 
