@@ -647,9 +647,8 @@ deactivate(struct pages *pages, struct extent *extent)
 static void
 count_freed(struct pages *pages, size_t size)
 {
-	/* Release: pairs with the acquire in pages_active. */
-	atomic_fetch_sub_explicit(&pages->npages, size / os_page,
-	    memory_order_release);
+	/* Ordered before the look at retired; see pages_retire. */
+	atomic_fetch_sub(&pages->npages, size / os_page);
 }
 
 void
@@ -840,8 +839,7 @@ pages_retire(struct pages *pages, bool retired)
 {
 	uint64_t now = os_now_ns();
 
-	if (atomic_exchange_explicit(&pages->retired, retired,
-	    memory_order_relaxed) == retired)
+	if (atomic_exchange(&pages->retired, retired) == retired)
 		return;
 	atomic_store_explicit(&pages->unreleased, retired,
 	    memory_order_relaxed);
@@ -855,12 +853,10 @@ pages_retire(struct pages *pages, bool retired)
 		atomic_store_explicit(&pages->passed_over, 0,
 		    memory_order_relaxed);
 		/*
-		 * Pairs with the put of a free: if that came first, its pages
-		 * are seen here as inactive; else it sees the flag.
+		 * A whole generation has not needed it. The flag and the count
+		 * are in one order for all threads: a free that came first is
+		 * seen here as inactive pages, any other sees the flag.
 		 */
-		lock_acquire(&pages->caches[EXTENT_DIRTY].lock);
-		lock_release(&pages->caches[EXTENT_DIRTY].lock);
-		/* A whole generation has not needed it. */
 		pages_purge(pages);
 		retired_freed(pages);
 	}

@@ -120,7 +120,7 @@ bool pages_torn_down(struct pages *pages);
 static inline bool
 pages_retired(const struct pages *pages)
 {
-	return atomic_load_explicit(&pages->retired, memory_order_relaxed);
+	return atomic_load(&pages->retired);
 }
 struct pages_released {
 	uint64_t releases;
@@ -245,9 +245,7 @@ extern void (*_Atomic pages_awake)(void);
 static inline size_t
 pages_active(const struct pages *pages)
 {
-	/* Acquire: pairs with the release of what frees. */
-	return atomic_load_explicit(&pages->npages, memory_order_acquire) *
-	    os_page;
+	return atomic_load(&pages->npages) * os_page;
 }
 
 void pages_check(struct pages *pages);
