@@ -76,7 +76,6 @@ ctl_merge_arena(const struct ctl_arena_figures *part)
 	merged->metadata_thp += part->metadata_thp;
 	merged->metadata_rtree += part->metadata_rtree;
 	merged->resident += part->resident;
-	merged->tcache_bytes += part->tcache_bytes;
 	lock_stats_merge(&merged->base_lock, &part->base_lock);
 }
 
@@ -157,7 +156,8 @@ ctl_read_total(void)
 	total.metadata_thp = base.nhuge;
 	total.retained = sum->retained;
 	total.live = threads.allocated - threads.deallocated;
-	total.tcache_bytes = threads.tcache_bytes;
+	/* With what waits to go back to other arenas than the cache's. */
+	total.tcache_bytes = merged->tcache_bytes = threads.tcache_bytes;
 	total.zero_reallocs = alloc_zero_reallocs();
 	total.foreign_handed = foreign_handed();
 	total.foreign_leaked = foreign_leaked();
