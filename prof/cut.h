@@ -48,7 +48,7 @@ struct cut {
 	uint64_t dropped_samples;
 	uint64_t dropped_bytes;		/* weighted */
 	uint64_t before_profiling;	/* bytes */
-	uint64_t unsampled;		/* bytes, ever, while it was off */
+	uint64_t unsampled;		/* bytes, while it was off; sampler.h */
 	uint64_t profiler_bytes;
 	struct prof_totals totals;
 	struct prof_pool pools[PROF_POOLS_MAX];

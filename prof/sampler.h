@@ -41,6 +41,7 @@ uint64_t sampler_before_profiling(void);
 /*
  * Bytes that were allocated while sampling was off, prof_active or prof.active
  * false, up to when the totals were read; a thread's own switch is not counted.
+ * When it first begins what is left of the time before is before_profiling.
  */
 uint64_t sampler_unsampled(const struct prof_totals *totals);
 
