@@ -92,7 +92,7 @@ void batch_flush(struct batch *batch);
 /* The same by another thread. */
 void batch_steal(struct batch *batch);
 
-/* Usable bytes of what waits in it; by any thread, approximate if it is used. */
+/* Usable bytes of what waits in it; by any thread, then approximate. */
 size_t batch_bytes(const struct batch *batch);
 
 /* By the owner: whether ptr waits in it. */

@@ -5,8 +5,9 @@
  * program gets do not depend on what else is mapped meanwhile, for instance by
  * the profiler. It moves on and never back: what is to be unmapped again, by
  * retain:false or by hooks, is mapped where the kernel likes, and so is what
- * the window has no room for. What the kernel refuses does not move it. Memory from sbrk comes before or after that, as the arena's
- * dss says. Each mapping tells the kernel what opt.thp says.
+ * the window has no room for. What the kernel refuses does not move it. Memory
+ * from sbrk comes before or after that, as the arena's dss says. Each mapping
+ * tells the kernel what opt.thp says.
  */
 #ifndef STRATA_PAGES_MAP_H
 #define STRATA_PAGES_MAP_H
