@@ -331,6 +331,40 @@ has_stopped(const struct gen_dump *earlier, const struct gen_dump *last,
 	return change.value <= 3.0902 * sqrt(change.variance);
 }
 
+/* "9:14 10:4": the pools whose current generation the profile names. */
+static unsigned
+pools_in(const struct model *model)
+{
+	unsigned n = 0;
+
+	for (const char *at = model->exact.pools; at != NULL && *at != '\0';
+	    at++)
+		n += *at == ':';
+	return n;
+}
+
+/* What the answer is worth. Of several pools each has some generations only. */
+static void
+print_judgement(const struct gen_dump *last, uint32_t growing, uint32_t window,
+    FILE *out)
+{
+	unsigned npools = pools_in(last->model);
+	double least = gen_samples_needed(window, last->nsites) *
+	    (double)last->model->period / (window / 2);
+	struct unit unit;
+
+	fprintf(out, "%" PRIu32 " of %" PRIu32 " sites grow, over %" PRIu32
+	    " reloads; a false alarm has a chance of at most %g%%,\n",
+	    growing, last->nsites, window, 100 * GEN_FALSE_ALARM);
+	if (npools < 2)
+		fprintf(out, "and steady growth of %s a reload is found in "
+		    "95%% of cases\n", unit_bytes(&unit, least));
+	else
+		fprintf(out, "but with %u pools, each of which has some of "
+		    "the generations, growth in one may not be found\n",
+		    npools);
+}
+
 static int
 assert_no_growth(const struct cli_args *args,
     const struct gen_series *series, uint32_t reloads, FILE *out)
@@ -339,7 +373,6 @@ assert_no_growth(const struct cli_args *args,
 	uint32_t window = gen_window(last, reloads), growing = 0;
 	const struct gen_dump *earlier = earlier_dump(series, window);
 	struct unit a, b;
-	double least;
 
 	if (window == 0) {
 		cli_error(args, "growth needs %d retired generations after "
@@ -352,8 +385,6 @@ assert_no_growth(const struct cli_args *args,
 		    "samples, or none that the filters let through");
 		return EXIT_INPUT;
 	}
-	least = gen_samples_needed(window, last->nsites) *
-	    (double)last->model->period / (window / 2);
 	for (uint32_t i = 0; i < last->nsites; i++) {
 		const struct gen_site *site = &last->sites[i];
 
@@ -364,23 +395,20 @@ assert_no_growth(const struct cli_args *args,
 		    unit_bytes(&a, site->growth),
 		    unit_bytes(&b, site->growth_error));
 	}
-	fprintf(out, "%" PRIu32 " of %" PRIu32 " sites grow, over %" PRIu32
-	    " reloads; a false alarm has a chance of at most %g%%,\nand "
-	    "steady growth of %s a reload is found in 95%% of cases\n", growing, last->nsites,
-	    window, 100 * GEN_FALSE_ALARM, unit_bytes(&a, least));
+	print_judgement(last, growing, window, out);
 	return growing > 0 ? EXIT_FINDINGS : EXIT_FINE;
 }
 
 /* --- the command --------------------------------------------------------- */
 
 /*
- * Growth is told from each of the last generations, and a leak is of all
- * ages: a judgement of some of them would pass it.
+ * Growth is told from each of the last generations, and a leak is of all ages
+ * and arenas, which a pool takes by turns: a judgement of some would pass it.
  */
 static int
 check_judging(const struct cli_args *args)
 {
-	static const char *const names[] = { "generation", "age" };
+	static const char *const names[] = { "generation", "age", "arena" };
 
 	if (!cli_flag(args, "assert-no-growth"))
 		return EXIT_FINE;

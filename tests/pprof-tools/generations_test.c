@@ -40,6 +40,8 @@ plant_one(struct fixture *f, const struct plant *plant, int current)
 	}
 }
 
+static const char *pools;		/* a comment, or NULL */
+
 /* The first dump of a process is at generation `current`. */
 static void
 write_plants(const char *path, const struct plant *plants, size_t n,
@@ -59,6 +61,8 @@ write_plants(const char *path, const struct plant *plants, size_t n,
 	fixture_comment(&f, comment);
 	fixture_comment(&f, "start_time_unix: 1781999000");
 	fixture_comment(&f, "strata_version: 0.1.0");
+	if (pools != NULL)
+		fixture_comment(&f, pools);
 	for (size_t i = 0; i < n; i++)
 		plant_one(&f, &plants[i], current);
 	fixture_write(&f, path);
@@ -260,6 +264,30 @@ test_what_is_filtered_away_is_not_judged(void **state)
 	    "--generation leaves out");
 	assert_says("--assert-no-growth --age 1h-", EXIT_USAGE,
 	    "--age leaves out");
+	/* A pool's arenas have the generations by turns. */
+	assert_says("--assert-no-growth --arena 8", EXIT_USAGE,
+	    "--arena leaves out");
+}
+
+/* The generations are those of all pools: one's growth is thinned out. */
+static void
+test_with_several_pools_nothing_is_promised(void **state)
+{
+	struct output output;
+
+	write_plants(FILE_A, &table, 1, 40, 1);
+	output = command_run(&cmd_generations, "--no-symbols "
+	    "--assert-no-growth " FILE_A);
+	assert_non_null(strstr(output.out, "is found in 95% of cases\n"));
+	output_free(&output);
+	pools = "pools: 8:39 9:40";
+	write_plants(FILE_A, &table, 1, 40, 1);
+	pools = NULL;
+	output = command_run(&cmd_generations, "--no-symbols "
+	    "--assert-no-growth " FILE_A);
+	assert_null(strstr(output.out, "is found in 95%"));
+	assert_non_null(strstr(output.out, "with 2 pools"));
+	output_free(&output);
 }
 
 /* The view is what was asked for, the verdict beside it. */
@@ -649,6 +677,7 @@ main(void)
 		cmocka_unit_test(test_damaged_pools_are_none),
 		cmocka_unit_test(test_a_leak_is_growth),
 		cmocka_unit_test(test_what_is_filtered_away_is_not_judged),
+		cmocka_unit_test(test_with_several_pools_nothing_is_promised),
 		cmocka_unit_test(test_the_verdict_leaves_the_format_alone),
 		cmocka_unit_test(test_strays_freed_later_are_no_growth),
 		cmocka_unit_test(test_a_series_tells_long_lived_from_growing),
