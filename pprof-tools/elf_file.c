@@ -424,6 +424,13 @@ elf_has_symbols(struct elf_file *elf)
 	return elf->nfunctions > 0;
 }
 
+bool
+elf_is_library(const struct elf_file *elf)
+{
+	return elf->header.e_type == ET_DYN &&
+	    elf->header.e_machine == ELF_MACHINE;
+}
+
 static bool
 table_defines(const struct elf_file *elf, const Elf64_Shdr *table,
     const char *want)

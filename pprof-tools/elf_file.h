@@ -7,8 +7,16 @@
 #ifndef STRATA_ELF_FILE_H
 #define STRATA_ELF_FILE_H
 
+#include <elf.h>
 #include <stdbool.h>
 #include <stdint.h>
+
+/* The processor that this program runs on. */
+#ifdef __x86_64__
+enum { ELF_MACHINE = EM_X86_64 };
+#else
+enum { ELF_MACHINE = EM_AARCH64 };
+#endif
 
 struct elf_file;
 
@@ -24,6 +32,9 @@ const char *elf_build_id(const struct elf_file *elf);
 
 bool elf_has_dwarf(const struct elf_file *elf);
 bool elf_has_symbols(struct elf_file *elf);
+
+/* Is it a shared object of this machine? */
+bool elf_is_library(const struct elf_file *elf);
 
 /* Does it define a symbol of that name for programs that load it? */
 bool elf_exports(const struct elf_file *elf, const char *name);

@@ -52,10 +52,15 @@ obstacle(const char *path)
 {
 	struct elf_file *elf;
 	const char *why = NULL;
+	int error = elf_open(path, &elf);
 
-	if (elf_open(path, &elf) != 0)
+	if (error == EACCES)
+		return "may not be read";
+	if (error != 0)
 		return "is no shared library";
-	if (!elf_exports(elf, "strata_version"))
+	if (!elf_is_library(elf))
+		why = "is no shared library of this machine";
+	else if (!elf_exports(elf, "strata_version"))
 		why = "is not Strata's library: it has no strata_version";
 	else if (!elf_exports(elf, "malloc"))
 		why = "has st_malloc instead of malloc (--with-prefix=st_), so "
@@ -71,6 +76,8 @@ library_find(const struct cli_args *args, char *path)
 
 	if (given == NULL)
 		given = getenv("STRATA_LIBRARY");
+	if (given != NULL && *given == '\0')
+		given = NULL;
 	if (given != NULL && realpath(given, path) == NULL) {
 		cli_error(args, "%s: %s", given, strerror(errno));
 		return EXIT_INPUT;

@@ -26,6 +26,7 @@
 #include <unistd.h>
 
 #include "commands.h"
+#include "elf_file.h"
 #include "library.h"
 #include "xalloc.h"
 
@@ -113,12 +114,6 @@ gains_rights(int fd)
 	    fgetxattr(fd, "security.capability", NULL, 0) > 0;
 }
 
-#ifdef __x86_64__
-enum { OUR_MACHINE = EM_X86_64 };
-#else
-enum { OUR_MACHINE = EM_AARCH64 };
-#endif
-
 /* The program's loader by its PT_INTERP; size bytes with the NUL. */
 static enum run_obstacle
 read_loader(int fd, const Elf64_Ehdr *header, char *loader, size_t size)
@@ -155,7 +150,7 @@ inspect_elf(int fd)
 	if (pread(fd, &header, sizeof header, 0) != (ssize_t)sizeof header)
 		return RUN_NOT_EXECUTABLE;
 	if (header.e_ident[EI_CLASS] != ELFCLASS64 ||
-	    header.e_machine != OUR_MACHINE)
+	    header.e_machine != ELF_MACHINE)
 		return RUN_OTHER_LOADER;
 	obstacle = read_loader(fd, &header, loader, sizeof loader);
 	if (obstacle != RUN_LOADABLE)

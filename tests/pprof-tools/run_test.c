@@ -3,8 +3,12 @@
  */
 #include "command.h"
 
+#include <elf.h>
+#include <fcntl.h>
 #include <limits.h>
+#include <stddef.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "commands.h"
 #include "run.h"
@@ -257,6 +261,15 @@ assert_library_refused(const char *library, const char *why)
 	output_free(&output);
 }
 
+static void
+patch(const char *path, off_t at, uint16_t value)
+{
+	int fd = open(path, O_WRONLY);
+
+	assert_int_equal(pwrite(fd, &value, sizeof value, at), sizeof value);
+	close(fd);
+}
+
 /* The loader would say a word and start the program without it. */
 static void
 test_what_is_not_stratas_library_is_refused(void **state)
@@ -264,6 +277,9 @@ test_what_is_not_stratas_library_is_refused(void **state)
 	assert_library_refused("/etc/passwd", "no shared library");
 	make_library(other_stub);
 	assert_library_refused("run_lib.so", "not Strata's");
+	make_library(strata_stub);
+	patch("run_lib.so", offsetof(Elf64_Ehdr, e_machine), EM_S390);
+	assert_library_refused("run_lib.so", "of this machine");
 	make_library(prefixed_stub);
 	assert_library_refused("run_lib.so", "--with-prefix=st_");
 	make_library(strata_stub);
