@@ -118,7 +118,7 @@ files_take(struct model *model, const char *comment)
 		return false;
 	errno = 0;
 	number = strtol(comment + sizeof key - 1, &end, 10);
-	if (errno != 0 || number < 1 || number > INT32_MAX || *end != '\0')
+	if (errno != 0 || number < 1 || number > UINT32_MAX || *end != '\0')
 		return false;
 	model->nfiles = (uint32_t)number;
 	return true;
@@ -168,15 +168,17 @@ model_each_exact(const struct model *model,
 	free(files);
 }
 
+/* all: both are of profiles that have what this version of Strata knows. */
 static void
-exact_merge_number(int64_t *into, int64_t from, enum exact_merge merge)
+exact_merge_number(int64_t *into, int64_t from, enum exact_merge merge,
+    bool all)
 {
-	if (merge == SAME) {
-		if (*into != from)
-			*into = -1;
-		return;
-	}
-	if (from == -1)
+	bool unknown = merge == SAME ? *into != from :
+	    merge == ADD && !all && (*into == -1 || from == -1);
+
+	if (unknown)
+		*into = -1;
+	if (unknown || merge == SAME || from == -1)
 		return;
 	if (*into == -1)
 		*into = from;
@@ -205,6 +207,9 @@ void
 model_merge_exact(struct model *into, const struct model *from)
 {
 	struct model_exact other = from->exact;
+	/* A figure that one lacks is 0 in an older version's profile. */
+	bool all = into->nfiles == 0 || (into->exact.version != NULL &&
+	    other.version != NULL);
 
 	for (size_t i = 0; i < NEXACT; i++) {
 		const struct exact_key *key = &exact_keys[i];
@@ -217,6 +222,6 @@ model_merge_exact(struct model *into, const struct model *from)
 			    key), *exact_string(&other, key), merge);
 		else
 			exact_merge_number(exact_number(&into->exact, key),
-			    *exact_number(&other, key), merge);
+			    *exact_number(&other, key), merge, all);
 	}
 }

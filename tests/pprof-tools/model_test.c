@@ -225,6 +225,23 @@ test_merge_keeps_other_builds_apart(void **state)
 	model_free(b);
 }
 
+/* A figure that one version has and an older one has not is 0 in the latter. */
+static void
+test_merge_knows_older_versions(void **state)
+{
+	struct model *a = new_model(0x400000, "aa");
+	struct model *b = new_model(0x400000, "aa");
+	struct model_error error;
+
+	model_add_comment(a, "strata_version: 0.1.0");
+	model_add_comment(b, "strata_version: 0.2.0");
+	model_add_comment(b, "unsampled_bytes: 5");
+	assert_int_equal(model_merge(a, b, &error), 0);
+	assert_true(a->exact.unsampled == 5);
+	model_free(a);
+	model_free(b);
+}
+
 static void
 test_merge_adds_figures_and_types(void **state)
 {
@@ -241,8 +258,9 @@ test_merge_adds_figures_and_types(void **state)
 	model_add_comment(b, "pid: 8");
 	model_add_comment(b, "rss_bytes: 5");
 	assert_int_equal(model_merge(a, b, &error), 0);
+	/* Of the sum's RSS nothing is known: a has none. */
 	assert_true(a->exact.live == 123 && a->exact.pid == -1 &&
-	    a->exact.rss == 5);
+	    a->exact.rss == -1);
 	assert_int_equal(a->ntypes, 3);
 	assert_int_equal(a->rows[0].values[2], 0);
 	model_free(a);
@@ -302,6 +320,7 @@ main(void)
 		cmocka_unit_test(test_merge_finds_the_same_code_elsewhere),
 		cmocka_unit_test(test_merge_keeps_other_builds_apart),
 		cmocka_unit_test(test_merge_adds_figures_and_types),
+		cmocka_unit_test(test_merge_knows_older_versions),
 		cmocka_unit_test(test_merge_refuses_other_kinds),
 		cmocka_unit_test(test_label_numbers),
 		cmocka_unit_test(test_many_rows_are_found_again),
