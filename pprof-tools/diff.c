@@ -353,7 +353,8 @@ run(const struct cli_args *args)
 	status = load_generation(args, args->operands[args->noperands - 1],
 	    second, &new);
 	if (status == EXIT_FINE) {
-		view_miss_label(new.model, new.type, by);
+		if (!view_miss_label(old.model, old.type, by))
+			view_miss_label(new.model, new.type, by);
 		status = compare(args, &old, &new, by, nodes);
 		view_free(&new);
 	}

@@ -85,7 +85,7 @@ miss_filters_labels(const struct cli_args *args, const struct model *model)
 	}
 }
 
-void
+bool
 view_miss_label(const struct model *model, uint32_t type, int by)
 {
 	bool any = false;
@@ -94,11 +94,11 @@ view_miss_label(const struct model *model, uint32_t type, int by)
 		if (type != MODEL_NONE && model->rows[i].values[type] == 0)
 			continue;
 		if (site_has_label(model->rows[i].labels, (enum sites_by)by))
-			return;
+			return false;
 		any = true;
 	}
 	if (!any || by < 0 || !sites_by_label((enum sites_by)by))
-		return;
+		return false;
 	if (!any_has_label(model, (enum sites_by)by))
 		say_no_label((enum sites_by)by, "by");
 	else if (by == SITES_LIFETIME)
@@ -107,6 +107,7 @@ view_miss_label(const struct model *model, uint32_t type, int by)
 	else if (by == SITES_AGE)
 		fputs("strata: freed objects have no age; -s inuse_space "
 		    "shows those that are alive\n", stderr);
+	return true;
 }
 
 static int

@@ -40,9 +40,9 @@ int view_by(const struct cli_args *args, enum sites_by last, int *by);
 
 /*
  * Says on stderr why by that label everything is one site "(none)": no row
- * has it that has a value of the type (MODEL_NONE: no row at all).
+ * has it that has a value of the type (MODEL_NONE: no row at all). True if so.
  */
-void view_miss_label(const struct model *model, uint32_t type, int by);
+bool view_miss_label(const struct model *model, uint32_t type, int by);
 
 /* A site's name for people: with --by=size, a number of bytes. */
 const char *view_site_text(const struct cli_args *args, const char *name,
